@@ -1,0 +1,1 @@
+"""Neural deprojection of the Nuker law into a multi-Gaussian expansion."""

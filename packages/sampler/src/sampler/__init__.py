@@ -1,0 +1,1 @@
+"""Preconditioned MALA for a differentiable log-density, with diagnostics and checkpoints."""

@@ -1,0 +1,1 @@
+"""Read interferometric visibilities, measure their noise and grid them."""

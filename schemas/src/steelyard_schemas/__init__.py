@@ -1,0 +1,1 @@
+"""Versioned data contracts of Steelyard: pydantic models and Zarr stores."""

@@ -1,0 +1,1 @@
+"""Black-hole masses from interferometric visibilities: fit, report and command line."""
