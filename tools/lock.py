@@ -44,11 +44,17 @@ def check() -> list[str]:
     problems = []
     addresses = [n for n, line in enumerate(tracked.splitlines(), 1) if "://" in line]
     if addresses:
-        problems.append(f"uv.lock as tracked holds addresses (line {addresses[0]}): run `uv run poe setup`, "
-                        "then `git add --renormalize uv.lock`")
+        problems.append(
+            f"uv.lock as tracked holds addresses (line {addresses[0]}): run `uv run poe setup`, "
+            "then `git add --renormalize uv.lock`"
+        )
     with tempfile.TemporaryDirectory() as folder:
-        manifests = [p for pattern in ("pyproject.toml", "*/pyproject.toml", "*/*/pyproject.toml")
-                     for p in ROOT.glob(pattern) if ".venv" not in p.parts]
+        manifests = [
+            p
+            for pattern in ("pyproject.toml", "*/pyproject.toml", "*/*/pyproject.toml")
+            for p in ROOT.glob(pattern)
+            if ".venv" not in p.parts
+        ]
         for path in [*manifests, ROOT / ".python-version"]:
             copy = Path(folder) / path.relative_to(ROOT)
             copy.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,36 @@
+"""What every contract has in common: a frozen model that names its kind and version."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from steelyard_schemas.arrays import ArraySpec
+
+__all__ = ["Contract", "Part", "StoreContract"]
+
+
+class Part(BaseModel):
+    """A piece of a contract: frozen, refuses unknown fields and numbers that are not finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Contract(Part):
+    """A versioned contract. Subclasses fix `kind` and `schema_version` as literals."""
+
+    kind: str
+    schema_version: str
+
+    ARRAYS: ClassVar[tuple[ArraySpec, ...]] = ()
+
+    def array_specs(self) -> tuple[ArraySpec, ...]:
+        """Return the arrays that must lie beside this model in its store."""
+        return self.ARRAYS
+
+
+class StoreContract(Contract):
+    """A contract whose arrays lie beside it; `content_hash` ties the two together."""
+
+    content_hash: str = ""

@@ -1,0 +1,16 @@
+"""The one exception of the contracts: data that does not keep its promise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = ["ContractError"]
+
+
+class ContractError(ValueError):
+    """Data breaks its contract; `problems` lists every fault found, not only the first."""
+
+    def __init__(self, where: object, problems: Sequence[str] | str) -> None:
+        self.where = str(where)
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__(f"{self.where}: " + "; ".join(self.problems))

@@ -1,0 +1,66 @@
+"""Contracts without arrays, in files and messages: JSON, TOML and msgpack."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import msgpack
+
+from steelyard_schemas.contract import Contract
+from steelyard_schemas.errors import ContractError
+from steelyard_schemas.registry import parse
+from steelyard_schemas.store import atomic_path
+
+__all__ = ["pack", "read_model", "unpack", "write_model"]
+
+
+def read_model[M: Contract](path: str | Path, expect: type[M]) -> M:
+    """Read a contract from a .toml or .json file.
+
+    Raises:
+        ContractError: no such file, a syntax error (with its line), or fields that break the contract.
+
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is not a text file"
+        raise ContractError(path, f"cannot be read: {reason}") from error
+    try:
+        data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+    except ValueError as error:
+        raise ContractError(path, f"syntax error: {error}") from error
+    if not isinstance(data, dict):
+        raise ContractError(path, f"holds a {type(data).__name__}, expected a table of fields")
+    return _expect(parse(data, where=path), expect, path)
+
+
+def write_model(path: str | Path, model: Contract, *, overwrite: bool = False) -> None:
+    """Write a contract as JSON, atomically."""
+    with atomic_path(Path(path), overwrite=overwrite) as temporary:
+        temporary.write_text(model.model_dump_json(indent=2) + "\n", encoding="utf-8")
+
+
+def pack(model: Contract) -> bytes:
+    """Turn a contract into a msgpack message."""
+    return msgpack.packb(model.model_dump(mode="json"))
+
+
+def unpack[M: Contract](message: bytes, expect: type[M]) -> M:
+    """Turn a msgpack message back into the contract it must hold."""
+    try:
+        data = msgpack.unpackb(message)
+    except Exception as error:  # msgpack has no common base for malformed input
+        raise ContractError("message", f"is not msgpack ({type(error).__name__})") from error
+    if not isinstance(data, dict):
+        raise ContractError("message", f"holds a {type(data).__name__}, expected a map")
+    return _expect(parse(data, where="message"), expect, "message")
+
+
+def _expect[M: Contract](model: Contract, expect: type[M], where: object) -> M:
+    if not isinstance(model, expect):
+        raise ContractError(where, f"holds '{model.kind}', expected '{expect.model_fields['kind'].default}'")
+    return model

@@ -1,0 +1,78 @@
+"""Contract `gridded_visibilities`: cell means and their noise on a half plane, ready for a likelihood."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from steelyard_schemas.arrays import ArraySpec
+from steelyard_schemas.contract import Part, StoreContract
+from steelyard_schemas.observation import Observation
+
+__all__ = ["GriddedVisibilities", "Kernel", "NoiseReport"]
+
+
+class Kernel(Part):
+    """The gridding kernel: K(x) = I0(beta sqrt(1 - (2 x / width)^2)) in u and in v, x in cells."""
+
+    name: Literal["kaiser_bessel"] = "kaiser_bessel"
+    width_cells: float = Field(gt=0)
+    beta: float = Field(ge=0)
+
+
+class NoiseReport(Part):
+    """What the gridder learnt about the noise, and what it left out."""
+
+    visibility_noise_jy: float = Field(
+        gt=0,
+        description="median standard deviation of the real part of one Stokes I visibility, from time differences",
+    )
+    weight_scale: float = Field(
+        gt=0, description="factor that turns the file's weights into inverse variances; 1 if they were right"
+    )
+    n_used: int = Field(ge=0, description="visibility-channels gridded")
+    n_flagged: int = Field(ge=0, description="visibility-channels skipped as flagged")
+    n_outside: int = Field(ge=0, description="visibility-channels beyond the edge of the uv grid")
+    n_cells_scatter: int = Field(ge=0, description="cells whose variance is from the scatter within")
+    n_cells_propagated: int = Field(ge=0, description="cells whose variance is propagated from time differences")
+
+
+class GriddedVisibilities(StoreContract):
+    """Stokes I visibilities averaged in uv cells, each baseline counted once.
+
+    The half plane is that of `numpy.fft.rfft2` over an image `[y, x]` of `npix` x `npix` pixels: `v` in the order
+    of `fftfreq`, `u` in that of `rfftfreq`, both times `1 / cell`. Cells hold the mean of V(u, v) =
+    sum I exp(+2 pi i (u l + v m)), weighted by weight times kernel. `variance` is that of the real (or of the
+    imaginary) part of the mean. Where `mask` is false a cell holds no data and zeros elsewhere.
+    """
+
+    kind: Literal["gridded_visibilities"] = "gridded_visibilities"
+    schema_version: Literal["1.0"] = "1.0"
+    observation: Observation
+    npix: int = Field(ge=8, description="image pixels along a side")
+    cell_arcsec: float = Field(gt=0, description="image pixel size")
+    channel_width_hz: float = Field(gt=0)
+    kernel: Kernel
+    noise: NoiseReport
+    source: str
+    history: tuple[str, ...] = ()
+
+    ARRAYS: ClassVar[tuple[ArraySpec, ...]] = (
+        ArraySpec("mean", ("channel", "v", "u"), "complex64", "Jy", "weighted mean visibility"),
+        ArraySpec("variance", ("channel", "v", "u"), "float32", "Jy^2", "variance of the real part of the mean"),
+        ArraySpec("dof", ("channel", "v", "u"), "float32", "", "degrees of freedom of that variance"),
+        ArraySpec("count", ("channel", "v", "u"), "int32", "", "visibilities in the cell"),
+        ArraySpec("mask", ("channel", "v", "u"), "bool", "", "true where the cell holds data"),
+        ArraySpec("frequency_hz", ("channel",), "float64", "Hz", "channel centre, ascending, evenly spaced"),
+        ArraySpec("u_wavelengths", ("u",), "float64", "", "cell centre, in wavelengths"),
+        ArraySpec("v_wavelengths", ("v",), "float64", "", "cell centre, in wavelengths"),
+    )
+
+    @model_validator(mode="after")
+    def _width_is_one_cell(self) -> Self:
+        if self.kernel.width_cells > 1:
+            raise ValueError(
+                f"kernel width is {self.kernel.width_cells} cells; wider than 1 correlates neighbouring cells"
+            )
+        return self

@@ -1,0 +1,99 @@
+"""Contract `posterior`: the chains of one galaxy, what they rest on and whether to trust them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from steelyard_schemas.arrays import ArraySpec
+from steelyard_schemas.contract import Part, StoreContract
+from steelyard_schemas.galaxy import Galaxy
+from steelyard_schemas.priors import Prior
+
+__all__ = ["BlackHole", "FitQuality", "Inputs", "ParameterSummary", "Posterior"]
+
+
+class Inputs(Part):
+    """Hashes and versions of everything that the posterior depends on."""
+
+    galaxy_hash: str
+    gridded_hash: str
+    surrogate_version: str | None
+    surrogate_hash: str | None
+    packages: dict[str, str]
+
+
+class ParameterSummary(Part):
+    """Marginal posterior of one parameter and the convergence of its chains."""
+
+    name: str
+    unit: str
+    prior: Prior
+    mean: float
+    sd: float
+    q05: float
+    q16: float
+    median: float
+    q84: float
+    q95: float
+    rhat: float | None = Field(description="rank-normalised split R-hat; None if it could not be computed")
+    ess_bulk: float | None
+    ess_tail: float | None
+
+
+class BlackHole(Part):
+    """What the data say about the black hole."""
+
+    verdict: Literal["measured", "upper_limit", "unconstrained", "fixed"]
+    log10_mbh: float = Field(description="posterior median")
+    log10_mbh_q16: float
+    log10_mbh_q84: float
+    log10_mbh_upper95: float
+    reason: str
+
+
+class FitQuality(Part):
+    """Goodness of fit at the best draw, and how the chains were made."""
+
+    log_likelihood: float
+    chi2: float
+    n_data: int
+    acceptance_rate: float = Field(ge=0, le=1)
+    step_size: float = Field(ge=0)
+    n_gradients: int = Field(ge=0)
+    wall_s: float = Field(ge=0)
+    warnings: tuple[str, ...] = ()
+
+
+class Posterior(StoreContract):
+    """Chains of the sampled parameters (group `posterior`) and their log density (group `sample_stats`).
+
+    A Zarr DataTree that ArviZ opens as it is.
+    """
+
+    kind: Literal["posterior"] = "posterior"
+    schema_version: Literal["1.0"] = "1.0"
+    galaxy: Galaxy
+    converged: bool
+    complete: bool = Field(description="false if the run was stopped before its target or budget")
+    parameters: tuple[ParameterSummary, ...]
+    fixed: dict[str, float] = Field(default={}, description="parameters that were not sampled")
+    black_hole: BlackHole
+    quality: FitQuality
+    inputs: Inputs
+    created_utc: str
+
+    def array_specs(self) -> tuple[ArraySpec, ...]:
+        """Return one array per sampled parameter, the log density, and the two coordinates."""
+        draws = ("chain", "draw")
+        coordinates = (
+            ArraySpec("posterior/chain", ("chain",), "int64", "", "chain number"),
+            ArraySpec("posterior/draw", ("draw",), "int64", "", "draw number"),
+            ArraySpec("sample_stats/chain", ("chain",), "int64", "", "chain number"),
+            ArraySpec("sample_stats/draw", ("draw",), "int64", "", "draw number"),
+            ArraySpec("sample_stats/lp", draws, "float64", "", "log posterior density, unconstrained parameters"),
+        )
+        return coordinates + tuple(
+            ArraySpec(f"posterior/{p.name}", draws, "float64", p.unit, p.name) for p in self.parameters
+        )

@@ -1,0 +1,87 @@
+"""Reading a contract of any kind and version: the union over all of them, and migration of old ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from steelyard_schemas.contract import Contract
+from steelyard_schemas.errors import ContractError
+from steelyard_schemas.galaxy import Galaxy
+from steelyard_schemas.gridded import GriddedVisibilities
+from steelyard_schemas.posterior import Posterior
+from steelyard_schemas.surrogate import SurrogateArtifact
+from steelyard_schemas.survey import JobRecord, SurveyJob
+from steelyard_schemas.visibilities import Visibilities
+
+__all__ = ["CONTRACTS", "MIGRATIONS", "current_version", "parse"]
+
+# The current model of each kind.
+CONTRACTS: dict[str, type[Contract]] = {
+    model.model_fields["kind"].default: model
+    for model in (
+        Visibilities,
+        GriddedVisibilities,
+        SurrogateArtifact,
+        Galaxy,
+        Posterior,
+        SurveyJob,
+        JobRecord,
+    )
+}
+
+# (kind, version) -> pure function from a model of that version to one of the next, as plain data.
+MIGRATIONS: dict[tuple[str, str], Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+
+def current_version(kind: str) -> str:
+    """Return the schema version that this package writes for `kind`."""
+    return get_args(CONTRACTS[kind].model_fields["schema_version"].annotation)[0]
+
+
+def parse(data: Mapping[str, Any], *, where: object) -> Contract:
+    """Turn plain data into its contract, migrating old versions.
+
+    Raises:
+        ContractError: unknown kind, newer version, or fields that break the contract (all are listed).
+
+    """
+    data = dict(data)
+    kind, version = data.get("kind"), data.get("schema_version")
+    if not isinstance(kind, str) or kind not in CONTRACTS:
+        raise ContractError(where, f"kind is {kind!r}, expected one of {', '.join(CONTRACTS)}")
+    while (kind, version) in MIGRATIONS:
+        data = MIGRATIONS[kind, str(version)](data)
+        version = data.get("schema_version")
+    current = current_version(kind)
+    if version != current:
+        if _as_tuple(version) > _as_tuple(current):
+            advice = (
+                f"is newer than this installation reads ({current}): update steelyard-schemas to one "
+                f"that knows {kind} {version}"
+            )
+        else:
+            advice = f"is unknown; this installation reads {current}"
+        raise ContractError(where, f"{kind} schema_version {version!r} {advice}")
+    try:
+        return CONTRACTS[kind].model_validate(data)
+    except ValidationError as error:
+        raise ContractError(where, _sentences(error)) from error
+
+
+def _as_tuple(version: object) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in str(version).split("."))
+    except ValueError:
+        return ()
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    problems = []
+    for fault in error.errors(include_url=False):
+        place = ".".join(str(part) for part in fault["loc"]) or "model"
+        message = fault["msg"].removeprefix("Value error, ")
+        problems.append(f"{place}: {message[:1].lower()}{message[1:]}")
+    return problems

@@ -1,0 +1,53 @@
+"""Contracts `survey_job` and `job_record`: what a survey's driver and its actors say to each other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from steelyard_schemas.contract import Contract
+from steelyard_schemas.galaxy import Galaxy
+
+__all__ = ["JobRecord", "SurveyJob", "job_identity"]
+
+
+def job_identity(galaxy: Galaxy, data_hash: str, surrogate_hash: str | None) -> str:
+    """Return the SHA-256 of all that determines a fit: galaxy file, data and artifact."""
+    parts = [galaxy.model_dump(mode="json"), data_hash, surrogate_hash]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+class SurveyJob(Contract):
+    """One galaxy to fit."""
+
+    kind: Literal["survey_job"] = "survey_job"
+    schema_version: Literal["1.0"] = "1.0"
+    job_id: str = Field(pattern=r"^[0-9a-f]{64}$", description="identity of inputs, configuration and artifact")
+    galaxy: Galaxy
+    output: str = Field(description="folder of this job, relative to the survey's")
+
+
+class JobRecord(Contract):
+    """How one job ended."""
+
+    kind: Literal["job_record"] = "job_record"
+    schema_version: Literal["1.0"] = "1.0"
+    job_id: str = Field(pattern=r"^[0-9a-f]{64}$")
+    name: str
+    status: Literal["converged", "not_converged", "failed"]
+    reason: str | None = Field(default=None, description="why it failed or did not converge")
+    started_utc: str
+    finished_utc: str
+    posterior_hash: str | None = None
+    worker: str = ""
+
+    @model_validator(mode="after")
+    def _failure_has_a_reason(self) -> Self:
+        if self.status != "converged" and not self.reason:
+            raise ValueError(f"a job that is '{self.status}' must give its reason")
+        if self.status != "failed" and self.posterior_hash is None:
+            raise ValueError(f"a job that is '{self.status}' must name its posterior's hash")
+        return self

@@ -1,0 +1,54 @@
+"""Check any file or store of ours against its contract."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from steelyard_schemas.contract import Contract, StoreContract
+from steelyard_schemas.errors import ContractError
+from steelyard_schemas.files import read_model
+from steelyard_schemas.store import is_store, read_store
+from steelyard_schemas.surrogate import SurrogateArtifact
+
+__all__ = ["file_hash", "validate"]
+
+
+def file_hash(path: str | Path) -> str:
+    """Return 'sha256:...' of a file's bytes."""
+    return "sha256:" + hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def validate(path: str | Path) -> Contract:
+    """Read the contract at `path` (a store, an artifact folder, .toml or .json) and check all of it.
+
+    Raises:
+        ContractError: with every problem found.
+
+    """
+    path = Path(path)
+    if not path.exists():
+        raise ContractError(path, "no such file or folder")
+    if is_store(path):
+        return read_store(path, StoreContract).manifest
+    if (path / "manifest.json").is_file():
+        artifact = read_model(path / "manifest.json", SurrogateArtifact)
+        if problems := _file_problems(path, artifact):
+            raise ContractError(path, problems)
+        return artifact
+    if path.is_dir():
+        raise ContractError(path, "is neither a Zarr store (zarr.json) nor an artifact (manifest.json)")
+    return read_model(path, Contract)
+
+
+def _file_problems(folder: Path, artifact: SurrogateArtifact) -> list[str]:
+    problems = []
+    for name, expected in artifact.files.items():
+        part = folder / name
+        if not part.exists():
+            problems.append(f"{name} is missing")
+        elif part.is_file() and (found := file_hash(part)) != expected:
+            problems.append(
+                f"{name} has hash {found[:18]}..., expected {expected[:18]}...: it was altered or damaged"
+            )
+    return problems
