@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -109,6 +110,11 @@ def write_store[M: StoreContract](path: str | Path, store: Store[M], *, overwrit
         for spec in manifest.array_specs():
             _write_array(group, spec, store.arrays[spec.name])
         group.attrs[ATTRIBUTE] = manifest.model_dump(mode="json")
+        with warnings.catch_warnings():
+            # xarray looks for consolidated metadata first and warns where there is none; Zarr warns that the v3
+            # specification has not adopted it yet. Readers that do not know it ignore it.
+            warnings.simplefilter("ignore")
+            zarr.consolidate_metadata(temporary)
     return Store(manifest, store.arrays)
 
 

@@ -1,0 +1,65 @@
+"""The sky and velocity grids of a model. Both are static: they fix array shapes, and compiled code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kinematics.constants import ARCSEC_RAD, C_KMS
+
+__all__ = ["SkyGrid", "VelocityGrid"]
+
+
+@dataclass(frozen=True)
+class SkyGrid:
+    """A square image `[y, x]`, x index to the east, y to the north; the phase centre is pixel npix // 2."""
+
+    npix: int
+    cell_arcsec: float
+
+    def refined(self, factor: int) -> SkyGrid:
+        """Return the same field of view with `factor` times the pixels along a side."""
+        return SkyGrid(self.npix * factor, self.cell_arcsec / factor)
+
+    @property
+    def centres_arcsec(self) -> np.ndarray:
+        """Pixel centres along either axis, shape (npix,)."""
+        return (np.arange(self.npix) - self.npix // 2) * self.cell_arcsec
+
+    @property
+    def u_wavelengths(self) -> np.ndarray:
+        """u of the half plane's columns, shape (npix // 2 + 1,)."""
+        return np.fft.rfftfreq(self.npix, self.cell_arcsec * ARCSEC_RAD)
+
+    @property
+    def v_wavelengths(self) -> np.ndarray:
+        """v of the half plane's rows, shape (npix,)."""
+        return np.fft.fftfreq(self.npix, self.cell_arcsec * ARCSEC_RAD)
+
+
+@dataclass(frozen=True)
+class VelocityGrid:
+    """Top-hat channels of equal width, in ascending frequency: descending velocity."""
+
+    first_kms: float
+    """Centre of the first channel (lowest frequency, highest velocity)."""
+    width_kms: float
+    """Width of a channel, positive."""
+    n_channels: int
+
+    @classmethod
+    def from_frequencies(cls, frequency_hz: np.ndarray, width_hz: float, rest_frequency_hz: float) -> VelocityGrid:
+        """Take evenly spaced ascending frequencies to radio velocities, v = c (1 - f / f_rest)."""
+        first = C_KMS * (1 - float(frequency_hz[0]) / rest_frequency_hz)
+        return cls(first, C_KMS * width_hz / rest_frequency_hz, len(frequency_hz))
+
+    @property
+    def centres_kms(self) -> np.ndarray:
+        """Channel centres, shape (n,), descending."""
+        return self.first_kms - self.width_kms * np.arange(self.n_channels)
+
+    @property
+    def edges_kms(self) -> np.ndarray:
+        """Channel edges, shape (n + 1,), descending."""
+        return self.first_kms - self.width_kms * (np.arange(self.n_channels + 1) - 0.5)

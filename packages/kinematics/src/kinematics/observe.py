@@ -1,0 +1,96 @@
+"""Mock observations: the visibilities of a model cube on real baselines, with thermal noise."""
+
+from __future__ import annotations
+
+import finufft
+import numpy as np
+from jax.typing import ArrayLike
+from steelyard_schemas import Observation, Store, Visibilities
+
+from kinematics.constants import ARCSEC_RAD, C_KMS
+from kinematics.grids import SkyGrid
+from kinematics.tracks import UvTrack
+
+__all__ = ["observe", "sample_visibilities"]
+
+
+def sample_visibilities(
+    cube: ArrayLike, sky: SkyGrid, u_wavelengths: np.ndarray, v_wavelengths: np.ndarray
+) -> np.ndarray:
+    """Visibilities of a cube at any (u, v), by non-uniform FFT to 1e-9 of the total flux.
+
+    As in `model_visibilities`, pixel averages are taken back to the sky itself.
+
+    Args:
+        cube: flux density [Jy per pixel], shape (channel, npix, npix).
+        sky: its grid.
+        u_wavelengths: shape (row, channel).
+        v_wavelengths: shape (row, channel).
+
+    Returns:
+        Visibilities [Jy], shape (row, channel).
+
+    Raises:
+        ValueError: a baseline is longer than the pixels resolve (half a cycle per pixel).
+
+    """
+    cell = sky.cell_arcsec * ARCSEC_RAD
+    cycles_u, cycles_v = np.asarray(u_wavelengths) * cell, np.asarray(v_wavelengths) * cell
+    longest = max(abs(cycles_u).max(), abs(cycles_v).max())
+    if longest > 0.5:
+        raise ValueError(
+            f"baselines reach {longest / cell:.3g} wavelengths, beyond what pixels of {sky.cell_arcsec:g} arcsec "
+            f"hold: use cells below {0.5 / (longest / cell) / ARCSEC_RAD:.3g} arcsec"
+        )
+    images = np.asarray(cube, np.complex128)
+    # finufft counts modes as SkyGrid counts pixels: the origin is mode npix // 2.
+    vis = np.empty(cycles_u.shape, np.complex128)
+    for channel, image in enumerate(images):
+        x, y = 2 * np.pi * cycles_u[:, channel], 2 * np.pi * cycles_v[:, channel]
+        vis[:, channel] = finufft.nufft2d2(y, x, image, eps=1e-9, isign=1)
+    return vis / (np.sinc(cycles_u) * np.sinc(cycles_v))
+
+
+def observe(
+    cube: ArrayLike,
+    sky: SkyGrid,
+    frequency_hz: np.ndarray,
+    track: UvTrack,
+    observation: Observation,
+    noise_jy: float,
+    seed: int,
+) -> Store[Visibilities]:
+    """Observe a model cube: sample its visibilities along a track and add Gaussian noise.
+
+    Args:
+        cube: flux density [Jy per pixel], shape (channel, npix, npix), in ascending frequency, primary beam applied.
+        sky: its grid.
+        frequency_hz: channel centres, ascending and evenly spaced, shape (channel,).
+        track: uv coverage.
+        observation: target, telescope and frame to record.
+        noise_jy: standard deviation of the real and of the imaginary part of each Stokes I visibility; 0 for none,
+            in which case the weights are one.
+        seed: of the noise.
+
+    Returns:
+        A `Visibilities` store with true inverse variances as weights.
+
+    """
+    frequency = np.asarray(frequency_hz, float)
+    per_metre = frequency / (C_KMS * 1e3)
+    vis = sample_visibilities(cube, sky, np.outer(track.u_m, per_metre), np.outer(track.v_m, per_metre))
+    rng = np.random.default_rng(seed)
+    vis += noise_jy * (rng.standard_normal(vis.shape) + 1j * rng.standard_normal(vis.shape))
+    width = np.diff(frequency).mean() if len(frequency) > 1 else abs(frequency[0]) * 1e-5
+    manifest = Visibilities(observation=observation, source="simulated", history=(f"observed with seed {seed}",))
+    arrays = {
+        **{name: np.asarray(values) for name, values in track._asdict().items()},
+        "vis": vis.astype(np.complex64),
+        "weight": np.full(vis.shape, noise_jy**-2 if noise_jy > 0 else 1.0, np.float32),
+        "flag": np.zeros(vis.shape, bool),
+        "frequency_hz": frequency,
+        "channel_width_hz": np.full(frequency.shape, width),
+    }
+    store = Store(manifest, arrays)
+    store.check("simulated visibilities")
+    return store

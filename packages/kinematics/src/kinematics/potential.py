@@ -1,0 +1,72 @@
+"""Circular velocity of a galaxy: a sum of components, each a function of radius."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.scipy.special import i0e, i1e
+from jax.typing import ArrayLike
+
+from kinematics.constants import G_PC_KMS2_MSUN
+from kinematics.mge import MGE, mge_circular_velocity_squared
+
+__all__ = ["black_hole_velocity_squared", "circular_velocity", "exponential_disc_velocity_squared"]
+
+
+def black_hole_velocity_squared(mass_msun: ArrayLike, radius_pc: ArrayLike) -> Array:
+    """Kepler: v_c^2 = G M / R [km^2 s^-2], shape of `radius_pc`."""
+    return G_PC_KMS2_MSUN * jnp.asarray(mass_msun) / jnp.asarray(radius_pc)
+
+
+def exponential_disc_velocity_squared(mass_msun: ArrayLike, scale_pc: ArrayLike, radius_pc: ArrayLike) -> Array:
+    """Thin exponential disc (Freeman 1970, eq. 10): v_c^2 = (2 G M / h) y^2 [I0 K0 - I1 K1], y = R / 2h.
+
+    Args:
+        mass_msun: total mass.
+        scale_pc: scale length h.
+        radius_pc: radii, shape (...,).
+
+    Returns:
+        v_c^2 [km^2 s^-2], shape (...,).
+
+    """
+    y = jnp.asarray(radius_pc) / (2 * jnp.asarray(scale_pc))
+    k0e, k1e = _scaled_bessel_k(y)
+    bracket = i0e(y) * k0e - i1e(y) * k1e
+    return 2 * G_PC_KMS2_MSUN * jnp.asarray(mass_msun) / scale_pc * y**2 * bracket
+
+
+def circular_velocity(
+    radius_pc: ArrayLike,
+    mge: MGE | None = None,
+    inclination_rad: ArrayLike = 0.0,
+    black_hole_msun: ArrayLike = 0.0,
+    gas_msun: ArrayLike = 0.0,
+    gas_scale_pc: ArrayLike = 1.0,
+) -> Array:
+    """Circular velocity [km/s] of stars, black hole and gas at `radius_pc`, shape (...,).
+
+    NaN where the components' sum of v_c^2 is negative, as a bad MGE can make it.
+    """
+    radius = jnp.asarray(radius_pc, jnp.result_type(radius_pc, float))
+    squared = black_hole_velocity_squared(black_hole_msun, radius)
+    squared += exponential_disc_velocity_squared(gas_msun, gas_scale_pc, radius)
+    if mge is not None:
+        squared += mge_circular_velocity_squared(mge, inclination_rad, radius)
+    return jnp.sqrt(squared)
+
+
+def _scaled_bessel_k(y: Array) -> tuple[Array, Array]:
+    """Return exp(y) K0(y) and exp(y) K1(y), from K_n(y) = int_0^inf exp(-y cosh t) cosh(n t) dt.
+
+    JAX has no K_n. The trapezoidal rule converges exponentially on this integrand; the upper limit grows as
+    asinh so that small y keeps its long tail.
+    """
+    s = jnp.asarray(np.linspace(0.0, 1.0, 65), y.dtype)
+    weight = jnp.asarray(np.r_[0.5, np.ones(63), 0.5] / 64, y.dtype)
+    upper = jnp.arccosh(1 + 40 / y)[..., None]
+    t = upper * s
+    # cosh t - 1 = 2 sinh^2(t/2) keeps its digits at small t.
+    decay = jnp.exp(-2 * y[..., None] * jnp.sinh(t / 2) ** 2) * weight * upper
+    return jnp.sum(decay, axis=-1), jnp.sum(decay * jnp.cosh(t), axis=-1)

@@ -1,0 +1,65 @@
+"""A rotation curve tabulated once per model and interpolated for every line of sight."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+__all__ = ["RotationCurve", "interpolate", "log_radii"]
+
+
+class RotationCurve(NamedTuple):
+    """Circular velocity on radii that are evenly spaced in the logarithm."""
+
+    radius_min_arcsec: Array
+    log_step: Array
+    velocity_kms: Array
+    """Shape (n,)."""
+
+
+def log_radii(radius_min: float, radius_max: float, n: int) -> tuple[np.ndarray, float]:
+    """Return n radii from min to max, evenly spaced in ln R, and the spacing."""
+    radii = np.geomspace(radius_min, radius_max, n)
+    return radii, float(np.log(radius_max / radius_min) / (n - 1))
+
+
+def interpolate(curve: RotationCurve, radius_arcsec: Array) -> tuple[Array, Array]:
+    """Cubic Hermite interpolation in ln R with fourth-order slopes.
+
+    Radii beyond the table take the velocity at its end.
+
+    Args:
+        curve: the table.
+        radius_arcsec: shape (...,), positive.
+
+    Returns:
+        v_c [km/s] and dv_c / d ln R [km/s], shape (...,).
+
+    """
+    v = curve.velocity_kms
+    n = v.shape[0]
+    place = jnp.log(radius_arcsec / curve.radius_min_arcsec) / curve.log_step
+    place = jnp.clip(place, 0, n - 1)
+    i = jnp.clip(place.astype(jnp.int32), 0, n - 2)
+    f = place - i
+    slope = _slopes(v)
+    # One gather of packed rows is cheaper than four gathers.
+    rows = jnp.stack([v[:-1], v[1:], slope[:-1], slope[1:]], axis=-1)[i]
+    v0, v1, d0, d1 = (rows[..., k] for k in range(4))
+    jump = v1 - v0
+    a = d0 - jump
+    b = jump - d1
+    value = v0 + f * (jump + (1 - f) * (a * (1 - f) + b * f))
+    derivative = jump + (1 - 2 * f) * (a * (1 - f) + b * f) + f * (1 - f) * (b - a)
+    return value, derivative / curve.log_step
+
+
+def _slopes(v: Array) -> Array:
+    """Derivative per step: five-point central inside, lower order at the two ends."""
+    inner = (8 * (v[3:-1] - v[1:-3]) - (v[4:] - v[:-4])) / 12
+    left = jnp.stack([v[1] - v[0], (v[2] - v[0]) / 2])
+    right = jnp.stack([(v[-1] - v[-3]) / 2, v[-1] - v[-2]])
+    return jnp.concatenate([left, inner, right])
