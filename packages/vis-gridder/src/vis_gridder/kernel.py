@@ -1,0 +1,53 @@
+"""The Kaiser-Bessel kernel of one cell's width and its Fourier transform, the taper."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import i0e
+from steelyard_schemas import Kernel
+
+from vis_gridder.constants import ARCSEC
+
+__all__ = ["kaiser_bessel", "kernel_table", "taper"]
+
+TABLE_SIZE = 4096
+"""Nodes over half a cell; linear interpolation between them is good to (beta / TABLE_SIZE)^2, below 1e-6."""
+
+
+def kaiser_bessel(offset_cells: np.ndarray, kernel: Kernel) -> np.ndarray:
+    """Return K(x) / K(0), K(x) = I0(beta sqrt(1 - (2 x / width)^2)), zero beyond half the width.
+
+    Args:
+        offset_cells: distance x from the cell's centre, in cells, any shape.
+        kernel: width and beta.
+
+    """
+    inside = 1.0 - (2.0 * np.asarray(offset_cells, float) / kernel.width_cells) ** 2
+    z = kernel.beta * np.sqrt(np.maximum(inside, 0.0))
+    return np.where(inside >= 0.0, i0e(z) / i0e(kernel.beta) * np.exp(z - kernel.beta), 0.0)
+
+
+def kernel_table(kernel: Kernel) -> np.ndarray:
+    """Return K at `TABLE_SIZE + 1` even steps of |x| from 0 to half a cell, and the last value once more."""
+    table = kaiser_bessel(np.linspace(0.0, 0.5, TABLE_SIZE + 1), kernel)
+    return np.append(table, table[-1])
+
+
+def taper(npix: int, cell_arcsec: float, kernel: Kernel) -> np.ndarray:
+    """Return the factor [y, x] by which a model image is multiplied before its Fourier transform.
+
+    A cell of gridded data holds the visibility function averaged with K(du) K(dv), a convolution; in the image
+    that is a product with K's transform, T(l) T(m) with
+    T(l) = (width / K(0)) sinh(z) / z, z^2 = beta^2 - (pi width l / field)^2 (Jackson et al. 1991, IEEE Trans. Med.
+    Imag. 10, 473), normalised to 1 at the phase centre, which is the pixel [npix // 2, npix // 2].
+    """
+    field = npix * cell_arcsec * ARCSEC
+    l_rad = (np.arange(npix) - npix // 2) * cell_arcsec * ARCSEC
+    z_squared = kernel.beta**2 - (np.pi * kernel.width_cells * l_rad / field) ** 2
+    z = np.sqrt(np.abs(z_squared))
+    # np.sinc(x) = sin(pi x) / (pi x) holds the limit at z = 0 for the oscillating branch.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        growing = np.where(z > 0, np.sinh(z) / z, 1.0)
+    profile = np.where(z_squared > 0, growing, np.sinc(z / np.pi))
+    profile /= np.sinh(kernel.beta) / kernel.beta if kernel.beta > 0 else 1.0
+    return np.outer(profile, profile)

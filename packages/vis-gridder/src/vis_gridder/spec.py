@@ -1,0 +1,112 @@
+"""What grid to make, and which one suits a data set."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.fft import next_fast_len
+from steelyard_schemas import ContractError, Kernel, Store, Visibilities
+
+from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
+
+__all__ = ["DEFAULT_BETA", "DEFAULT_MIN_COUNT", "GridSpec", "longest_baseline_wavelengths", "suggest_grid"]
+
+DEFAULT_BETA = 2.0
+DEFAULT_MIN_COUNT = 10
+OVERSAMPLING = 2.2
+"""Pixels across lambda / b_max; 2 is the sampling theorem's limit, a tenth more keeps every baseline inside."""
+FIELD_PER_PRIMARY_BEAM = 1.2
+"""Field of view in units of the primary beam's FWHM: the beam is at a third of its peak at the field's edge."""
+PRIMARY_BEAM = 1.13
+"""FWHM of an ALMA dish's primary beam in lambda / D (ALMA Technical Handbook)."""
+
+
+@dataclass(frozen=True)
+class GridSpec:
+    """The grid to make.
+
+    Attributes:
+        cell_arcsec: image pixel size.
+        npix: image pixels along a side; the uv cell is 1 / (npix * cell).
+        velocity_min_kms: drop channels below, radio definition; needs a rest frequency.
+        velocity_max_kms: drop channels above.
+        rest_frequency_hz: of the line; the file's own where None.
+        beta: shape of the Kaiser-Bessel kernel; 0 weighs all of a cell alike.
+        min_count: cells with fewer visibilities take their variance from time differences instead of their scatter.
+
+    Raises:
+        ContractError: a value makes no sense.
+
+    """
+
+    cell_arcsec: float
+    npix: int
+    velocity_min_kms: float | None = None
+    velocity_max_kms: float | None = None
+    rest_frequency_hz: float | None = None
+    beta: float = DEFAULT_BETA
+    min_count: int = DEFAULT_MIN_COUNT
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not (math.isfinite(self.cell_arcsec) and self.cell_arcsec > 0):
+            problems.append(f"cell_arcsec is {self.cell_arcsec}, must be positive")
+        if self.npix < 8:
+            problems.append(f"npix is {self.npix}, must be 8 or more")
+        if not 0 <= self.beta <= 20:
+            problems.append(f"beta is {self.beta}, must be within 0 and 20")
+        if self.min_count < 2:
+            problems.append(f"min_count is {self.min_count}, must be 2 or more for a scatter to exist")
+        low, high = self.velocity_min_kms, self.velocity_max_kms
+        if low is not None and high is not None and low >= high:
+            problems.append(f"velocity_min_kms {low:g} is not below velocity_max_kms {high:g}")
+        if self.rest_frequency_hz is not None and not self.rest_frequency_hz > 1e7:
+            problems.append(f"rest_frequency_hz is {self.rest_frequency_hz:g}; give it in Hz")
+        if problems:
+            raise ContractError("grid", problems)
+
+    @property
+    def kernel(self) -> Kernel:
+        """The gridding kernel."""
+        return Kernel(width_cells=1.0, beta=self.beta)
+
+    @property
+    def field_rad(self) -> float:
+        """Side of the field of view, whose inverse is the uv cell in wavelengths."""
+        return self.npix * self.cell_arcsec * ARCSEC
+
+
+def longest_baseline_wavelengths(vis: Store[Visibilities]) -> float:
+    """Return the largest |u| or |v| of unflagged data, in wavelengths of the highest channel."""
+    used = ~vis["flag"].all(axis=1)
+    reach_m = max(float(np.abs(vis[name][used]).max()) for name in ("u_m", "v_m"))
+    return reach_m * float(vis["frequency_hz"][-1]) / SPEED_OF_LIGHT_M_S
+
+
+def suggest_grid(vis: Store[Visibilities]) -> GridSpec:
+    """Suggest pixel size and number for a data set: every baseline inside, the primary beam covered.
+
+    The pixel is lambda / (2.2 b_max). The field is 1.2 times the primary beam's FWHM, or, where the dish is not
+    known, what the shortest baseline sees; a compact source needs less, and a smaller field means more
+    visibilities in each cell and less noise from few of them. The number of pixels is even and fast to transform.
+    """
+    pixel_rad = 1.0 / (OVERSAMPLING * longest_baseline_wavelengths(vis))
+    wavelength_m = SPEED_OF_LIGHT_M_S / float(vis["frequency_hz"].mean())
+    dish_m = vis.manifest.observation.dish_diameter_m
+    if dish_m is not None:
+        field_rad = FIELD_PER_PRIMARY_BEAM * PRIMARY_BEAM * wavelength_m / dish_m
+    else:
+        used = ~vis["flag"].all(axis=1)
+        length_m = np.hypot(vis["u_m"][used], vis["v_m"][used])
+        field_rad = wavelength_m / float(length_m[length_m > 0].min())
+    cell_arcsec = float(f"{pixel_rad / ARCSEC:.3g}")
+    return GridSpec(cell_arcsec=cell_arcsec, npix=_fast_even(max(8, math.ceil(field_rad / ARCSEC / cell_arcsec))))
+
+
+def _fast_even(n: int) -> int:
+    n = next_fast_len(n, real=True)
+    while n % 2:
+        n = next_fast_len(n + 1, real=True)
+    return n
