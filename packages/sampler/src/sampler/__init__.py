@@ -1,1 +1,33 @@
 """Preconditioned MALA for a differentiable log-density, with diagnostics and checkpoints."""
+
+from sampler.bijections import LogUniform, Normal, Prior, Sine, Uniform
+from sampler.checkpoint import Checkpoint, SamplerState, load_checkpoint
+from sampler.config import MalaConfig
+from sampler.diagnostics import QUANTILES, Summary, summarize
+from sampler.optimise import Mode, find_mode
+from sampler.progress import Progress
+from sampler.run import SamplingResult, sample
+from sampler.space import ParameterSpace
+from sampler.starts import StartOutcome
+
+__all__ = [
+    "QUANTILES",
+    "Checkpoint",
+    "LogUniform",
+    "MalaConfig",
+    "Mode",
+    "Normal",
+    "ParameterSpace",
+    "Prior",
+    "Progress",
+    "SamplerState",
+    "SamplingResult",
+    "Sine",
+    "StartOutcome",
+    "Summary",
+    "Uniform",
+    "find_mode",
+    "load_checkpoint",
+    "sample",
+    "summarize",
+]

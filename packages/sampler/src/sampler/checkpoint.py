@@ -1,0 +1,105 @@
+"""The whole state of a sampling run, and its file: a .npz of plain arrays, replaced atomically."""
+
+import os
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+_FORMAT = "sampler-checkpoint-1"
+
+
+class SamplerState(NamedTuple):
+    """Everything that the rest of a run depends on, all NumPy arrays.
+
+    Random numbers come from the seed and the step count, so that no generator state is needed.
+
+    Attributes:
+        step: () steps done, warm-up included.
+        position: (chain, dim) unconstrained z.
+        log_density: (chain,).
+        score: (chain, dim) gradients whitened by `factor`.
+        factor: (dim, dim) lower-triangular L; the preconditioner is L L^T. float64.
+        step_size: (5,) dual-averaging state; entry 0 is log eps.
+        fisher: (dim, dim) sum of outer products of scores in the current warm-up window. float64.
+        fisher_count: () number of gradients in it.
+        acceptance: (chain,) sum over sampling steps of the acceptance probability. float64.
+        seconds: (2,) wall-clock time spent in warm-up and in sampling.
+        n_gradients: () gradient evaluations, chains counted singly, the search for the mode included.
+        draws: (draw, chain, dim) kept sampling positions.
+        draw_log_density: (draw, chain).
+    """
+
+    step: np.ndarray
+    position: np.ndarray
+    log_density: np.ndarray
+    score: np.ndarray
+    factor: np.ndarray
+    step_size: np.ndarray
+    fisher: np.ndarray
+    fisher_count: np.ndarray
+    acceptance: np.ndarray
+    seconds: np.ndarray
+    n_gradients: np.ndarray
+    draws: np.ndarray
+    draw_log_density: np.ndarray
+
+
+class Checkpoint(NamedTuple):
+    """Contents of a checkpoint file.
+
+    Attributes:
+        fingerprint: what the caller said identifies configuration and data.
+        config: `MalaConfig.identity` of the run.
+        state: the run so far; `state.draws` is readable whatever the phase.
+    """
+
+    fingerprint: str
+    config: str
+    state: SamplerState
+
+
+def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; a crash at any moment leaves either the old file or the new one."""
+    path = Path(path)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            np.savez(
+                file,
+                allow_pickle=False,
+                format=np.array(_FORMAT),
+                fingerprint=np.array(checkpoint.fingerprint),
+                config=np.array(checkpoint.config),
+                **checkpoint.state._asdict(),
+            )
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a checkpoint file.
+
+    Raises:
+        FileNotFoundError: if there is none.
+        ValueError: if the file is damaged or not a checkpoint of this version.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+    except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"{path}: not a readable checkpoint ({error}); delete it to start afresh") from error
+    expected = {"format", "fingerprint", "config", *SamplerState._fields}
+    if set(arrays) != expected or str(arrays["format"]) != _FORMAT:
+        raise ValueError(f"{path}: not a {_FORMAT} file; delete it to start afresh")
+    return Checkpoint(
+        str(arrays["fingerprint"]),
+        str(arrays["config"]),
+        SamplerState(**{name: arrays[name] for name in SamplerState._fields}),
+    )

@@ -1,0 +1,69 @@
+"""One compiled evaluation of the log-density and its gradient, shared by everything that needs one."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+LogDensity = Callable[..., Array]
+"""`log_density(z, *args)`: z of shape (dim,), scalar out, differentiable by JAX."""
+
+
+def guarded(log_density: LogDensity) -> LogDensity:
+    """The same log-density, with -inf and a zero gradient wherever the value or the gradient is not finite.
+
+    A proposal there is then rejected and cannot poison a sum. +inf counts as non-finite too: a model
+    that returns it is wrong, and a chain would never leave such a point. The value is in JAX's default
+    float, whatever the dtype of z.
+    """
+
+    def safe(z: Array, *args: Any) -> Array:
+        at = jax.lax.stop_gradient(z)
+        value, gradient = jax.value_and_grad(log_density)(at, *args)
+        finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))
+        gradient = jnp.where(finite, gradient, 0.0)
+        # Linear in z with the known gradient: an outer grad neither retraces nor differentiates the model twice.
+        value = jnp.where(finite, value, -jnp.inf).astype(jnp.result_type(float))
+        return value + jnp.vdot(gradient, z - at)
+
+    return safe
+
+
+@lru_cache(maxsize=8)  # bounded, since each entry keeps the density and whatever data it closes over alive
+def _evaluator(log_density: LogDensity) -> Callable[[Array, tuple[Any, ...]], tuple[Array, Array]]:
+    safe = guarded(log_density)
+
+    @jax.jit
+    def evaluate(z: Array, args: tuple[Any, ...]) -> tuple[Array, Array]:
+        return jax.vmap(lambda point: jax.value_and_grad(safe)(point, *args))(z)
+
+    return evaluate
+
+
+def evaluate(
+    log_density: LogDensity, points: np.ndarray, args: tuple[Any, ...], batch_size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log-density and gradient at any number of points, in batches of one size so that one program serves.
+
+    Args:
+        log_density: see `LogDensity`.
+        points: (n, dim); their dtype is the one the density sees.
+        args: further arguments of the density, traced (not compiled in).
+        batch_size: number of points evaluated together; the last batch is padded with its first point.
+
+    Returns:
+        float64 values (n,), -inf where not finite, and float64 gradients (n, dim), zero there.
+    """
+    program = _evaluator(log_density)
+    values, gradients = [], []
+    for start in range(0, len(points), batch_size):
+        batch = points[start : start + batch_size]
+        padding = np.broadcast_to(batch[:1], (batch_size - len(batch), points.shape[1]))
+        value, gradient = program(jnp.asarray(np.concatenate([batch, padding])), args)
+        values.append(np.asarray(value, np.float64)[: len(batch)])
+        gradients.append(np.asarray(gradient, np.float64)[: len(batch)])
+    return np.concatenate(values), np.concatenate(gradients)

@@ -1,0 +1,214 @@
+"""Find the mode from many starts: Adam, then saddle-free Newton on the best, then a verdict on the others."""
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.typing import ArrayLike
+
+from sampler.curvature import Evaluate, absorb, whitened_hessian
+from sampler.density import LogDensity, evaluate
+from sampler.progress import Progress, ProgressCallback
+from sampler.starts import StartOutcome, judge
+
+_TRIAL_STEPS = np.array([1.0, 0.5, 0.15, 0.03])
+_MAX_NEWTON = 25
+
+
+@dataclass(frozen=True)
+class Mode:
+    """Mode of a log-density, and how each start fared.
+
+    Attributes:
+        position: (dim,) in the dtype of the starts.
+        log_density: value there.
+        factor: (dim, dim) lower-triangular L, L L^T = inverse negative Hessian at the mode (float64).
+        converged: the Newton step left promises less than 0.05 in log-density.
+        positive_definite: the negative Hessian had no negative eigenvalue; otherwise their absolute
+            values stand in `factor`.
+        starts: one outcome per start, in the order given.
+        n_gradients: gradient evaluations spent.
+    """
+
+    position: np.ndarray
+    log_density: float
+    factor: np.ndarray
+    converged: bool
+    positive_definite: bool
+    starts: tuple[StartOutcome, ...]
+    n_gradients: int
+
+    @property
+    def is_multimodal(self) -> bool:
+        """Whether some start ended on another peak of comparable height."""
+        return any(start.verdict == "rival" for start in self.starts)
+
+
+class _Counter:
+    """Evaluate in batches, counting gradients and reporting progress."""
+
+    def __init__(self, log_density: LogDensity, args: tuple[Any, ...], batch_size: int, dtype: np.dtype[Any]) -> None:
+        self._density, self._args, self._batch, self._dtype = log_density, args, batch_size, dtype
+        self.n_gradients = 0
+        self._began = time.perf_counter()
+
+    def __call__(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        self.n_gradients += len(points)
+        return evaluate(self._density, np.asarray(points, self._dtype), self._args, self._batch)
+
+    @property
+    def rate(self) -> float:
+        """Gradients per second so far."""
+        return self.n_gradients / max(time.perf_counter() - self._began, 1e-9)
+
+
+def _reset_rows(rows: np.ndarray, leaf: jax.Array) -> jax.Array:
+    """Zero the moments of some starts; the step count, a scalar, is shared by all and stays."""
+    return leaf if leaf.ndim == 0 else jnp.where(rows[:, None], 0, leaf)
+
+
+def adam(
+    evaluate: Evaluate,
+    points: np.ndarray,
+    n_steps: int,
+    learning_rate: float,
+    on_step: Any = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ascend from (n, dim) points; return the best point each visited and its value.
+
+    A start that runs into a non-finite density returns to its best point with no momentum.
+    """
+    optimiser = optax.adam(optax.cosine_decay_schedule(learning_rate, n_steps, alpha=0.01), b2=0.99)
+    update = jax.jit(optimiser.update)
+    points = points.copy()
+    state = optimiser.init(points)
+    best, best_value = points.copy(), np.full(len(points), -np.inf)
+    for step in range(n_steps):
+        value, gradient = evaluate(points)
+        better = value > best_value
+        best[better], best_value[better] = points[better], value[better]
+        lost = ~np.isfinite(value)
+        if np.any(lost):
+            points[lost] = best[lost]
+            state = jax.tree.map(partial(_reset_rows, lost), state)
+        change, state = update(-gradient, state)
+        points += np.asarray(change, np.float64)
+        if on_step is not None:
+            on_step(step, best_value.max())
+    return best, best_value
+
+
+def newton(
+    evaluate: Evaluate, position: np.ndarray, factor: np.ndarray, on_step: Any = None
+) -> tuple[np.ndarray, float, np.ndarray, bool, bool]:
+    """Climb by saddle-free Newton steps in coordinates whitened anew at each step.
+
+    Returns:
+        position, value, factor, converged, positive definite (see `Mode`).
+    """
+    value, gradient = (a[0] for a in evaluate(position[None]))
+    converged = definite = False
+    for step in range(_MAX_NEWTON):
+        hessian = whitened_hessian(evaluate, position, factor)
+        definite = bool(np.linalg.eigvalsh(hessian)[0] > 0)
+        settled = bool(np.all(np.abs(np.linalg.eigvalsh(hessian) - 1.0) < 0.5))
+        factor = absorb(factor, hessian)
+        whitened = factor.T @ gradient
+        converged = 0.5 * float(whitened @ whitened) < 0.05
+        if on_step is not None:
+            on_step(step, value)
+        if converged and settled:
+            break
+        trial = position + _TRIAL_STEPS[:, None] * (factor @ whitened)
+        values, gradients = evaluate(trial)
+        best = int(np.argmax(values))
+        if values[best] > value:
+            position, value, gradient = trial[best], values[best], gradients[best]
+        elif settled:
+            break  # no gain left above the noise of the density
+    return position, float(value), factor, converged, definite
+
+
+def find_mode(
+    log_density: LogDensity,
+    starts: ArrayLike,
+    *,
+    args: tuple[Any, ...] = (),
+    n_steps: int = 300,
+    learning_rate: float = 0.1,
+    batch_size: int = 4,
+    progress: ProgressCallback | None = None,
+) -> Mode:
+    """Find the highest mode reached from many starting points, and the curvature there.
+
+    All starts climb by Adam; the best `batch_size` go on for the second half. The best of all is
+    refined by Newton steps whose Hessian is a central difference of gradients, so that the density is
+    compiled once, and each other start that went on climbs again in the coordinates whitened at the
+    mode before it is judged.
+
+    Args:
+        log_density: `log_density(z, *args)`, scalar, differentiable by JAX.
+        starts: (n, dim) unconstrained points, about standard normal in scale. Their dtype is used.
+        args: further arguments of the density; traced, so that new data of the same shapes compile nothing.
+        n_steps: Adam steps.
+        learning_rate: first Adam step, in units of z; decays to a hundredth.
+        batch_size: points evaluated together. Equal to `MalaConfig.n_chains`, sampling reuses the program.
+        progress: called after every step.
+
+    Returns:
+        The mode, with one `StartOutcome` per start.
+
+    Raises:
+        ValueError: if starts is not (n, dim), or no start has a finite density and gradient.
+    """
+    points = np.asarray(starts)
+    if points.ndim != 2:
+        raise ValueError(f"starts has shape {points.shape}: expected (n, dim)")
+    counter = _Counter(log_density, args, batch_size, points.dtype)
+
+    def report(step: int, value: float) -> None:
+        if progress is not None:
+            total = n_steps + _MAX_NEWTON
+            best = float(value) if np.isfinite(value) else None
+            progress(Progress("optimise", step + 1, total, best, gradients_per_second=counter.rate))
+
+    n_first = n_steps // 2
+    ends, values = adam(counter, points.astype(np.float64), n_first, learning_rate, report)
+    if not np.any(np.isfinite(values)):
+        raise ValueError("no start has a finite log-density and gradient: give starts inside the support")
+    kept = np.argsort(-values, kind="stable")[:batch_size]
+    kept = kept[np.isfinite(values[kept])]
+    ends[kept], values[kept] = adam(
+        counter, ends[kept], n_steps - n_first, 0.3 * learning_rate, lambda i, v: report(n_first + i, v)
+    )
+
+    factor = 0.1 * np.eye(points.shape[1])
+    for attempt in range(2):
+        best = int(np.argmax(values))
+        result = newton(counter, ends[best], factor, lambda i, v: report(n_steps + i, v))
+        ends[best], values[best], factor = result[:3]
+        rivals = np.array([i for i in kept if i != best], int)
+        if attempt == 0 and len(rivals):
+            polish(counter, ends, values, rivals, factor)
+        if values.max() <= values[best] + 0.1:
+            break
+    position, value, factor, converged, definite = result
+    outcomes = judge(counter, ends, values, best, factor)
+    return Mode(position.astype(points.dtype), value, factor, converged, definite, outcomes, counter.n_gradients)
+
+
+def polish(evaluate: Evaluate, ends: np.ndarray, values: np.ndarray, which: np.ndarray, factor: np.ndarray) -> None:
+    """Let the starts `which` climb on in whitened coordinates, updating `ends` and `values` in place."""
+    origin = ends[which]
+
+    def whitened(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        value, gradient = evaluate(origin + y @ factor.T)
+        return value, gradient @ factor
+
+    y, value = adam(whitened, np.zeros_like(origin), 60, 0.5)
+    ends[which], values[which] = origin + y @ factor.T, value

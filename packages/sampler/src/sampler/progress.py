@@ -1,0 +1,37 @@
+"""What a progress callback is told. The library itself never prints."""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+Phase = Literal["optimise", "warmup", "sampling"]
+
+
+class Progress(NamedTuple):
+    """State of a run between two blocks; None where a quantity is not known (yet).
+
+    Attributes:
+        phase: what is running.
+        step: steps done in this phase.
+        total: steps at which this phase ends at the latest.
+        log_density: highest value among starts (optimise) or mean over chains.
+        acceptance: mean acceptance probability of the last block, all chains.
+        step_size: MALA step eps in whitened units.
+        rhat: largest rank-normalised split R-hat at the last check.
+        min_ess: smallest bulk or tail effective sample size at the last check.
+        gradients_per_second: gradient evaluations per second, chains counted singly.
+        seconds_left: estimate for this phase.
+    """
+
+    phase: Phase
+    step: int
+    total: int
+    log_density: float | None = None
+    acceptance: float | None = None
+    step_size: float | None = None
+    rhat: float | None = None
+    min_ess: float | None = None
+    gradients_per_second: float | None = None
+    seconds_left: float | None = None
+
+
+ProgressCallback = Callable[[Progress], None]

@@ -1,0 +1,69 @@
+"""Verdict on each optimiser start: the same mode, a rival, a minor mode, or not there yet."""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from sampler.curvature import Evaluate
+
+Verdict = Literal["mode", "rival", "minor", "unfinished"]
+
+
+class StartOutcome(NamedTuple):
+    """Where one start ended.
+
+    Attributes:
+        position: (dim,) end point.
+        log_density: value there, -inf if the start never had a finite one.
+        verdict: "mode": the mode itself, or connected to it without a dip. "rival": a separate peak of
+            comparable height: the posterior is multimodal. "minor": a separate peak so far below that it
+            holds no mass to speak of; dropped. "unfinished": given up while still climbing.
+    """
+
+    position: np.ndarray
+    log_density: float
+    verdict: Verdict
+
+
+def negligible_gap(dim: int) -> float:
+    """Depth below the mode at which a peak of any plausible width holds no mass: 10 + dim."""
+    return 10.0 + dim
+
+
+def _has_dip(evaluate: Evaluate, a: np.ndarray, b: np.ndarray, lower_end: float) -> bool:
+    """Whether the segment from a to b falls more than 3 below its lower end."""
+    fractions = np.linspace(0.0, 1.0, 10)[1:-1, None]
+    values, _ = evaluate(a + fractions * (b - a))
+    return bool(values.min() < lower_end - 3.0)
+
+
+def judge(
+    evaluate: Evaluate, ends: np.ndarray, values: np.ndarray, best: int, factor: np.ndarray
+) -> tuple[StartOutcome, ...]:
+    """Compare every end point (n, dim) with the best one.
+
+    A start counts as converged when its gradient, whitened at the mode, promises little against its
+    gap to the mode.
+    """
+    dim = ends.shape[1]
+    gaps = values[best] - values
+    scores = np.zeros_like(ends)
+    finite = np.isfinite(values)
+    scores[finite] = evaluate(ends[finite])[1] @ factor
+    verdicts: list[Verdict] = []
+    for i, (end, gap) in enumerate(zip(ends, gaps, strict=True)):
+        near = np.linalg.norm(np.linalg.solve(factor, end - ends[best])) < np.sqrt(dim)
+        promise = 0.5 * float(scores[i] @ scores[i])
+        if i == best or (near and gap < 3.0):
+            verdicts.append("mode")
+        elif not finite[i] or promise > max(1.0, 0.1 * gap):
+            verdicts.append("unfinished")
+        elif gap > negligible_gap(dim):
+            verdicts.append("minor")
+        elif _has_dip(evaluate, ends[best], end, float(values[i])):
+            verdicts.append("rival")
+        else:
+            verdicts.append("mode")
+    return tuple(
+        StartOutcome(end, float(value), verdict) for end, value, verdict in zip(ends, values, verdicts, strict=True)
+    )
