@@ -33,6 +33,9 @@ class ErrorEnvelope(Part):
 
     quantity: Literal["surface_density", "enclosed_mass", "circular_velocity"]
     q: float = Field(gt=0, le=1, description="intrinsic axis ratio")
+    points: Literal["box", "faces"] = Field(
+        default="box", description="laws drawn uniformly in the domain, or on its faces, edges and corners"
+    )
     radius_min_pc: float = Field(gt=0)
     radius_max_pc: float = Field(gt=0)
     n_points: int = Field(gt=0)
@@ -52,7 +55,10 @@ class SurrogateArtifact(Contract):
     kind: Literal["surrogate_artifact"] = "surrogate_artifact"
     schema_version: Literal["1.0"] = "1.0"
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$", description="semantic version of the artifact")
-    head: Literal["symexp", "normalised"]
+    head: Literal["symexp", "normalised", "corrected"] = Field(
+        description="network output: signed logarithm of the coefficients, coefficients in units of their scale, "
+        "or that on top of a linear deconvolution"
+    )
     hidden: tuple[int, ...] = Field(description="widths of the hidden layers")
     activation: str
     inputs: tuple[str, ...] = Field(description="network inputs, in order, before standardisation")
