@@ -1,0 +1,51 @@
+"""Moment maps of a cube."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["Moments", "moments", "robust_noise"]
+
+
+class Moments(NamedTuple):
+    """Moment maps [y, x]: integrated, mean velocity, dispersion; the last two NaN below the threshold [channel]."""
+
+    integrated: np.ndarray
+    velocity_kms: np.ndarray
+    dispersion_kms: np.ndarray
+    threshold: np.ndarray
+
+
+def robust_noise(cube: np.ndarray) -> np.ndarray:
+    """Return the noise of each channel [channel], the median absolute deviation scaled to a Gaussian's sigma."""
+    middle = np.median(cube, axis=(1, 2), keepdims=True)
+    return 1.482602 * np.median(np.abs(cube - middle), axis=(1, 2))
+
+
+def moments(
+    cube: np.ndarray, velocity_kms: np.ndarray, *, threshold: float | None = None, clip_sigma: float = 4.0
+) -> Moments:
+    """Return moments 0 (unit of the cube times km/s), 1 and 2 (km/s).
+
+    Moment 0 sums all channels, so that noise averages out and no flux is cut; moments 1 and 2 take only
+    voxels above the threshold, for noise in the line's wings would rule them.
+
+    Args:
+        cube: [channel, y, x].
+        velocity_kms: [channel], evenly spaced, of either direction.
+        threshold: in the unit of the cube; `clip_sigma` times each channel's robust noise where None.
+        clip_sigma: see threshold.
+
+    """
+    velocity = np.asarray(velocity_kms, float)
+    width = abs(velocity[1] - velocity[0]) if velocity.size > 1 else 1.0
+    limit = clip_sigma * robust_noise(cube) if threshold is None else np.full(velocity.size, threshold)
+    integrated = np.nansum(cube, axis=0, dtype=float) * width
+    kept = np.where(cube > limit[:, None, None], cube, 0.0).astype(float)
+    flux = kept.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.tensordot(velocity, kept, axes=1) / flux
+        spread = np.einsum("cyx,cyx->yx", kept, (velocity[:, None, None] - mean) ** 2) / flux
+    return Moments(integrated, mean, np.sqrt(spread), limit)
