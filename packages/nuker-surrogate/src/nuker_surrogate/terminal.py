@@ -1,0 +1,66 @@
+"""What the commands print: progress, tables, JSON."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from steelyard_schemas.surrogate import ErrorEnvelope
+
+Advance = Callable[[str, int, int, str], None]
+"""Called as ``advance(stage, done, total, note)``."""
+
+
+@contextmanager
+def progress_lines(lines: int = 10) -> Iterator[Advance]:
+    """Show progress on stderr: bars on a terminal, elsewhere about `lines` plain lines per stage."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+
+        def plain(stage: str, done: int, total: int, note: str) -> None:
+            every = max(1, total // lines)
+            if done == total or done // every > (done - 1) // every:
+                print(f"{stage} {done}/{total} {note}".rstrip(), file=sys.stderr, flush=True)
+
+        yield plain
+        return
+    columns = (
+        TextColumn("{task.description:<12}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console) as bars:
+        tasks: dict[str, Any] = {}
+
+        def bar(stage: str, done: int, total: int, note: str) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total, note="")
+            bars.update(tasks[stage], completed=done, note=note)
+
+        yield bar
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    print(json.dumps(value, indent=2))
+
+
+def print_errors(rows: dict[str, tuple[ErrorEnvelope, ...]], console: Console | None = None) -> None:
+    """Table of error envelopes, in per cent; the routes side by side under each quantity."""
+    table = Table(title="worst relative error over 10 pc - 3 kpc, per cent, distribution over laws")
+    for name in ("laws", "quantity", "q", "route", "median", "95 %", "99 %", "worst", "worst at"):
+        table.add_column(name, justify="left" if name in ("laws", "quantity", "route", "worst at") else "right")
+    for same in zip(*rows.values(), strict=True):
+        for route, e in zip(rows, same, strict=True):
+            where = ", ".join(f"{name} {value:.3g}" for name, value in e.worst_at.items())
+            numbers = (f"{100 * x:.3g}" for x in (e.median, e.p95, e.p99, e.worst))
+            head = (f"{e.points} {e.n_points}", e.quantity.replace("_", " "), f"{e.q:g}", route)
+            table.add_row(*head, *numbers, where)
+        table.add_section()
+    (console or Console(width=None if sys.stdout.isatty() else 150)).print(table)
