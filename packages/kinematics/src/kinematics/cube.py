@@ -8,6 +8,7 @@ makes the spectrum of a subcell right to second moment, so that a few subcells d
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -151,7 +152,7 @@ def _flux_below(edges: Array, samples: _Samples) -> Array:
     """Sum over subcells of flux with velocity below each edge, less half of all: shape (edge, y, x)."""
 
     def add(total: Array, one: _Samples) -> tuple[Array, None]:
-        z = (edges[:, None, None] - one.velocity_kms) * (np.sqrt(0.5) / one.sigma_kms)
+        z = (edges[:, None, None] - one.velocity_kms) * (math.sqrt(0.5) / one.sigma_kms)
         return total + (0.5 * one.flux) * erf(z), None
 
     zero = jnp.zeros((edges.shape[0], *samples.flux.shape[1:]), samples.flux.dtype)
@@ -166,7 +167,7 @@ def _flux_below_forward(edges: Array, samples: _Samples) -> tuple[Array, tuple[A
 def _flux_below_backward(residuals: tuple[Array, _Samples], cotangent: Array) -> tuple[None, _Samples]:
     """Recompute edge by edge: the (edge, subcell, y, x) intermediates would leave every cache."""
     edges, samples = residuals
-    inverse = np.sqrt(0.5) / samples.sigma_kms
+    inverse = math.sqrt(0.5) / samples.sigma_kms
 
     def add(sums: tuple[Array, Array, Array], at: tuple[Array, Array]) -> tuple[tuple[Array, Array, Array], None]:
         edge, pull = at
@@ -176,7 +177,7 @@ def _flux_below_backward(residuals: tuple[Array, _Samples], cotangent: Array) ->
 
     zero = jnp.zeros_like(samples.flux)
     (by_erf, by_bell, by_moment), _ = jax.lax.scan(add, (zero, zero, zero), (edges, cotangent), unroll=4)
-    by_z = samples.flux / np.sqrt(np.pi)
+    by_z = samples.flux / math.sqrt(math.pi)
     return None, _Samples(
         flux=0.5 * by_erf,
         velocity_kms=-by_z * inverse * by_bell,

@@ -5,6 +5,7 @@ Every profile is face-on, axisymmetric and normalised to a total flux of one, so
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple, Protocol
 
 import jax.numpy as jnp
@@ -14,6 +15,10 @@ from jax.scipy.special import erf, erfc
 from jax.typing import ArrayLike
 
 __all__ = ["Disc", "ExponentialDisc", "HoledDisc", "RingDisc"]
+
+# Where both ways to the hole's share hold ten digits.
+SMALL_HOLE = 2.0
+N_LAGUERRE = 32
 
 
 class Disc(Protocol):
@@ -32,7 +37,7 @@ class ExponentialDisc(NamedTuple):
     def surface_brightness(self, radius_arcsec: Array) -> Array:
         """Return exp(-R / h) / (2 pi h^2)."""
         h = jnp.asarray(self.scale_arcsec)
-        return jnp.exp(-radius_arcsec / h) / (2 * np.pi * h**2)
+        return jnp.exp(-radius_arcsec / h) / (2 * math.pi * h**2)
 
 
 class HoledDisc(NamedTuple):
@@ -42,12 +47,10 @@ class HoledDisc(NamedTuple):
     hole_radius_arcsec: ArrayLike
 
     def surface_brightness(self, radius_arcsec: Array) -> Array:
-        """Return the profile over 2 pi (h^2 - J), J = int_0^inf exp(-R / h - R^2 / R_h^2) R dR in closed form."""
+        """Return the profile over 2 pi h^2 F(R_h / 2h), F the share of the flux that the hole leaves."""
         h, hole = jnp.asarray(self.scale_arcsec), jnp.asarray(self.hole_radius_arcsec)
-        # J = (R_h^2 / 2) [1 - sqrt(pi) k exp(k^2) erfc(k)], k = R_h / 2h.
-        missing = hole**2 / 2 * _one_minus_scaled_erfc(hole / (2 * h))
         shape = jnp.exp(-radius_arcsec / h) * -jnp.expm1(-((radius_arcsec / hole) ** 2))
-        return shape / (2 * np.pi * (h**2 - missing))
+        return shape / (2 * math.pi * h**2 * _share_outside_hole(hole / (2 * h)))
 
 
 class RingDisc(NamedTuple):
@@ -59,15 +62,19 @@ class RingDisc(NamedTuple):
     def surface_brightness(self, radius_arcsec: Array) -> Array:
         """Return the profile over 2 pi [w^2 exp(-a^2) + R_0 w sqrt(pi/2) (1 + erf a)], a = R_0 / (w sqrt 2)."""
         r0, w = jnp.asarray(self.radius_arcsec), jnp.asarray(self.width_arcsec)
-        a = r0 / (w * np.sqrt(2))
-        area = w**2 * jnp.exp(-(a**2)) + r0 * w * np.sqrt(np.pi / 2) * (1 + erf(a))
-        return jnp.exp(-0.5 * ((radius_arcsec - r0) / w) ** 2) / (2 * np.pi * area)
+        a = r0 / (w * math.sqrt(2))
+        area = w**2 * jnp.exp(-(a**2)) + r0 * w * math.sqrt(math.pi / 2) * (1 + erf(a))
+        return jnp.exp(-0.5 * ((radius_arcsec - r0) / w) ** 2) / (2 * math.pi * area)
 
 
-def _one_minus_scaled_erfc(k: Array) -> Array:
-    """1 - sqrt(pi) k exp(k^2) erfc(k); for large k by its asymptotic series, where exp(k^2) overflows."""
-    small = jnp.minimum(k, 4.0)
-    direct = 1 - np.sqrt(np.pi) * small * jnp.exp(small**2) * erfc(small)
-    inverse = 1 / (2 * jnp.maximum(k, 4.0) ** 2)
-    series = inverse * (1 - 3 * inverse * (1 - 5 * inverse * (1 - 7 * inverse * (1 - 9 * inverse))))
-    return jnp.where(k < 4.0, direct, series)
+def _share_outside_hole(k: Array) -> Array:
+    """Return F(k) = int_0^inf x exp(-x) [1 - exp(-x^2 / 4k^2)] dx = 1 - 2 k^2 [1 - sqrt(pi) k exp(k^2) erfc(k)].
+
+    The closed form cancels to nothing in wide holes, F ~ 3 / 2k^2; there Gauss-Laguerre nodes do the integral.
+    """
+    small = jnp.minimum(k, SMALL_HOLE)
+    closed = 1 - 2 * small**2 * (1 - math.sqrt(math.pi) * small * jnp.exp(small**2) * erfc(small))
+    wide = jnp.maximum(k, SMALL_HOLE)[..., None]
+    x, weight = (jnp.asarray(a, wide.dtype) for a in np.polynomial.laguerre.laggauss(N_LAGUERRE))
+    integral = jnp.sum(weight * x * -jnp.expm1(-((x / (2 * wide)) ** 2)), axis=-1)
+    return jnp.where(k < SMALL_HOLE, closed, integral)

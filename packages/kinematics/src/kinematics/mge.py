@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -58,10 +59,10 @@ def mge_circular_velocity_squared(mge: MGE, inclination_rad: ArrayLike, radius_p
         v_c^2 [km^2 s^-2], shape (...,).
 
     """
-    radius = jnp.asarray(radius_pc, jnp.result_type(radius_pc, float))
+    radius = jnp.asarray(radius_pc, jnp.result_type(radius_pc, 0.0))
     dtype = radius.dtype
     surface_density, sigma, q = (jnp.asarray(a, dtype) for a in mge)
-    density = surface_density * axis_ratio_observed(q, inclination_rad) / (q * sigma * np.sqrt(2 * np.pi))
+    density = surface_density * axis_ratio_observed(q, inclination_rad) / (q * sigma * math.sqrt(2 * math.pi))
 
     ratio = radius[..., None] / sigma
     upper = jnp.minimum(1.0, EXTENT / ratio)[..., None]
@@ -72,7 +73,7 @@ def mge_circular_velocity_squared(mge: MGE, inclination_rad: ArrayLike, radius_p
     eccentricity_squared = jnp.broadcast_to(1 - q**2, sigma.shape)[:, None]
     integrand = jnp.exp(-0.5 * (ratio[..., None] * t) ** 2) * t**2 / jnp.sqrt(1 - eccentricity_squared * t**2)
     shape = jnp.sum(integrand * dt, axis=-1) * ratio**2
-    return 4 * np.pi * G_PC_KMS2_MSUN * jnp.sum(q * density * sigma**2 * shape, axis=-1)
+    return 4 * math.pi * G_PC_KMS2_MSUN * jnp.sum(q * density * sigma**2 * shape, axis=-1)
 
 
 def _unit_gauss_legendre(n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -31,9 +31,13 @@ def sample_visibilities(
         Visibilities [Jy], shape (row, channel).
 
     Raises:
-        ValueError: a baseline is longer than the pixels resolve (half a cycle per pixel).
+        ValueError: the cube does not fit the grid or the channels, or a baseline is longer than the pixels resolve
+            (half a cycle per pixel).
 
     """
+    images = np.asarray(cube, np.complex128)
+    if images.shape != (expected := (np.shape(u_wavelengths)[1], sky.npix, sky.npix)):
+        raise ValueError(f"the cube has shape {images.shape}, expected {expected} (channel, npix, npix)")
     cell = sky.cell_arcsec * ARCSEC_RAD
     cycles_u, cycles_v = np.asarray(u_wavelengths) * cell, np.asarray(v_wavelengths) * cell
     longest = max(abs(cycles_u).max(), abs(cycles_v).max())
@@ -42,7 +46,6 @@ def sample_visibilities(
             f"baselines reach {longest / cell:.3g} wavelengths, beyond what pixels of {sky.cell_arcsec:g} arcsec "
             f"hold: use cells below {0.5 / (longest / cell) / ARCSEC_RAD:.3g} arcsec"
         )
-    images = np.asarray(cube, np.complex128)
     # finufft counts modes as SkyGrid counts pixels: the origin is mode npix // 2.
     vis = np.empty(cycles_u.shape, np.complex128)
     for channel, image in enumerate(images):
@@ -75,13 +78,18 @@ def observe(
     Returns:
         A `Visibilities` store with true inverse variances as weights.
 
+    Raises:
+        ValueError: as `sample_visibilities`; or the frequencies are fewer than two, not ascending or uneven.
+
     """
     frequency = np.asarray(frequency_hz, float)
+    steps = np.diff(frequency)
+    if steps.size == 0 or steps.min() <= 0 or np.ptp(steps) > 1e-3 * steps.mean():
+        raise ValueError("frequency_hz must hold at least two channels, ascending and evenly spaced")
     per_metre = frequency / (C_KMS * 1e3)
     vis = sample_visibilities(cube, sky, np.outer(track.u_m, per_metre), np.outer(track.v_m, per_metre))
     rng = np.random.default_rng(seed)
     vis += noise_jy * (rng.standard_normal(vis.shape) + 1j * rng.standard_normal(vis.shape))
-    width = np.diff(frequency).mean() if len(frequency) > 1 else abs(frequency[0]) * 1e-5
     manifest = Visibilities(observation=observation, source="simulated", history=(f"observed with seed {seed}",))
     arrays = {
         **{name: np.asarray(values) for name, values in track._asdict().items()},
@@ -89,7 +97,7 @@ def observe(
         "weight": np.full(vis.shape, noise_jy**-2 if noise_jy > 0 else 1.0, np.float32),
         "flag": np.zeros(vis.shape, bool),
         "frequency_hz": frequency,
-        "channel_width_hz": np.full(frequency.shape, width),
+        "channel_width_hz": np.full(frequency.shape, steps.mean()),
     }
     store = Store(manifest, arrays)
     store.check("simulated visibilities")

@@ -13,6 +13,8 @@ from kinematics.mge import MGE, mge_circular_velocity_squared
 
 __all__ = ["black_hole_velocity_squared", "circular_velocity", "exponential_disc_velocity_squared"]
 
+FAR = 12.0
+
 
 def black_hole_velocity_squared(mass_msun: ArrayLike, radius_pc: ArrayLike) -> Array:
     """Kepler: v_c^2 = G M / R [km^2 s^-2], shape of `radius_pc`."""
@@ -32,9 +34,7 @@ def exponential_disc_velocity_squared(mass_msun: ArrayLike, scale_pc: ArrayLike,
 
     """
     y = jnp.asarray(radius_pc) / (2 * jnp.asarray(scale_pc))
-    k0e, k1e = _scaled_bessel_k(y)
-    bracket = i0e(y) * k0e - i1e(y) * k1e
-    return 2 * G_PC_KMS2_MSUN * jnp.asarray(mass_msun) / scale_pc * y**2 * bracket
+    return 2 * G_PC_KMS2_MSUN * jnp.asarray(mass_msun) / scale_pc * y**2 * _freeman_bracket(y)
 
 
 def circular_velocity(
@@ -49,12 +49,30 @@ def circular_velocity(
 
     NaN where the components' sum of v_c^2 is negative, as a bad MGE can make it.
     """
-    radius = jnp.asarray(radius_pc, jnp.result_type(radius_pc, float))
+    radius = jnp.asarray(radius_pc, jnp.result_type(radius_pc, 0.0))
     squared = black_hole_velocity_squared(black_hole_msun, radius)
     squared += exponential_disc_velocity_squared(gas_msun, gas_scale_pc, radius)
     if mge is not None:
         squared += mge_circular_velocity_squared(mge, inclination_rad, radius)
     return jnp.sqrt(squared)
+
+
+def _freeman_bracket(y: Array) -> Array:
+    """I0 K0 - I1 K1, accurate to 1e-8; beyond y = 12, where the products cancel, by their asymptotic series."""
+    near = jnp.minimum(y, FAR)
+    k0e, k1e = _scaled_bessel_k(near)
+    x = 1 / (2 * jnp.maximum(y, FAR)) ** 2
+    series = jnp.zeros_like(x)
+    for coefficient in _far_coefficients(10)[::-1].tolist():
+        series = (series + coefficient) * x
+    return jnp.where(y < FAR, i0e(near) * k0e - i1e(near) * k1e, jnp.sqrt(x) * series)
+
+
+def _far_coefficients(n: int) -> np.ndarray:
+    """Coefficients of x^1, x^2, ... in 2y (I0 K0 - I1 K1), x = 1 / (2y)^2 (DLMF 10.40.6 for nu = 0 and 1)."""
+    odd = 2 * np.arange(n) + 1
+    half = np.cumprod(-odd / (odd + 1))
+    return half * (np.cumprod(0.0 - odd**2) - np.cumprod(4.0 - odd**2))
 
 
 def _scaled_bessel_k(y: Array) -> tuple[Array, Array]:

@@ -29,7 +29,7 @@ def log_radii(radius_min: float, radius_max: float, n: int) -> tuple[np.ndarray,
 def interpolate(curve: RotationCurve, radius_arcsec: Array) -> tuple[Array, Array]:
     """Cubic Hermite interpolation in ln R with fourth-order slopes.
 
-    Radii beyond the table take the velocity at its end.
+    Radii beyond the table take the velocity at its end, with no slope.
 
     Args:
         curve: the table.
@@ -42,6 +42,7 @@ def interpolate(curve: RotationCurve, radius_arcsec: Array) -> tuple[Array, Arra
     v = curve.velocity_kms
     n = v.shape[0]
     place = jnp.log(radius_arcsec / curve.radius_min_arcsec) / curve.log_step
+    inside = (place >= 0) & (place <= n - 1)
     place = jnp.clip(place, 0, n - 1)
     i = jnp.clip(place.astype(jnp.int32), 0, n - 2)
     f = place - i
@@ -54,7 +55,7 @@ def interpolate(curve: RotationCurve, radius_arcsec: Array) -> tuple[Array, Arra
     b = jump - d1
     value = v0 + f * (jump + (1 - f) * (a * (1 - f) + b * f))
     derivative = jump + (1 - 2 * f) * (a * (1 - f) + b * f) + f * (1 - f) * (b - a)
-    return value, derivative / curve.log_step
+    return value, jnp.where(inside, derivative / curve.log_step, 0)
 
 
 def _slopes(v: Array) -> Array:
