@@ -24,15 +24,15 @@ Artifact = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 
 
-@app.command(epilog="Example: nuker-surrogate train my-surrogate --version 2.0.0 --hidden 128,128,128")
+@app.command(epilog="Example: nuker-surrogate train my-surrogate --version 2.0.0 --hidden 128,128")
 def train(
     out: Annotated[Path, typer.Argument(help="Folder to write the artifact to; must not exist.")],
     version: Annotated[str, typer.Option(help="Semantic version of the artifact.")] = "0.1.0",
     head: Annotated[str, typer.Option(help="symexp (the paper's), normalised or corrected.")] = "corrected",
-    hidden: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "128,128,128",
-    examples: Annotated[int, typer.Option(help="Laws to train on.")] = 60_000,
-    label_steps: Annotated[int, typer.Option(help="Steps on least-squares labels.")] = 10_000,
-    loss_steps: Annotated[int, typer.Option(help="Steps on the errors themselves.")] = 20_000,
+    hidden: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "64,64,64",
+    examples: Annotated[int, typer.Option(help="Laws to train on.")] = 80_000,
+    label_steps: Annotated[int, typer.Option(help="Steps on least-squares labels.")] = 12_000,
+    loss_steps: Annotated[int, typer.Option(help="Steps on the errors themselves.")] = 40_000,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 3e-3,
     points: Annotated[int, typer.Option(help="Fresh laws to measure the errors on.", min=1)] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of laws, weights and batches.")] = 0,

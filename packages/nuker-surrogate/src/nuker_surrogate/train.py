@@ -46,14 +46,14 @@ class TrainingConfig:
     """
 
     head: Head = "corrected"
-    hidden: tuple[int, ...] = (128, 128, 128)
-    examples: int = 40_000
+    hidden: tuple[int, ...] = (64, 64, 64)
+    examples: int = 80_000
     label_steps: int = 12_000
-    loss_steps: int = 12_000
+    loss_steps: int = 40_000
     batch: int = 512
     learning_rate: float = 3e-3
     faces: float = 0.15
-    label_ridge: float = 1e-3
+    label_ridge: float = 7e-4
     linear_ridge: float = 3e-5
     mass_weight: float = 1.0
     seed: int = 0
@@ -127,8 +127,9 @@ def label_loss(network: CoefficientNetwork, batch: Examples) -> jax.Array:
 def error_loss(problem: Problem, config: TrainingConfig) -> Loss:
     """Mean over laws of the weighted squared relative errors of profile and enclosed mass.
 
-    The ridge of the labels is part of it (not for symexp, which has no unit): without it the coefficients
-    drift along directions that the radii do not see.
+    The ridge of the labels is part of it: without it the coefficients drift along directions that the radii do
+    not see. The symexp head minimises the mean logarithm of the same cost, whose gradient stays of order one where
+    a coefficient is decades off; the cost itself overflows there.
     """
     targets = problem.targets
     profile_basis, mass_basis, profile_weight, mass_weight = (
@@ -140,14 +141,18 @@ def error_loss(problem: Problem, config: TrainingConfig) -> Loss:
             targets.mass_weight,
         )
     )
-    ridge = 0.0 if config.head == "symexp" else config.label_ridge
 
     def loss(network: CoefficientNetwork, batch: Examples) -> jax.Array:
         c = combine(config.head, network(batch.inputs), batch.scale, batch.linear)
         profile = profile_weight * ((c @ profile_basis) / batch.profile - 1)
         mass = mass_weight * ((c @ mass_basis) / batch.mass_pc2 - 1)
-        damping = ridge**2 * (c / batch.scale) ** 2
-        return jnp.mean(jnp.sum(profile**2, -1) + config.mass_weight * jnp.sum(mass**2, -1) + jnp.sum(damping, -1))
+        damping = config.label_ridge * c / batch.scale
+        residuals = jnp.concatenate([profile, config.mass_weight**0.5 * mass, damping], axis=-1)
+        if config.head == "symexp":
+            # In units of the largest residual, whose own square would overflow.
+            largest = jnp.max(jnp.abs(residuals), axis=-1, keepdims=True)
+            return jnp.mean(jnp.log(jnp.sum((residuals / largest) ** 2, axis=-1)) + 2 * jnp.log(largest[:, 0]))
+        return jnp.mean(jnp.sum(residuals**2, axis=-1))
 
     return loss
 
