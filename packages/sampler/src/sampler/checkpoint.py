@@ -89,7 +89,8 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         ValueError: if the file is damaged or not a checkpoint of this version.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, because NumPy leaves the file open when it is damaged.
+        with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = dict(file)
     except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
         if isinstance(error, FileNotFoundError):

@@ -16,11 +16,11 @@ class MalaConfig:
         target_rhat: sampling ends when every R-hat is below this,
         target_ess: and every bulk and tail ESS above this.
         max_steps: sampling steps after which a run gives up, not converged; rounded up to whole blocks.
-        max_seconds: wall-clock budget of warm-up and sampling together, over all resumptions; None: no limit.
+        max_seconds: wall-clock budget of warm-up and sampling together, over all resumptions, checked once
+            sampling has begun; where it strikes depends on the machine. None: no limit.
         thin: keep every thin-th step; must divide block.
         seed: of all random numbers.
         dispersion: chains start from the Gaussian at the mode, widened by this factor.
-        step_jitter: each step's size varies by this fraction, uniformly.
         checkpoint_seconds: time between checkpoints.
 
     Raises:
@@ -37,7 +37,6 @@ class MalaConfig:
     thin: int = 1
     seed: int = 0
     dispersion: float = 1.0
-    step_jitter: float = 0.0
     checkpoint_seconds: float = 30.0
 
     def __post_init__(self) -> None:
@@ -45,12 +44,11 @@ class MalaConfig:
             "n_chains must be at least 2": self.n_chains >= 2,
             "n_warmup must be positive": self.n_warmup > 0,
             "block must be positive": self.block > 0,
-            "max_steps must be positive": self.max_steps > 0,
             "thin must be positive and divide block": self.thin > 0 and self.block % self.thin == 0,
+            "max_steps must keep at least 4 draws": self.max_steps >= 4 * max(self.thin, 1),
             "target_rhat must exceed 1": self.target_rhat > 1,
             "target_ess must be positive": self.target_ess > 0,
             "dispersion must be positive": self.dispersion > 0,
-            "step_jitter must be in [0, 1)": 0 <= self.step_jitter < 1,
             "max_seconds must be positive": self.max_seconds is None or self.max_seconds > 0,
             "checkpoint_seconds must not be negative": self.checkpoint_seconds >= 0,
         }

@@ -7,7 +7,9 @@ import numpy as np
 Evaluate = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 """(n, dim) points -> (n,) values and (n, dim) gradients, float64."""
 
-_STRIDE = 0.5  # in whitened units (posterior widths): far above float32 noise, still within the Gaussian core
+_STRIDE = (
+    0.5  # in whitened units (posterior widths): far above float32 noise, and the scale that a step must cope with
+)
 _MAX_GROWTH = 0.05  # whitened curvature is floored here, so that a direction widens by at most 4.5 in one go
 _MAX_CURVATURE = 1e12
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import ArrayLike
 
 LogDensity = Callable[..., Array]
 """`log_density(z, *args)`: z of shape (dim,), scalar out, differentiable by JAX."""
@@ -42,6 +43,11 @@ def _evaluator(log_density: LogDensity) -> Callable[[Array, tuple[Any, ...]], tu
         return jax.vmap(lambda point: jax.value_and_grad(safe)(point, *args))(z)
 
     return evaluate
+
+
+def working_dtype(points: ArrayLike) -> np.dtype[Any]:
+    """Floating dtype in which JAX will see these points (float64 counts only where it is enabled)."""
+    return np.dtype(jax.dtypes.canonicalize_dtype(np.result_type(np.asarray(points).dtype, np.float32)))
 
 
 def evaluate(

@@ -9,7 +9,7 @@ from sampler.adaptation import OPTIMAL_SCALE, step_size_start
 from sampler.checkpoint import SamplerState
 from sampler.config import MalaConfig
 from sampler.curvature import absorb, whitened_hessian
-from sampler.density import LogDensity, evaluate
+from sampler.density import LogDensity, evaluate, working_dtype
 from sampler.optimise import Mode
 
 _ATTEMPTS = 8
@@ -33,7 +33,7 @@ def initial_state(
         position = None
     else:
         points = np.asarray(init)
-        dtype = points.dtype
+        dtype = working_dtype(points)
         if points.ndim not in (1, 2) or (points.ndim == 2 and len(points) != config.n_chains):
             raise ValueError(
                 f"init has shape {points.shape}: expected a Mode, (dim,) or (n_chains = {config.n_chains}, dim)"

@@ -22,7 +22,7 @@ from sampler.density import LogDensity, guarded
 TARGET_ACCEPTANCE = 0.574
 """Optimal acceptance rate of MALA in high dimension (Roberts and Rosenthal 1998)."""
 
-_STEP_SIZE_GAMMA = 0.05
+_STEP_SIZE_GAMMA = 0.5  # Hoffman and Gelman take 0.05; the step then wanders, and its average is biased low
 _GRADIENT_CLIP = 5.0  # in units of sqrt(dim), the typical length of a whitened gradient
 
 
@@ -60,7 +60,7 @@ class Block(NamedTuple):
     fisher: Array
 
 
-BlockProgram = Callable[[Chains, DualAveragingAdaptationState, Array, Array, Array, Array, tuple[Any, ...]], Block]
+BlockProgram = Callable[[Chains, DualAveragingAdaptationState, Array, Array, Array, tuple[Any, ...]], Block]
 
 
 @lru_cache(maxsize=8)  # bounded, since each entry keeps the density and whatever data it closes over alive
@@ -68,8 +68,7 @@ def block_program(log_density: LogDensity, n_steps: int) -> BlockProgram:
     """Compile-once program of `n_steps` steps of all chains.
 
     Its arguments: chains, dual-averaging state, factor L (dim, dim, JAX's default float), random key,
-    adapt (bool scalar), jitter (each step's eps is scaled by a uniform factor in 1 +- jitter), density
-    arguments.
+    adapt (bool scalar), density arguments.
     """
     safe = guarded(log_density)
     kernel = mala.build_kernel()
@@ -83,7 +82,6 @@ def block_program(log_density: LogDensity, n_steps: int) -> BlockProgram:
         factor: Array,
         key: Array,
         adapt: Array,
-        jitter: Array,
         args: tuple[Any, ...],
     ) -> Block:
         n_chains, dim = chains.position.shape
@@ -97,10 +95,8 @@ def block_program(log_density: LogDensity, n_steps: int) -> BlockProgram:
 
         def step(carry: Any, key: Array) -> Any:
             states, tuning, fisher = carry
-            key_jitter, key_move = jax.random.split(key)
             eps = jnp.exp(tuning.log_step_size)
-            eps = eps * (1 + jitter * jax.random.uniform(key_jitter, (), dtype, -1, 1))
-            keys = jax.random.split(key_move, n_chains)
+            keys = jax.random.split(key, n_chains)
             # BlackJAX's step size is the Langevin time step, eps^2 / 2.
             states, info = jax.vmap(one_chain, in_axes=(0, 0, 0, None))(keys, states, chains.position, 0.5 * eps**2)
             acceptance = jnp.nan_to_num(info.acceptance_rate).astype(dtype)

@@ -12,7 +12,7 @@ import optax
 from jax.typing import ArrayLike
 
 from sampler.curvature import Evaluate, absorb, whitened_hessian
-from sampler.density import LogDensity, evaluate
+from sampler.density import LogDensity, evaluate, working_dtype
 from sampler.progress import Progress, ProgressCallback
 from sampler.starts import StartOutcome, judge
 
@@ -169,7 +169,7 @@ def find_mode(
     points = np.asarray(starts)
     if points.ndim != 2:
         raise ValueError(f"starts has shape {points.shape}: expected (n, dim)")
-    counter = _Counter(log_density, args, batch_size, points.dtype)
+    counter = _Counter(log_density, args, batch_size, working_dtype(points))
 
     def report(step: int, value: float) -> None:
         if progress is not None:
@@ -199,7 +199,8 @@ def find_mode(
             break
     position, value, factor, converged, definite = result
     outcomes = judge(counter, ends, values, best, factor)
-    return Mode(position.astype(points.dtype), value, factor, converged, definite, outcomes, counter.n_gradients)
+    position = position.astype(working_dtype(points))
+    return Mode(position, value, factor, converged, definite, outcomes, counter.n_gradients)
 
 
 def polish(evaluate: Evaluate, ends: np.ndarray, values: np.ndarray, which: np.ndarray, factor: np.ndarray) -> None:

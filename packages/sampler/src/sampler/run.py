@@ -84,7 +84,8 @@ def sample(
         log_density: `log_density(z, *args)`, scalar, differentiable by JAX. Points where value or gradient
             are not finite are rejected.
         init: from `find_mode` (its curvature is the first preconditioner), or unconstrained points: (dim,)
-            near the mode, or (n_chains, dim). Their dtype is the one the chains work in.
+            near the mode, or (n_chains, dim). Their dtype is the one the chains work in. Not used when a
+            checkpoint is resumed.
         config: settings; `MalaConfig()` if None.
         args: further arguments of the density; traced, so that new data of the same shapes compile nothing.
         monitor: z (dim,) -> (k,), the quantities whose R-hat and ESS decide; z itself by default.
@@ -158,6 +159,7 @@ class _Run:
         self.program = block_program(log_density, config.block)
         self.windows = frozenset(window_ends(config.warmup_steps, config.block))
         self.monitor = None if monitor is None else jax.jit(jax.vmap(jax.vmap(monitor)))
+        self.monitored: list[np.ndarray] = []
         self.summary: Summary | None = None
         self.began: tuple[float, int] | None = None
 
@@ -168,7 +170,7 @@ class _Run:
         over = done >= config.sampling_steps
         if config.max_seconds is not None and done > 0 and len(state.draws) >= 4:
             over = over or float(state.seconds.sum()) > config.max_seconds
-        if over or (done > 0 and self._is_check(done)):
+        if over or (len(state.draws) >= 4 and self._is_check(done)):
             self.summary = self._diagnose(state)
             if over or self.summary.converged:
                 return self.summary
@@ -182,9 +184,16 @@ class _Run:
         return due <= done
 
     def _diagnose(self, state: SamplerState) -> Summary:
-        draws = np.swapaxes(state.draws, 0, 1)
-        monitored = draws if self.monitor is None else np.asarray(self.monitor(jnp.asarray(draws)))
-        return summarize(monitored, target_rhat=self.config.target_rhat, target_ess=self.config.target_ess)
+        draws = state.draws
+        if self.monitor is not None:
+            # Block by block and only once, so that one shape is compiled and no draw is done twice.
+            size = self.config.block // self.config.thin
+            for start in range(size * len(self.monitored), len(draws), size):
+                self.monitored.append(np.asarray(self.monitor(jnp.asarray(draws[start : start + size]))))
+            draws = np.concatenate(self.monitored)
+        return summarize(
+            np.swapaxes(draws, 0, 1), target_rhat=self.config.target_rhat, target_ess=self.config.target_ess
+        )
 
     def advance(self, state: SamplerState) -> tuple[SamplerState, np.ndarray]:
         """Run one block; return the new state and the mean acceptance of each chain in it."""
@@ -198,7 +207,6 @@ class _Run:
             as_float(state.factor),
             jax.random.fold_in(jax.random.key(config.seed), int(state.step)),
             jnp.asarray(warming),
-            as_float(config.step_jitter),
             self.args,
         )
         acceptance = np.asarray(block.acceptance, np.float64)
