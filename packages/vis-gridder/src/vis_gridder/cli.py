@@ -156,10 +156,9 @@ def grid_command(
             if target is not None and target.exists() and not overwrite:
                 raise ContractError(target, "exists already; choose another name or give --overwrite")
         vis = _read(file, field, spw)
-        suggested = suggest_grid(vis)
+        suggested = suggest_grid(vis, cell_arcsec=cell_arcsec)
         spec = replace(
             suggested,
-            cell_arcsec=suggested.cell_arcsec if cell_arcsec is None else cell_arcsec,
             npix=suggested.npix if npix is None else npix,
             velocity_min_kms=velocity_min_kms,
             velocity_max_kms=velocity_max_kms,

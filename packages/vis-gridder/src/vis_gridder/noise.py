@@ -69,9 +69,8 @@ def time_difference_noise(vis: Store[Visibilities]) -> Noise | None:
     first[low[order] < 0] = True  # antennas unknown: rows have nothing in common
     group_sorted = np.cumsum(first) - 1
     n_groups = int(group_sorted[-1]) + 1
-    weight = np.where(vis["flag"], np.float32(0), vis["weight"])
-    total, pairs, dof = _differences(
-        vis["vis"], weight, order, group_sorted, n_groups, vis["antenna1"] > vis["antenna2"]
+    total, pairs, dof, mean_weight = _differences(
+        vis["vis"], vis["weight"], vis["flag"], order, group_sorted, n_groups, vis["antenna1"] > vis["antenna2"]
     )
     if pairs.sum() == 0:
         return None
@@ -83,13 +82,10 @@ def time_difference_noise(vis: Store[Visibilities]) -> Noise | None:
     group = np.empty(order.size, np.int64)
     group[order] = group_sorted
     variance_per_weight = scale[group]
-    used = weight > 0
-    n_used = used.sum(axis=1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        mean_weight = weight.sum(axis=1, dtype=np.float64) / n_used
+    with np.errstate(divide="ignore"):
         sigma = np.sqrt(variance_per_weight / mean_weight)
     return Noise(
-        sigma_jy=sigma,
+        sigma_jy=np.where(mean_weight > 0, sigma, np.nan),
         dof=np.where(enough, dof, dof.sum())[group],
         variance_per_weight=variance_per_weight,
         weight_scale=float(1.0 / pooled),
@@ -99,9 +95,19 @@ def time_difference_noise(vis: Store[Visibilities]) -> Noise | None:
 
 @njit(cache=True, nogil=True)
 def _differences(
-    vis: np.ndarray, weight: np.ndarray, order: np.ndarray, group: np.ndarray, n_groups: int, swapped: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sum |d|^2 / (1/w1 + 1/w2), count differences and their degrees of freedom, per group; rows in `order`."""
+    vis: np.ndarray,
+    weight: np.ndarray,
+    flag: np.ndarray,
+    order: np.ndarray,
+    group: np.ndarray,
+    n_groups: int,
+    swapped: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Sum |d|^2 / (1/w1 + 1/w2), count differences and their degrees of freedom, per group; rows in `order`.
+
+    Last comes the mean weight of each row's unflagged channels, 0 where there is none.
+    """
+    mean_weight = np.zeros(vis.shape[0])
     n_channels = vis.shape[1]
     total = np.zeros(n_groups)
     pairs = np.zeros(n_groups)
@@ -124,10 +130,14 @@ def _differences(
             last_weight[:] = 0.0
             chain[:] = 0.0
         row = order[position]
+        row_weight = 0.0
+        row_count = 0
         for channel in range(n_channels):
             w = float(weight[row, channel])
-            if w <= 0.0:
+            if flag[row, channel] or w <= 0.0:
                 continue
+            row_weight += w
+            row_count += 1
             # A baseline listed the other way round is the complex conjugate.
             value = np.complex128(vis[row, channel])
             if swapped[row]:
@@ -139,4 +149,6 @@ def _differences(
             last[channel] = value
             last_weight[channel] = w
             chain[channel] += 1.0
-    return total, pairs, dof
+        if row_count > 0:
+            mean_weight[row] = row_weight / row_count
+    return total, pairs, dof, mean_weight

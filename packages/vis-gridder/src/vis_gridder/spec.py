@@ -85,12 +85,17 @@ def longest_baseline_wavelengths(vis: Store[Visibilities]) -> float:
     return reach_m * float(vis["frequency_hz"][-1]) / SPEED_OF_LIGHT_M_S
 
 
-def suggest_grid(vis: Store[Visibilities]) -> GridSpec:
+def suggest_grid(vis: Store[Visibilities], *, cell_arcsec: float | None = None) -> GridSpec:
     """Suggest pixel size and number for a data set: every baseline inside, the primary beam covered.
 
     The pixel is lambda / (2.2 b_max). The field is 1.2 times the primary beam's FWHM, or, where the dish is not
     known, what the shortest baseline sees; a compact source needs less, and a smaller field means more
-    visibilities in each cell and less noise from few of them. The number of pixels is even and fast to transform.
+    visibilities in each cell. The number of pixels is even and fast to transform.
+
+    Args:
+        vis: the data.
+        cell_arcsec: the pixel, where it is settled already and only the number is wanted.
+
     """
     pixel_rad = 1.0 / (OVERSAMPLING * longest_baseline_wavelengths(vis))
     wavelength_m = SPEED_OF_LIGHT_M_S / float(vis["frequency_hz"].mean())
@@ -101,7 +106,10 @@ def suggest_grid(vis: Store[Visibilities]) -> GridSpec:
         used = ~vis["flag"].all(axis=1)
         length_m = np.hypot(vis["u_m"][used], vis["v_m"][used])
         field_rad = wavelength_m / float(length_m[length_m > 0].min())
-    cell_arcsec = float(f"{pixel_rad / ARCSEC:.3g}")
+    if cell_arcsec is None:
+        cell_arcsec = float(f"{pixel_rad / ARCSEC:.3g}")
+    elif not cell_arcsec > 0:
+        raise ContractError("grid", f"cell_arcsec is {cell_arcsec}, must be positive")
     return GridSpec(cell_arcsec=cell_arcsec, npix=_fast_even(max(8, math.ceil(field_rad / ARCSEC / cell_arcsec))))
 
 

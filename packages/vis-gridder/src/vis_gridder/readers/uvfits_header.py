@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from steelyard_schemas import ContractError
 from steelyard_schemas.observation import FrequencyFrame
 
 from vis_gridder.readers.axis import SpectralAxis, spectral_axis
@@ -98,5 +97,5 @@ def _table(hdus: Any, name: str) -> Any:
     if not tables:
         return None
     if tables[0].data is None or len(tables[0].data) == 0:
-        raise ContractError(name, "is an empty table; export the UVFITS file again")
+        raise ValueError(f"table {name} is empty")
     return tables[0].data

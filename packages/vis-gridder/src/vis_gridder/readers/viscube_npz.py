@@ -16,8 +16,9 @@ from vis_gridder.readers.stokes import stokes_i
 __all__ = ["read_viscube"]
 
 NEEDED = ("chan_freq_hz", "u", "v", "vis", "weight")
-SAME_BASELINE = 1e-4
-"""Largest relative spread of u c / f over channels: more is not one baseline seen at several frequencies."""
+SAME_BASELINE = 2e-6
+"""Largest relative spread of u c / f over channels: float32 leaves a tenth of it, and more is
+not one baseline seen at several frequencies."""
 
 
 def read_viscube(path: Path) -> Store[Visibilities]:

@@ -1,0 +1,154 @@
+import os
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from steelyard_schemas import Observation, Store, Visibilities
+
+SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def data_dir():
+    folder = Path(os.environ.get("STEELYARD_DATA", SHARED))
+    if not (folder / "mock_small.ms.tar.gz").is_file():
+        pytest.skip("the shared visibilities are absent; set STEELYARD_DATA to the folder that holds them")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def unpacked(data_dir, tmp_path_factory):
+    """Return a function that unpacks a Measurement Set of the shared data, once a session."""
+    pytest.importorskip("casacore.tables", reason="python-casacore reads Measurement Sets")
+    folder = tmp_path_factory.mktemp("unpacked")
+
+    def unpack(name):
+        target = folder / name
+        if not target.exists():
+            with tarfile.open(data_dir / f"{name}.tar.gz") as archive:
+                archive.extractall(folder, filter="data")
+        return target
+
+    return unpack
+
+
+@pytest.fixture
+def make_vis():
+    """Return a function that makes a Visibilities store from arrays; what is left out gets a plain value."""
+
+    def make(u_m, v_m, vis, weight=None, flag=None, *, times=None, baseline=None, frequency_hz=None, **observation):
+        n_rows, n_channels = vis.shape
+        frequency = 230e9 + 1e6 * np.arange(n_channels) if frequency_hz is None else np.asarray(frequency_hz, float)
+        baseline = np.arange(n_rows) if baseline is None else baseline
+        about = {
+            "target": "synthetic",
+            "telescope": "ALMA",
+            "dish_diameter_m": 12.0,
+            "phase_centre_ra_deg": 150.0,
+            "phase_centre_dec_deg": 2.0,
+            "frequency_frame": "LSRK",
+            "rest_frequency_hz": 230.538e9,
+        }
+        arrays = {
+            "u_m": np.asarray(u_m, float),
+            "v_m": np.asarray(v_m, float),
+            "w_m": np.zeros(n_rows),
+            "vis": vis.astype(np.complex64),
+            "weight": np.ones(vis.shape, np.float32) if weight is None else weight.astype(np.float32),
+            "flag": np.zeros(vis.shape, bool) if flag is None else flag,
+            "time_mjd_s": np.zeros(n_rows) if times is None else np.asarray(times, float),
+            "antenna1": np.zeros(n_rows, np.int32),
+            "antenna2": (1 + np.asarray(baseline)).astype(np.int32),
+            "scan": np.ones(n_rows, np.int32),
+            "frequency_hz": frequency,
+            "channel_width_hz": np.full(n_channels, 1e6),
+        }
+        store = Store(Visibilities(observation=Observation(**(about | observation)), source="synthetic"), arrays)
+        store.check()
+        return store
+
+    return make
+
+
+@pytest.fixture
+def write_uvfits(tmp_path):
+    """Return a function that writes a UVFITS file from [row, if, channel, hand] data and weights."""
+
+    def write(
+        data,
+        weight,
+        *,
+        uvw_s=None,
+        antennas=(1, 2),
+        frequency=(1.4e9, 1e5),
+        stokes=(-1, -1),
+        names=("UU", "VV", "WW"),
+        sources=("A",),
+        source_of_row=None,
+        diameters=(25.0, 25.0, 25.0),
+        header=(),
+        file="some.thing",
+    ):
+        n_rows, n_if = data.shape[:2]
+        cube = np.stack([data.real, data.imag, weight], axis=-1).astype(np.float32)
+        uvw = np.zeros((n_rows, 3)) if uvw_s is None else np.asarray(uvw_s)
+        first, second = (np.broadcast_to(a, n_rows) for a in antennas)
+        source = np.ones(n_rows) if source_of_row is None else source_of_row
+        days = np.arange(n_rows) * 10.0 / 86400.0
+        parameters = [*names, "DATE", "DATE", "BASELINE", "SOURCE"]
+        values = [*uvw.T, np.full(n_rows, 2460000.5), days, 256.0 * first + second, source]
+        groups = fits.GroupData(cube[:, None, None], bitpix=-32, parnames=parameters, pardata=values)
+        hdu = fits.GroupsHDU(groups)
+        axes = {
+            2: ("COMPLEX", 1, 1, 1),
+            3: ("STOKES", stokes[0], stokes[1], 1),
+            4: ("FREQ", *frequency, 1),
+            5: ("IF", 1, 1, 1),
+            6: ("RA", 150.0, 1, 1),
+            7: ("DEC", 2.0, 1, 1),
+        }
+        for axis, keys in axes.items():
+            for key, value in zip(("CTYPE", "CRVAL", "CDELT", "CRPIX"), keys, strict=True):
+                hdu.header[f"{key}{axis}"] = value
+        hdu.header["OBJECT"] = "MULTI"
+        hdu.header["TELESCOP"] = "VLA"
+        for key, value in header:
+            hdu.header[key] = value
+        n_sources = len(sources)
+        tables = [
+            fits.BinTableHDU.from_columns(
+                [
+                    fits.Column("ANNAME", "8A", array=[f"A{i}" for i in range(len(diameters))]),
+                    fits.Column("NOSTA", "1J", array=1 + np.arange(len(diameters))),
+                    fits.Column("DIAMETER", "1E", array=diameters),
+                ],
+                name="AIPS AN",
+            ),
+            fits.BinTableHDU.from_columns(
+                [
+                    fits.Column("FRQSEL", "1J", array=[1]),
+                    fits.Column("IF FREQ", f"{n_if}D", array=[1e7 * np.arange(n_if)]),
+                    fits.Column("CH WIDTH", f"{n_if}E", array=[np.full(n_if, abs(frequency[1]))]),
+                    fits.Column("SIDEBAND", f"{n_if}J", array=[np.ones(n_if)]),
+                ],
+                name="AIPS FQ",
+            ),
+            fits.BinTableHDU.from_columns(
+                [
+                    fits.Column("ID. NO.", "1J", array=1 + np.arange(n_sources)),
+                    fits.Column("SOURCE", "16A", array=list(sources)),
+                    fits.Column("RAEPO", "1D", array=150.0 + np.arange(n_sources)),
+                    fits.Column("DECEPO", "1D", array=np.full(n_sources, -30.0)),
+                    fits.Column("EPOCH", "1D", array=np.full(n_sources, 2000.0)),
+                    fits.Column("RESTFREQ", "1D", array=np.full(n_sources, 1.420405752e9)),
+                ],
+                name="AIPS SU",
+            ),
+        ]
+        path = tmp_path / file
+        fits.HDUList([hdu, *tables]).writeto(path)
+        return path
+
+    return write

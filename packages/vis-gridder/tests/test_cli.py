@@ -1,0 +1,84 @@
+import json
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from steelyard_schemas import GriddedVisibilities, read_store
+from typer.testing import CliRunner
+from vis_gridder.cli import app
+
+
+@pytest.fixture
+def uvfits(write_uvfits):
+    rng = np.random.default_rng(0)
+    data = rng.standard_normal((300, 1, 6, 2)) + 1j * rng.standard_normal((300, 1, 6, 2))
+    uvw = np.repeat(rng.uniform(-1e-6, 1e-6, (30, 3)), 10, axis=0)
+    return write_uvfits(data, np.ones(data.shape), uvw_s=uvw, file="target.uvfits")
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_grid_writes_a_store_and_a_cube(uvfits, tmp_path):
+    out, cube = tmp_path / "out.zarr", tmp_path / "cube.fits"
+    result = run("grid", uvfits, "--cell-arcsec", 10, "--npix", 64, "-o", out, "--dirty-fits", cube, "--json")
+    assert result.exit_code == 0, result.stderr
+    told = json.loads(result.stdout)
+    store = read_store(out, GriddedVisibilities)
+    assert told["content_hash"] == store.manifest.content_hash
+    assert told["noise"]["n_used"] == 1800 - told["noise"]["n_outside"]
+    assert fits.getdata(cube).shape == (6, 64, 64)
+    again = run("grid", uvfits, "-o", out)
+    assert again.exit_code == 1
+    assert "exists already" in again.stderr
+    assert run("grid", uvfits, "-o", out, "--overwrite").exit_code == 0, "cell and npix are suggested"
+
+
+def test_velocity_range_and_edge_warning(uvfits, tmp_path):
+    # Channels of 1e5 Hz at 1.4 GHz: 21 km/s each, from 4306.9 km/s downwards for the line at 1.4204 GHz.
+    out = tmp_path / "out.zarr"
+    result = run("grid", uvfits, "--cell-arcsec", 80, "--npix", 16, "--velocity-max-kms", 4270, "-o", out)
+    assert result.exit_code == 0, result.stderr
+    assert "warning:" in result.stderr
+    assert "beyond the edge" in result.stderr
+    assert read_store(out, GriddedVisibilities)["frequency_hz"].size == 4
+
+
+def test_info(uvfits):
+    result = run("info", uvfits, "--json")
+    assert result.exit_code == 0
+    facts = json.loads(result.stdout)
+    assert (facts["channels"], facts["rows"], facts["target"]) == (6, 300, "A")
+    # All rows are one baseline of this file: sigma is 1 / sqrt(2) for two hands; 2000 degrees of freedom, 1.6 %.
+    assert facts["visibility_noise_jy"] == pytest.approx(np.sqrt(0.5), rel=0.07)
+    plain = run("info", uvfits)
+    assert "suggested_cell_arcsec" in plain.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--cell-arcsec", "-1"], "cell_arcsec"),
+        (["--velocity-min-kms", "9000"], "no channel within the velocity range"),
+        (["--field", "B"], "no field=B"),
+        (["--cell-arcsec", "1000", "--npix", "16"], "finer keep all"),
+    ],
+)
+def test_bad_input_gets_one_line_and_leaves_nothing(uvfits, tmp_path, arguments, message):
+    before = sorted(tmp_path.iterdir())
+    result = run("grid", uvfits, "-o", tmp_path / "out.zarr", *arguments)
+    assert result.exit_code == 1
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert "Traceback" not in result.stderr
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_not_visibilities(tmp_path):
+    (tmp_path / "notes.txt").write_text("hello")
+    result = run("info", tmp_path / "notes.txt")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert len(result.stderr.splitlines()) == 1

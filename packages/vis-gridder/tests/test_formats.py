@@ -1,0 +1,124 @@
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from steelyard_schemas import ContractError, write_store
+from vis_gridder import grid, read_visibilities
+from vis_gridder.readers.dispatch import detect_format
+from vis_gridder.spec import GridSpec
+
+C = 299_792_458.0
+F = 230e9 + 1e7 * np.arange(4)
+
+
+@pytest.fixture
+def viscube_arrays():
+    """What viscube's extraction notebooks save: [channel, row], u and v in wavelengths of each channel."""
+    rng = np.random.default_rng(0)
+    metres = rng.uniform(-300, 300, (2, 50))
+    u, v = metres[:, None, :] * F[None, :, None] / C
+    return {
+        "chan_freq_hz": F,
+        "u": u,
+        "v": v,
+        "vis": rng.standard_normal((4, 50)) + 1j * rng.standard_normal((4, 50)),
+        "weight": rng.uniform(1, 2, (4, 50)),
+        "mask": rng.random((4, 50)) < 0.9,
+        "sigma_re_cube": np.ones((4, 50)),
+    }, metres
+
+
+def test_viscube_npz(tmp_path, viscube_arrays):
+    arrays, metres = viscube_arrays
+    path = tmp_path / "no.suffix"
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+    vis = read_visibilities(path)
+    np.testing.assert_allclose(vis["u_m"], metres[0], rtol=1e-12)
+    np.testing.assert_allclose(vis["v_m"], metres[1], rtol=1e-12)
+    good = arrays["mask"].T
+    np.testing.assert_array_equal(vis["flag"], ~good)
+    # float32 of our contract: 1e-7.
+    np.testing.assert_allclose(vis["vis"][good], arrays["vis"].T[good], rtol=1e-6)
+    np.testing.assert_allclose(vis["weight"][good], arrays["weight"].T[good], rtol=1e-6)
+    assert grid(vis, GridSpec(0.4, 32)).manifest.noise.n_used == good.sum()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"u": None}, "lacks the array u"),
+        ({"weight": np.ones((4, 49))}, "weight of shape"),
+        ({"vis": np.ones(4)}, "vis of shape"),
+        ({"u": np.ones((4, 50))}, "does not scale with frequency"),
+        ({"weight": np.full((4, 50), np.nan)}, "weights that are NaN"),
+        ({"mask": np.zeros((4, 50), bool)}, "all data flagged"),
+        ({"chan_freq_hz": F / 1e9}, "GHz, it seems"),
+        ({"chan_freq_hz": F[:0], "vis": np.ones((0, 50)), "u": np.ones((0, 50))}, "zero channels"),
+        ({"u": np.array([None])}, "damaged .npz"),
+    ],
+)
+def test_viscube_npz_that_cannot_be_used(tmp_path, viscube_arrays, change, message):
+    arrays = {name: value for name, value in (viscube_arrays[0] | change).items() if value is not None}
+    path = tmp_path / "some.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(ContractError, match=message):
+        read_visibilities(path)
+
+
+def test_our_own_store_comes_back_unchanged(tmp_path, make_vis):
+    vis = make_vis([1.0, 2.0], [3.0, 4.0], np.ones((2, 3)))
+    write_store(tmp_path / "a.zarr", vis)
+    back = read_visibilities(tmp_path / "a.zarr")
+    for name, array in vis.arrays.items():
+        np.testing.assert_array_equal(back[name], array)
+    with pytest.raises(ContractError, match="leave field and spw out"):
+        read_visibilities(tmp_path / "a.zarr", field=0)
+
+
+def test_what_is_not_visibilities_is_told_apart(tmp_path):
+    with pytest.raises(ContractError, match="does not exist"):
+        detect_format(tmp_path / "absent")
+    (tmp_path / "text").write_text("u v re im\n")
+    (tmp_path / "empty").write_bytes(b"")
+    for name in ("text", "empty"):
+        with pytest.raises(ContractError, match="is not a Measurement Set, UVFITS"):
+            detect_format(tmp_path / name)
+    with pytest.raises(ContractError, match="neither a Measurement Set"):
+        detect_format(tmp_path)
+    archive = tmp_path / "some.ms"
+    with tarfile.open(archive, "w:gz") as file:
+        file.add(tmp_path / "text", "text")
+    with pytest.raises(ContractError, match="unpack it first"):
+        detect_format(archive)
+    with zipfile.ZipFile(tmp_path / "zip", "w") as file:
+        file.write(tmp_path / "text")
+    with pytest.raises(ContractError, match="zip archive without"):
+        detect_format(tmp_path / "zip")
+
+
+def outcome(path):
+    try:
+        read_visibilities(path)
+    except ContractError as error:
+        return str(error)
+    return "read"
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(position=st.floats(0, 1), length=st.integers(1, 64), value=st.integers(0, 255))
+def test_damaged_bytes_of_uvfits_never_escape_as_other_errors(write_uvfits, tmp_path, position, length, value):
+    path = tmp_path / "fuzz"
+    if not path.exists():
+        data = np.ones((8, 1, 3, 2), complex)
+        write_uvfits(data, np.ones(data.shape), file="fuzz")
+        path.with_name("whole").write_bytes(path.read_bytes())
+    raw = bytearray(path.with_name("whole").read_bytes())
+    start = int(position * (len(raw) - length))
+    raw[start : start + length] = bytes([value]) * length
+    path.write_bytes(raw)
+    # Damage may pass unseen (a changed visibility), but what is raised is always a ContractError of one line.
+    assert "\n" not in outcome(path)

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.special import i0
+from steelyard_schemas import Kernel
+from vis_gridder import taper
+from vis_gridder.kernel import TABLE_SIZE, kaiser_bessel, kernel_table
+
+# Quadrature to 1e-10 and float64 arithmetic leave this much room.
+TIGHT = 1e-9
+
+
+@pytest.mark.parametrize("beta", [0.0, 1.0, 2.0, 6.0, 20.0])
+@pytest.mark.parametrize("npix", [16, 17])
+def test_taper_is_the_transform_of_the_kernel(beta, npix):
+    kernel = Kernel(width_cells=1.0, beta=beta)
+
+    def transform(pixel):
+        def integrand(x):
+            return i0(beta * np.sqrt(1 - 4 * x**2)) * np.cos(2 * np.pi * x * pixel / npix)
+
+        return quad(integrand, -0.5, 0.5, epsabs=0, epsrel=1e-10)[0]
+
+    profile = np.array([transform(i - npix // 2) for i in range(npix)]) / transform(0)
+    np.testing.assert_allclose(taper(npix, 0.1, kernel), np.outer(profile, profile), rtol=TIGHT)
+
+
+def test_taper_where_the_transform_turns_from_sinh_to_sine():
+    # beta = pi / 2 puts the turning point exactly on the pixel at the field's edge, where sinh(z) / z is 1.
+    beta = np.pi / 2
+    assert taper(8, 1.0, Kernel(width_cells=1, beta=beta))[4, 0] == pytest.approx(beta / np.sinh(beta), rel=TIGHT)
+
+
+def test_kernel_ends_with_the_cell_and_its_table_follows_it():
+    kernel = Kernel(width_cells=1.0, beta=2.0)
+    assert kaiser_bessel(np.array([0.0]), kernel) == 1.0
+    assert kaiser_bessel(np.array([0.500001]), kernel) == 0.0
+    assert kaiser_bessel(np.array([-0.5]), kernel) == pytest.approx(1 / i0(2.0), rel=TIGHT)
+    x = np.random.default_rng(0).uniform(0, 0.5, 1000)
+    table = kernel_table(kernel)
+    node = (2 * TABLE_SIZE * x).astype(int)
+    between = table[node] + (2 * TABLE_SIZE * x - node) * (table[node + 1] - table[node])
+    # Linear interpolation errs by K'' h^2 / 8, h = 1 / 8192 of a cell: about 1e-8.
+    np.testing.assert_allclose(between, kaiser_bessel(x, kernel), atol=5e-8)
