@@ -40,7 +40,7 @@ def test_noise_of_the_mock_and_weights_wrong_by_the_number_of_channels(small, da
 
 
 def test_a_changing_sky_hardly_biases_the_noise(unpacked):
-    # Long baselines and 120 s between integrations: the sky rotates by up to 0.4 of a fringe over the source.
+    # 120 s at 1e6 wavelengths: the phase of a source one disc scale off centre moves by 0.05 turns between samples.
     vis = read_visibilities(unpacked("mock_ngc4697.ms"))
     noise = estimate_noise(vis)
     # Measured: +0.28 % in the variance, of which 0.14 % may be chance.
