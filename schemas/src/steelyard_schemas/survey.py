@@ -15,8 +15,12 @@ __all__ = ["JobRecord", "SurveyJob", "job_identity"]
 
 
 def job_identity(galaxy: Galaxy, data_hash: str, surrogate_hash: str | None) -> str:
-    """Return the SHA-256 of all that determines a fit: galaxy file, data and artifact."""
-    parts = [galaxy.model_dump(mode="json"), data_hash, surrogate_hash]
+    """Return the SHA-256 of all that determines a fit: galaxy file, data and artifact.
+
+    What only says how long to go on, or is for show, is left out: a fit with a larger budget is the same fit.
+    """
+    budget = {"max_steps", "target_ess", "max_rhat", "checkpoint_s"}
+    parts = [galaxy.model_dump(mode="json", exclude={"truth": True, "sampler": budget}), data_hash, surrogate_hash]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

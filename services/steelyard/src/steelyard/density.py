@@ -1,0 +1,53 @@
+"""The posterior density of a galaxy over the sampler's unconstrained parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from sampler import ParameterSpace
+from steelyard_schemas import GriddedVisibilities, Store
+
+from steelyard.likelihood import LIKELIHOODS
+from steelyard.model import GalaxyModel
+
+__all__ = ["CellData", "cell_data", "log_density", "residual_squared"]
+
+
+class CellData(NamedTuple):
+    """What the likelihood needs of each cell, shape (channel, v, u). Empty cells have inverse variance 0."""
+
+    mean: Array
+    inverse_variance: Array
+    dof: Array
+
+
+def cell_data(data: Store[GriddedVisibilities]) -> CellData:
+    """Take gridded visibilities to the device."""
+    mask = data["mask"]
+    inverse = np.divide(1.0, data["variance"], out=np.zeros(mask.shape), where=mask)
+    return CellData(
+        jnp.asarray(np.where(mask, data["mean"], 0), jnp.complex64),
+        jnp.asarray(inverse, jnp.float32),
+        jnp.asarray(np.where(mask, data["dof"], 1), jnp.float32),
+    )
+
+
+def residual_squared(model: Array, cells: CellData) -> Array:
+    """|mean - model|^2 over the variance of the real part; expectation 2 per cell for known noise."""
+    difference = cells.mean - model
+    return (difference.real**2 + difference.imag**2) * cells.inverse_variance
+
+
+def log_density(model: GalaxyModel, space: ParameterSpace) -> Callable[[Array, CellData], Array]:
+    """Return log p(z | data) up to a constant, as a function of the unconstrained z and the cells."""
+    likelihood = LIKELIHOODS[model.galaxy.likelihood.kind]
+
+    def density(z: Array, cells: CellData) -> Array:
+        visibilities = model.visibilities(space.constrain(z))
+        return likelihood(residual_squared(visibilities, cells), cells.dof) + space.log_prior(z)
+
+    return density

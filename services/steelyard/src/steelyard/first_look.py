@@ -1,0 +1,90 @@
+"""A first look at gridded data: rough place, orientation, velocity and flux, to start a fit from."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from steelyard_schemas import ContractError, GriddedVisibilities, Store
+from vis_gridder import dirty_cube
+
+from steelyard.spectral import channel_width_kms, velocities_kms
+
+__all__ = ["FirstLook", "first_look"]
+
+DETECTION_SIGMA = 5.0
+
+
+class FirstLook(NamedTuple):
+    """Rough values read off the dirty cube. Angles as in the galaxy file."""
+
+    x0_arcsec: float
+    y0_arcsec: float
+    pa_deg: float
+    vsys_kms: float
+    radius_arcsec: float
+    """Flux-weighted mean distance from the centre."""
+    flux_jykms: float
+    velocity_min_kms: float
+    velocity_max_kms: float
+    field_arcsec: float
+    cell_arcsec: float
+    peak_sigma: float
+    """Brightest voxel over the noise."""
+
+
+def first_look(data: Store[GriddedVisibilities], rest_frequency_hz: float) -> FirstLook:
+    """Measure centre, velocity gradient and flux from the significant voxels of the dirty cube.
+
+    The systemic velocity and the position angle come from a plane v = v_sys + a x + b y fitted to them: (a, b)
+    points to the receding side.
+
+    Raises:
+        ContractError: the cube holds no voxel brighter than five times its noise.
+
+    """
+    cube = np.asarray(dirty_cube(data))
+    velocity = velocities_kms(data, rest_frequency_hz)
+    # Most voxels are empty: their median absolute deviation is the noise.
+    noise = 1.4826 * float(np.median(np.abs(cube - np.median(cube))))
+    npix, cell = data.manifest.npix, data.manifest.cell_arcsec
+    peak_sigma = float(cube.max() / noise)
+    channel, y, x = np.nonzero(cube > DETECTION_SIGMA * noise)
+    if len(channel) < 3:
+        raise ContractError(
+            data.manifest.source,
+            f"no line emission stands out (the brightest voxel is {peak_sigma:.1f} times the noise): check the rest "
+            "frequency and the velocity range of the grid",
+        )
+    weight = cube[channel, y, x]
+    east, north = (x - npix // 2) * cell, (y - npix // 2) * cell
+    v = velocity[channel]
+    design = np.stack([np.ones_like(east), east, north], axis=1) * np.sqrt(weight)[:, None]
+    # Measured from the mean, so that a point source has no gradient instead of a random one.
+    coefficients = np.linalg.lstsq(design, (v - np.average(v, weights=weight)) * np.sqrt(weight), rcond=None)[0]
+    x0, y0 = np.average(east, weights=weight), np.average(north, weights=weight)
+    return FirstLook(
+        x0_arcsec=float(x0),
+        y0_arcsec=float(y0),
+        pa_deg=float(np.degrees(np.arctan2(coefficients[1], coefficients[2])) % 360),
+        vsys_kms=float(np.average(v, weights=weight)),
+        radius_arcsec=float(np.average(np.hypot(east - x0, north - y0), weights=weight)),
+        flux_jykms=_short_baseline_flux(data, channel_width_kms(data, rest_frequency_hz)),
+        velocity_min_kms=float(velocity.min()),
+        velocity_max_kms=float(velocity.max()),
+        field_arcsec=npix * cell,
+        cell_arcsec=cell,
+        peak_sigma=peak_sigma,
+    )
+
+
+def _short_baseline_flux(data: Store[GriddedVisibilities], width_kms: float) -> float:
+    """Line flux [Jy km/s] seen by the shortest tenth of the cells: an underestimate for a wide disc."""
+    length = np.hypot(data["u_wavelengths"][None, :], data["v_wavelengths"][:, None])
+    filled = data["mask"].any(axis=0)
+    short = filled & (length <= np.quantile(length[filled], 0.1))
+    inverse = np.where(data["mask"], 1 / np.maximum(data["variance"], 1e-30), 0.0)[:, short]
+    power = np.sum(inverse * (np.abs(data["mean"][:, short]) ** 2), axis=1) / np.sum(inverse, axis=1)
+    noise_power = 2 * np.sum(inverse > 0, axis=1) / np.sum(inverse, axis=1)
+    amplitude = np.sqrt(np.maximum(power - noise_power, 0))
+    return max(float(np.sum(amplitude) * width_kms), 1e-6)

@@ -1,0 +1,216 @@
+"""From a galaxy file to a posterior: grid, find the mode, sample, keep everything on the way."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import jax
+import numpy as np
+import sampler
+from sampler import MalaConfig, find_mode, load_checkpoint, sample
+from steelyard_schemas import (
+    Galaxy,
+    GriddedVisibilities,
+    Posterior,
+    Store,
+    job_identity,
+    read_model,
+    write_store,
+)
+
+from steelyard.density import CellData, cell_data, log_density
+from steelyard.field import check_field
+from steelyard.first_look import FirstLook, first_look
+from steelyard.gridding import load_gridded
+from steelyard.model import GalaxyModel, ModelGrid
+from steelyard.parameters import Parameters, resolve_parameters
+from steelyard.posterior import build_posterior
+from steelyard.run_folder import RunFolder, source_stamp
+from steelyard.starts import starting_points
+
+__all__ = ["Problem", "default_folder", "fit", "prepare"]
+
+ProgressCallback = Callable[[sampler.Progress], None]
+Note = Callable[[str], None]
+MIN_DRAWS = 8
+"""Draws per chain below which an interrupted run has nothing to show yet."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A galaxy, its data, and the model that joins them."""
+
+    galaxy: Galaxy
+    data: Store[GriddedVisibilities]
+    look: FirstLook
+    model: GalaxyModel
+    parameters: Parameters
+
+    @property
+    def identity(self) -> str:
+        """Hash of galaxy file, data and surrogate: a fit with the same one need not be done again."""
+        surrogate = self.model.surrogate
+        artifact = None if surrogate is None else json.dumps(surrogate.manifest.files, sort_keys=True)
+        return job_identity(self.galaxy, self.data.manifest.content_hash, artifact)
+
+
+def prepare(galaxy: Galaxy, data: Store[GriddedVisibilities]) -> Problem:
+    """Check a galaxy against its data and set up the model.
+
+    Raises:
+        ContractError: priors outside the surrogate's domain, no emission, nothing to sample.
+
+    """
+    model = GalaxyModel(galaxy, ModelGrid.of(data, galaxy.line.rest_frequency_hz))
+    look = first_look(data, galaxy.line.rest_frequency_hz)
+    return Problem(galaxy, data, look, model, resolve_parameters(galaxy, look))
+
+
+def default_folder(galaxy: Galaxy, base: Path) -> Path:
+    """Return where a fit goes if nobody says otherwise: `<name>-fit` beside the galaxy file."""
+    return base / f"{galaxy.name.replace(' ', '_')}-fit"
+
+
+def fit(
+    galaxy: Galaxy | str | Path,
+    out: str | Path | None = None,
+    *,
+    restart: bool = False,
+    progress: ProgressCallback | None = None,
+    note: Note | None = None,
+) -> Store[Posterior]:
+    """Fit one galaxy and write all results to a folder; go on where an interrupted fit of the same inputs stopped.
+
+    Args:
+        galaxy: the galaxy file, or a `Galaxy`, whose relative data path then starts at the working folder.
+        out: folder for gridded data, checkpoint and posterior; `<name>-fit` beside the galaxy file by default.
+        restart: throw away an earlier fit in `out`.
+        progress: called after every step of the search and every block of the sampler.
+        note: called with one line at each stage.
+
+    Returns:
+        The posterior, also in `out`/posterior.zarr. Its manifest's `converged` says whether to trust it.
+
+    Raises:
+        ContractError: bad input, or `out` holds a fit of other inputs.
+        KeyboardInterrupt: after the finished part was written; the same call goes on from there.
+
+    """
+    note = note or (lambda _: None)
+    base = Path() if isinstance(galaxy, Galaxy) else Path(galaxy).parent
+    model = galaxy if isinstance(galaxy, Galaxy) else read_model(galaxy, Galaxy)
+    folder = RunFolder(Path(out) if out is not None else default_folder(model, base))
+    if restart:
+        folder.clear()
+    # Sums over a million residuals need double precision; the caller's own setting comes back afterwards.
+    with jax.enable_x64(True):
+        return _fit(model, base, folder, progress, note)
+
+
+def _fit(
+    galaxy: Galaxy, base: Path, folder: RunFolder, progress: ProgressCallback | None, note: Note
+) -> Store[Posterior]:
+    started = time.monotonic()
+    problem = _prepared(galaxy, base, folder, note)
+    if (done := folder.finished(galaxy)) is not None:
+        note(f"already finished: {folder.posterior}")
+        return done
+    settings = galaxy.sampler
+    config = MalaConfig(
+        n_chains=settings.n_chains,
+        n_warmup=settings.n_warmup,
+        max_steps=settings.max_steps,
+        target_ess=settings.target_ess,
+        target_rhat=settings.max_rhat,
+        seed=settings.seed,
+        checkpoint_seconds=settings.checkpoint_s,
+    )
+    density = log_density(problem.model, problem.parameters.space)
+    cells = cell_data(problem.data)
+    start = _start(problem, density, cells, folder, progress, note)
+
+    def run(config: MalaConfig, progress: ProgressCallback | None) -> sampler.SamplingResult:
+        return sample(
+            density,
+            start,
+            config,
+            args=(cells,),
+            monitor=problem.parameters.space.constrain_array,
+            progress=progress,
+            checkpoint=folder.checkpoint,
+            fingerprint=problem.identity,
+        )
+
+    def keep(result: sampler.SamplingResult, *, complete: bool) -> Store[Posterior]:
+        posterior = build_posterior(
+            problem, cells, result, complete=complete, warnings=folder.warnings, wall_s=time.monotonic() - started
+        )
+        return write_store(folder.posterior, posterior, overwrite=True)
+
+    try:
+        return keep(run(config, progress), complete=True)
+    except KeyboardInterrupt:
+        finished_steps = int(load_checkpoint(folder.checkpoint).state.step) - config.warmup_steps
+        if finished_steps >= MIN_DRAWS:
+            # A run whose budget is what it has already done returns it as it stands.
+            keep(run(replace(config, max_steps=finished_steps), None), complete=False)
+            note(f"interrupted: the finished part is in {folder.posterior}; the same command goes on from here")
+        else:
+            note("interrupted during warm-up: nothing to show yet; the same command goes on from here")
+        raise
+
+
+def _prepared(galaxy: Galaxy, base: Path, folder: RunFolder, note: Note) -> Problem:
+    """Grid the data, or take them from the folder, and claim the folder for this fit."""
+    path = base / galaxy.data.path
+    stamp = source_stamp(path, galaxy) if path.exists() else ""
+    data = folder.load_gridded(stamp)
+    if data is None:
+        note(f"reading {path}")
+        data = load_gridded(galaxy, base)
+        problem = prepare(galaxy, data)
+        folder.claim(problem.identity)
+        folder.save_gridded(data, stamp)
+        return problem
+    problem = prepare(galaxy, data)
+    folder.claim(problem.identity)
+    return problem
+
+
+def _start(
+    problem: Problem,
+    density: Callable[..., jax.Array],
+    cells: CellData,
+    folder: RunFolder,
+    progress: ProgressCallback | None,
+    note: Note,
+) -> sampler.Mode | np.ndarray:
+    """Find the mode, or take the chains of an interrupted run."""
+    settings = problem.galaxy.sampler
+    if folder.checkpoint.exists():
+        state = load_checkpoint(folder.checkpoint).state
+        note(f"resuming from {folder.checkpoint}, {len(state.draws)} draws per chain so far")
+        return state.position
+    note(f"searching the mode of {len(problem.parameters.names)} parameters from {settings.n_starts} starts")
+    points = starting_points(problem.parameters, problem.look, settings.n_starts, settings.seed)
+    mode = find_mode(density, points, args=(cells,), batch_size=settings.n_chains, progress=progress)
+    check_field(problem.model, problem.parameters.space.constrain(mode.position))
+    folder.keep_warnings(_mode_warnings(mode))
+    note("sampling")
+    return mode
+
+
+def _mode_warnings(mode: sampler.Mode) -> tuple[str, ...]:
+    warnings = []
+    if not mode.converged:
+        warnings.append("the search for the mode stopped before it converged")
+    if mode.is_multimodal:
+        n = sum(start.verdict == "rival" for start in mode.starts)
+        warnings.append(
+            f"{n} of {len(mode.starts)} starts ended on another peak of like height: the posterior is multimodal"
+        )
+    return tuple(warnings)

@@ -1,0 +1,44 @@
+"""Gridded data for a galaxy file: read what is gridded already, grid what is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from steelyard_schemas import ContractError, Galaxy, GriddedVisibilities, Store, is_store, read_manifest, read_store
+from vis_gridder import GridSpec, grid, read_visibilities
+
+__all__ = ["is_gridded", "load_gridded"]
+
+
+def is_gridded(path: Path) -> bool:
+    """Tell whether a path is a store of gridded visibilities."""
+    return is_store(path) and read_manifest(path).get("kind") == "gridded_visibilities"
+
+
+def load_gridded(galaxy: Galaxy, folder: Path) -> Store[GriddedVisibilities]:
+    """Return the gridded data of a galaxy; relative paths start at `folder`.
+
+    Raises:
+        ContractError: the file is missing, is not what it should be, or needs a [data.grid] table.
+
+    """
+    path = folder / galaxy.data.path
+    if not path.exists():
+        raise ContractError(path, f"no such file; [data] path in the galaxy file is '{galaxy.data.path}'")
+    if is_gridded(path):
+        if galaxy.data.grid is not None:
+            raise ContractError(path, "is gridded already: remove [data.grid] from the galaxy file")
+        return read_store(path, GriddedVisibilities)
+    if galaxy.data.grid is None:
+        raise ContractError(
+            path, f"is not gridded yet: add [data.grid] to the galaxy file (`steelyard info {path}` suggests one)"
+        )
+    wanted = galaxy.data.grid
+    spec = GridSpec(
+        cell_arcsec=wanted.cell_arcsec,
+        npix=wanted.npix,
+        velocity_min_kms=wanted.velocity_min_kms,
+        velocity_max_kms=wanted.velocity_max_kms,
+        rest_frequency_hz=galaxy.line.rest_frequency_hz,
+    )
+    return grid(read_visibilities(path), spec)

@@ -1,0 +1,220 @@
+"""The forward model of a galaxy: parameters in, circular velocity, cube and visibilities out.
+
+Shapes are static and live in `ModelGrid`; the mass model is chosen once and closed over. Everything returned by
+`GalaxyModel` is pure and safe under jit, vmap and grad.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
+from kinematics import (
+    MGE,
+    Disc,
+    ExponentialDisc,
+    Geometry,
+    HoledDisc,
+    RingDisc,
+    RotationCurve,
+    SkyGrid,
+    VelocityGrid,
+    axis_ratio_intrinsic,
+    circular_velocity,
+    log_radii,
+    model_visibilities,
+    pc_per_arcsec,
+    primary_beam,
+    render_cube,
+)
+from nuker_surrogate import NukerParams, Surrogate, load_surrogate
+from steelyard_schemas import ContractError, Galaxy, GriddedVisibilities, Store
+from steelyard_schemas.galaxy import MgeStars, NukerStars
+from steelyard_schemas.priors import Fixed, Normal, Prior
+from vis_gridder import taper
+
+from steelyard.spectral import velocity_grid
+
+__all__ = ["GalaxyModel", "ModelGrid"]
+
+# The image is finer than the data's grid: aliasing of unresolved structure, not supersampling, limits accuracy.
+REFINEMENT = 2
+N_RADII = 200
+
+Params = Mapping[str, ArrayLike]
+
+
+@dataclass(frozen=True)
+class ModelGrid:
+    """Static description of the data that a model is compared with."""
+
+    npix: int
+    cell_arcsec: float
+    channels: VelocityGrid
+    attenuation: np.ndarray
+    """Primary beam times gridding taper on the refined image, shape (REFINEMENT npix, REFINEMENT npix)."""
+
+    @classmethod
+    def of(cls, data: Store[GriddedVisibilities], rest_frequency_hz: float) -> ModelGrid:
+        """Describe gridded data."""
+        manifest = data.manifest
+        sky = SkyGrid(manifest.npix, manifest.cell_arcsec).refined(REFINEMENT)
+        attenuation = taper(sky.npix, sky.cell_arcsec, manifest.kernel)
+        dish = manifest.observation.dish_diameter_m
+        if dish is not None:
+            attenuation = attenuation * primary_beam(sky, dish, float(np.mean(data["frequency_hz"])))
+        return cls(manifest.npix, manifest.cell_arcsec, velocity_grid(data, rest_frequency_hz), attenuation)
+
+    @property
+    def sky(self) -> SkyGrid:
+        """The refined image grid."""
+        return SkyGrid(self.npix, self.cell_arcsec).refined(REFINEMENT)
+
+    @property
+    def field_arcsec(self) -> float:
+        """Side of the field of view."""
+        return self.npix * self.cell_arcsec
+
+
+class GalaxyModel:
+    """The physics of one galaxy file on one data grid."""
+
+    def __init__(self, galaxy: Galaxy, grid: ModelGrid) -> None:
+        self.galaxy = galaxy
+        self.grid = grid
+        self.surrogate: Surrogate | None = None
+        self._mge: Callable[[Params], MGE]
+        if isinstance(galaxy.stars, NukerStars):
+            self.surrogate = load_surrogate(None if galaxy.stars.surrogate == "latest" else galaxy.stars.surrogate)
+            check_domain(galaxy, self.surrogate)
+            self._mge = nuker_mge(self.surrogate)
+        else:
+            self._mge = optical_mge(galaxy.stars)
+        # From a hundredth of a pixel, so that the innermost subcell lies on the table, to past the field's corner
+        # seen at high inclination, where an exponential disc holds nothing any more.
+        self._radii_arcsec, self._log_step = log_radii(0.01 * grid.sky.cell_arcsec, 5 * grid.field_arcsec, N_RADII)
+
+    def mge(self, params: Params) -> MGE:
+        """Gaussians of the stars."""
+        return self._mge(params)
+
+    def circular_velocity(self, params: Params, radius_arcsec: ArrayLike, *, component: str = "total") -> Array:
+        """Circular velocity [km/s] of the 'total', or of the 'stars', 'black_hole' or 'gas' alone."""
+        stars, black_hole, gas = (component in ("total", name) for name in ("stars", "black_hole", "gas"))
+        gas = gas and self.galaxy.disc.self_gravity
+        scale = pc_per_arcsec(jnp.asarray(params["distance_mpc"]))
+        return circular_velocity(
+            jnp.asarray(radius_arcsec) * scale,
+            mge=self.mge(params) if stars else None,
+            inclination_rad=jnp.radians(params["inclination_deg"]),
+            black_hole_msun=10.0 ** jnp.asarray(params["log10_mbh"]) if black_hole else 0.0,
+            gas_msun=10.0 ** jnp.asarray(params["log10_gas_mass"]) if gas else 0.0,
+            gas_scale_pc=params["disc_scale_arcsec"] * scale if gas else 1.0,
+        )
+
+    def disc(self, params: Params) -> Disc:
+        """Surface-brightness profile of the gas."""
+        match self.galaxy.disc.profile:
+            case "exponential":
+                return ExponentialDisc(params["disc_scale_arcsec"])
+            case "exponential_hole":
+                return HoledDisc(params["disc_scale_arcsec"], params["hole_radius_arcsec"])
+            case _:
+                return RingDisc(params["ring_radius_arcsec"], params["ring_width_arcsec"])
+
+    def cube(self, params: Params, *, attenuated: bool = True) -> Array:
+        """Cube [Jy per pixel] on the refined image grid, (channel, y, x), with primary beam and taper if asked."""
+        params = {name: jnp.asarray(value, jnp.float32) for name, value in params.items()}
+        geometry = Geometry(
+            jnp.radians(params["inclination_deg"]),
+            jnp.radians(params["pa_deg"]),
+            params["x0_arcsec"],
+            params["y0_arcsec"],
+            params["vsys_kms"],
+        )
+        radii = jnp.asarray(self._radii_arcsec, jnp.float32)
+        curve = RotationCurve(radii[0], jnp.float32(self._log_step), self.circular_velocity(params, radii))
+        return render_cube(
+            self.disc(params),
+            geometry,
+            curve,
+            params["flux_jykms"],
+            params["sigma_gas_kms"],
+            self.grid.sky,
+            self.grid.channels,
+            attenuation=jnp.asarray(self.grid.attenuation, jnp.float32) if attenuated else None,
+        )
+
+    def visibilities(self, params: Params) -> Array:
+        """Model of the gridded cell means [Jy], (channel, v, u)."""
+        return model_visibilities(self.cube(params), self.grid.sky, self.grid.npix)
+
+
+def nuker_mge(surrogate: Surrogate) -> Callable[[Params], MGE]:
+    """Stars by the neural deprojection of a Nuker law."""
+    sigma_pc = np.asarray(surrogate.sigma_pc)
+
+    def mge(params: Params) -> MGE:
+        gamma = jnp.asarray(params["gamma"])
+        nuker = NukerParams(
+            alpha=params["alpha"],
+            beta=gamma + params["beta_minus_gamma"],
+            gamma=gamma,
+            r_b_pc=10.0 ** jnp.asarray(params["log10_r_b_pc"]),
+        )
+        coefficients = surrogate.coefficients(nuker) * 10.0 ** jnp.asarray(params["log10_sigma_b"])
+        return MGE(coefficients, sigma_pc, params["q"])
+
+    return mge
+
+
+def optical_mge(stars: MgeStars) -> Callable[[Params], MGE]:
+    """Stars by an observed multi-Gaussian expansion and one mass-to-light ratio."""
+    order = np.argsort(stars.sigma_arcsec)[1 if stars.innermost == "remove" else 0 :]
+    brightness, sigma_arcsec, q_obs = (
+        np.asarray(a)[order] for a in (stars.surface_brightness_lsun_pc2, stars.sigma_arcsec, stars.q_obs)
+    )
+
+    def mge(params: Params) -> MGE:
+        inclination = jnp.radians(params["inclination_deg"])
+        return MGE(
+            jnp.asarray(brightness, jnp.result_type(inclination)) * params["mass_to_light"],
+            sigma_arcsec * pc_per_arcsec(jnp.asarray(params["distance_mpc"])),
+            axis_ratio_intrinsic(jnp.asarray(q_obs, jnp.result_type(inclination)), inclination),
+        )
+
+    return mge
+
+
+def check_domain(galaxy: Galaxy, surrogate: Surrogate) -> None:
+    """Raise ContractError where a prior leaves the box in which the surrogate's errors are known."""
+    domain = surrogate.manifest.domain
+    limits = {
+        "alpha": (domain.alpha.low, domain.alpha.high),
+        "gamma": (domain.gamma.low, domain.gamma.high),
+        "beta_minus_gamma": (domain.beta_minus_gamma.low, domain.beta_minus_gamma.high),
+        "log10_r_b_pc": (np.log10(domain.r_b_pc.low), np.log10(domain.r_b_pc.high)),
+    }
+    problems = []
+    for name, (low, high) in limits.items():
+        reach = prior_range(getattr(galaxy.priors, name))
+        if reach[0] < low or reach[1] > high:
+            problems.append(
+                f"priors.{name} reaches from {reach[0]:g} to {reach[1]:g}, but surrogate {surrogate.version} holds "
+                f"from {low:.6g} to {high:.6g}: set low and high within"
+            )
+    if problems:
+        raise ContractError(galaxy.name, problems)
+
+
+def prior_range(prior: Prior) -> tuple[float, float]:
+    """Return the lowest and highest value that a prior allows."""
+    if isinstance(prior, Fixed):
+        return prior.value, prior.value
+    if isinstance(prior, Normal):
+        return (-np.inf if prior.low is None else prior.low, np.inf if prior.high is None else prior.high)
+    return prior.low, prior.high

@@ -1,0 +1,157 @@
+"""From chains to the `Posterior` contract: marginals, convergence, black-hole verdict, provenance."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import jax.numpy as jnp
+import numpy as np
+from sampler import SamplingResult, summarize
+from steelyard_schemas import Posterior, Store
+from steelyard_schemas.posterior import FitQuality, Inputs, ParameterSummary
+
+from steelyard.black_hole import black_hole_verdict
+from steelyard.density import CellData, residual_squared
+from steelyard.parameters import PARAMETERS
+
+if TYPE_CHECKING:
+    from steelyard.fitting import Problem
+
+__all__ = ["build_posterior"]
+
+PACKAGES = (
+    "steelyard",
+    "steelyard-schemas",
+    "nuker-surrogate",
+    "vis-gridder",
+    "kinematics",
+    "sampler",
+    "jax",
+    "numpy",
+)
+
+
+def build_posterior(
+    problem: Problem,
+    cells: CellData,
+    result: SamplingResult,
+    *,
+    complete: bool,
+    warnings: tuple[str, ...],
+    wall_s: float,
+) -> Store[Posterior]:
+    """Assemble the posterior of a fit.
+
+    Args:
+        problem: what was fitted.
+        cells: its data on the device.
+        result: of the sampler.
+        complete: false for the part of an interrupted run.
+        warnings: of the search for the mode.
+        wall_s: time spent, in this session.
+
+    """
+    parameters, galaxy = problem.parameters, problem.galaxy
+    draws = np.asarray(parameters.space.constrain_array(jnp.asarray(result.draws)), np.float64)
+    settings = galaxy.sampler
+    summary = summarize(draws, parameters.names, target_rhat=settings.max_rhat, target_ess=settings.target_ess)
+    quantiles = np.quantile(draws.reshape(-1, draws.shape[-1]), [0.05, 0.16, 0.5, 0.84, 0.95], axis=0)
+    marginals = tuple(
+        ParameterSummary(
+            name=name,
+            unit=PARAMETERS[name].unit,
+            prior=parameters.priors[name],
+            mean=summary.mean[i],
+            sd=summary.sd[i],
+            q05=quantiles[0, i],
+            q16=quantiles[1, i],
+            median=quantiles[2, i],
+            q84=quantiles[3, i],
+            q95=quantiles[4, i],
+            rhat=_finite(summary.rhat[i]),
+            ess_bulk=_finite(summary.ess_bulk[i]),
+            ess_tail=_finite(summary.ess_tail[i]),
+        )
+        for i, name in enumerate(parameters.names)
+    )
+    converged = complete and summary.converged and not result.suspect_chains
+    quality = _quality(problem, cells, result, wall_s, warnings + _run_warnings(problem, result, summary.converged))
+    surrogate = problem.model.surrogate
+    mbh = parameters.names.index("log10_mbh") if "log10_mbh" in parameters.names else None
+    manifest = Posterior(
+        galaxy=galaxy,
+        converged=converged,
+        complete=complete,
+        parameters=marginals,
+        fixed=parameters.fixed,
+        black_hole=black_hole_verdict(
+            None if mbh is None else draws[..., mbh],
+            parameters.priors.get("log10_mbh"),
+            parameters.fixed.get("log10_mbh"),
+        ),
+        quality=quality,
+        inputs=Inputs(
+            galaxy_hash="sha256:" + hashlib.sha256(galaxy.model_dump_json().encode()).hexdigest(),
+            gridded_hash=problem.data.manifest.content_hash,
+            surrogate_version=None if surrogate is None else surrogate.version,
+            surrogate_hash=None if surrogate is None else surrogate.manifest.files["weights.msgpack"],
+            packages={name: version(name) for name in PACKAGES},
+        ),
+        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    chain, draw = (np.arange(n, dtype=np.int64) for n in draws.shape[:2])
+    arrays = {
+        "posterior/chain": chain,
+        "posterior/draw": draw,
+        "sample_stats/chain": chain,
+        "sample_stats/draw": draw,
+        "sample_stats/lp": np.asarray(result.log_density, np.float64),
+        **{f"posterior/{name}": np.ascontiguousarray(draws[..., i]) for i, name in enumerate(parameters.names)},
+    }
+    return Store(manifest, arrays)
+
+
+def _quality(
+    problem: Problem, cells: CellData, result: SamplingResult, wall_s: float, warnings: tuple[str, ...]
+) -> FitQuality:
+    best = np.unravel_index(np.argmax(result.log_density), result.log_density.shape)
+    z = jnp.asarray(result.draws[best])
+    model = problem.model.visibilities(problem.parameters.space.constrain(z))
+    residual = np.asarray(residual_squared(model, cells), np.float64)
+    dof = np.asarray(cells.dof, np.float64)
+    # With an estimated variance, r^2 / 2 follows an F distribution, whose mean is dof / (dof - 2).
+    used = problem.data["mask"] & (dof > 4)
+    chi2 = float(np.sum((residual * (dof - 2) / dof)[used]))
+    prior = float(problem.parameters.space.log_prior(z))
+    return FitQuality(
+        log_likelihood=float(result.log_density[best]) - prior,
+        chi2=chi2,
+        n_data=2 * int(used.sum()),
+        acceptance_rate=float(np.clip(np.mean(result.acceptance), 0, 1)),
+        step_size=result.step_size,
+        n_gradients=result.n_gradients,
+        wall_s=wall_s,
+        warnings=warnings,
+    )
+
+
+def _run_warnings(problem: Problem, result: SamplingResult, met_targets: bool) -> tuple[str, ...]:
+    warnings = []
+    if not met_targets:
+        settings = problem.galaxy.sampler
+        warnings.append(
+            f"not converged: largest R-hat {result.summary.max_rhat:.3f} (target {settings.max_rhat:g}), smallest "
+            f"ESS {result.summary.min_ess:.0f} (target {settings.target_ess:g}); raise sampler.max_steps, run again"
+        )
+    if result.suspect_chains:
+        warnings.append(
+            f"chains {list(result.suspect_chains)} sit in a minor mode: run again with another sampler.seed"
+        )
+    return tuple(warnings)
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,109 @@
+"""The folder of one fit: what is in it, whose it is, and what can be taken up again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from steelyard_schemas import (
+    ContractError,
+    Galaxy,
+    GriddedVisibilities,
+    Posterior,
+    Store,
+    atomic_path,
+    read_store,
+    write_store,
+)
+
+__all__ = ["RunFolder", "source_stamp"]
+
+
+class RunFolder:
+    """Paths and bookkeeping of one fit's output.
+
+    `run.json` remembers the identity of the inputs (galaxy file, data, surrogate), so that an interrupted fit is
+    taken up only by the same fit, and the state of the data file that `gridded.zarr` was made from.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.gridded = path / "gridded.zarr"
+        self.checkpoint = path / "checkpoint.npz"
+        self.posterior = path / "posterior.zarr"
+        self.report = path / "report.html"
+        self._run = path / "run.json"
+
+    def clear(self) -> None:
+        """Remove an earlier fit, and nothing else that may lie in the folder."""
+        for part in (self.gridded, self.posterior):
+            shutil.rmtree(part, ignore_errors=True)
+        for part in (self.checkpoint, self.report, self._run):
+            part.unlink(missing_ok=True)
+
+    def claim(self, identity: str) -> None:
+        """Make the folder that of `identity`.
+
+        Raises:
+            ContractError: it holds chains of other inputs.
+
+        """
+        held = self._read().get("identity")
+        if held not in (None, identity) and (self.checkpoint.exists() or self.posterior.exists()):
+            raise ContractError(
+                self.path,
+                "holds a fit of other inputs (galaxy file, data or surrogate differ): choose another --out, or "
+                "--restart to throw that fit away",
+            )
+        self._update(identity=identity)
+
+    def load_gridded(self, stamp: str) -> Store[GriddedVisibilities] | None:
+        """Return the gridded data made earlier from a source with this stamp, if any."""
+        if self._read().get("source") != stamp or not self.gridded.exists():
+            return None
+        return read_store(self.gridded, GriddedVisibilities)
+
+    def save_gridded(self, data: Store[GriddedVisibilities], stamp: str) -> None:
+        """Keep gridded data for a resumption and for the report."""
+        write_store(self.gridded, data, overwrite=True)
+        self._update(source=stamp)
+
+    def finished(self, galaxy: Galaxy) -> Store[Posterior] | None:
+        """Return the posterior if it is complete and made with the same settings."""
+        if not self.posterior.exists():
+            return None
+        store = read_store(self.posterior, Posterior)
+        return store if store.manifest.complete and store.manifest.galaxy == galaxy else None
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the search for the mode had to say."""
+        return tuple(self._read().get("warnings", ()))
+
+    def keep_warnings(self, warnings: tuple[str, ...]) -> None:
+        """Remember what the search for the mode had to say."""
+        self._update(warnings=list(warnings))
+
+    def _read(self) -> dict[str, Any]:
+        if not self._run.exists():
+            return {}
+        try:
+            return json.loads(self._run.read_text())
+        except ValueError as error:
+            raise ContractError(self._run, f"is damaged ({error}): use --restart") from error
+
+    def _update(self, **fields: Any) -> None:
+        state = self._read() | fields
+        with atomic_path(self._run, overwrite=True) as temporary:
+            temporary.write_text(json.dumps(state, indent=2) + "\n")
+
+
+def source_stamp(path: Path, galaxy: Galaxy) -> str:
+    """Identify a data file by its path, size and time of change, and the grid that is asked of it."""
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    facts = [(p.stat().st_size, p.stat().st_mtime_ns) for p in files]
+    wanted = [galaxy.data.model_dump(mode="json"), galaxy.line.rest_frequency_hz, str(path.resolve()), facts]
+    return hashlib.sha256(json.dumps(wanted).encode()).hexdigest()
