@@ -28,7 +28,7 @@ def _float64():
 
 
 class Problem(NamedTuple):
-    """A galaxy on its channels. `vary` names what gradients are taken of."""
+    """A galaxy and its channels, which hold the receding half of the line and a few beyond vsys."""
 
     disc: Disc
     geometry: Geometry
@@ -55,14 +55,17 @@ class Problem(NamedTuple):
     def curve(self, dtype=jnp.float64, **changed) -> RotationCurve:
         p = {**self.parameters, **changed}
         radii, step = log_radii(5e-4, 60.0, 400)
+        p = {name: jnp.asarray(value, dtype) for name, value in p.items()}
         q = changed.get("q", self.mge.q)
         mge = MGE(self.mge.surface_density_msun_pc2 * p["mass_factor"], self.mge.sigma_pc, q)
         scaled = jnp.asarray(radii * pc_per_arcsec(self.distance_mpc), dtype)
-        velocity = circular_velocity(scaled, mge, p["inclination_rad"], 10.0 ** jnp.asarray(p["log10_mbh"], dtype))
+        velocity = circular_velocity(scaled, mge, p["inclination_rad"], 10.0 ** p["log10_mbh"])
         return RotationCurve(jnp.asarray(radii[0], dtype), jnp.asarray(step, dtype), velocity)
 
     def cube(self, sky: SkyGrid, levels=DEFAULT_LEVELS, dtype=jnp.float64, **changed):
         p = {**self.parameters, **changed}
+        # NumPy's own scalars would promote everything to double.
+        p = {name: jnp.asarray(value, dtype) for name, value in p.items()}
         geometry = Geometry(**{name: p[name] for name in Geometry._fields})
         return render_cube(
             ExponentialDisc(p["scale_arcsec"]),
@@ -83,7 +86,7 @@ def wide_line() -> Problem:
     return Problem(
         disc=ExponentialDisc(1.1),
         geometry=Geometry(np.radians(64.0), np.radians(128.0), -0.06, 0.11, 1710.0),
-        channels=VelocityGrid(1710.0 + 16 * 27.5, 16.0, 56),
+        channels=VelocityGrid(1710.0 + 16 * 24.5, 16.0, 28),
         distance_mpc=16.5,
         mge=MGE(np.array([3e4, 2e4, 1e4, 5e3]), scale * np.array([0.15, 0.6, 2.0, 6.0]), 0.75),
         log10_mbh=8.45,
@@ -99,7 +102,7 @@ def narrow_line() -> Problem:
     return Problem(
         disc=ExponentialDisc(1.3),
         geometry=Geometry(np.radians(76.1), np.radians(246.2), 0.08, -0.05, 1252.0),
-        channels=VelocityGrid(1252.0 + 12 * 27.5, 12.0, 56),
+        channels=VelocityGrid(1252.0 + 12 * 24.5, 12.0, 28),
         distance_mpc=11.4,
         mge=MGE(
             2.14 * np.array([379315.0, 60674.0, 27861.0, 17338.0, 11508.0, 4989.0, 2061.0]),

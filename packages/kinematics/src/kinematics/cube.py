@@ -16,12 +16,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.lax import optimization_barrier as barrier
-from jax.scipy.special import erf
 from jax.typing import ArrayLike
 
 from kinematics.disc import Disc
 from kinematics.geometry import Geometry, disc_coordinates
 from kinematics.grids import SkyGrid, VelocityGrid
+from kinematics.line import Subcells, channel_flux
 from kinematics.rotation import RotationCurve, interpolate
 
 __all__ = ["DEFAULT_LEVELS", "Level", "render_cube"]
@@ -38,14 +38,6 @@ class Level(NamedTuple):
 
 # For pixels of a sixth of the beam, that is a data grid's cell refined by two.
 DEFAULT_LEVELS = (Level(None, 1), Level(48, 2), Level(24, 4), Level(8, 16))
-
-
-class _Samples(NamedTuple):
-    """Subcells of a patch of pixels, shape (subcell, y, x)."""
-
-    flux: Array
-    velocity_kms: Array
-    sigma_kms: Array
 
 
 def render_cube(
@@ -83,26 +75,69 @@ def render_cube(
     scale = jnp.asarray(flux_jykms, dtype) / channels.width_kms
     whole = jnp.ones((sky.npix, sky.npix), dtype) if attenuation is None else attenuation.astype(dtype)
 
-    below = None
-    for level in levels:
-        npix = sky.npix if level.npix is None else min(level.npix, sky.npix)
-        corner_x = _corner(geometry.x0_arcsec, npix, sky)
-        corner_y = _corner(geometry.y0_arcsec, npix, sky)
-        samples = _sample(disc, geometry, curve, sigma_gas_kms, sky, npix, level.subcells, corner_x, corner_y)
-        factor = jax.lax.dynamic_slice(whole, (corner_y, corner_x), (npix, npix))
-        samples = samples._replace(flux=samples.flux * (factor * scale))
-        # The barriers keep XLA from fusing the geometry into the loop over edges, and the loops into each other,
-        # where it would compute them again for every edge: seven times slower on a CPU.
-        patch = barrier(_flux_below(edges, barrier(samples)))
-        if below is None:
-            below = patch
-        else:
-            below = barrier(
-                jax.lax.dynamic_update_slice(below, patch, (jnp.zeros_like(corner_y), corner_y, corner_x))
-            )
-    assert below is not None
-    # Edges descend: a channel lies between its upper and its lower edge.
-    return below[:-1] - below[1:]
+    cube = None
+    inner: _Square | None = None
+    for level in reversed(levels):
+        square = _Square.around(geometry, sky.npix if level.npix is None else min(level.npix, sky.npix), sky)
+        subcells = _sample(disc, geometry, curve, sigma_gas_kms, sky, square, level.subcells)
+        factor = scale * square.cut(whole)
+        if inner is not None:
+            factor = jnp.where(square.holds(inner), 0, factor)
+        # The barrier keeps XLA from fusing the geometry into the loop over edges, where it would be computed again
+        # for every edge.
+        patch = channel_flux(edges, barrier(subcells._replace(flux=subcells.flux * factor)))
+        if cube is not None and inner is not None:
+            patch = _fill(patch, cube, inner.corner_y - square.corner_y, inner.corner_x - square.corner_x)
+        cube, inner = patch, square
+    assert cube is not None
+    return cube
+
+
+class _Square(NamedTuple):
+    """A square of pixels: its side (static) and first row and column."""
+
+    npix: int
+    corner_y: Array
+    corner_x: Array
+
+    @classmethod
+    def around(cls, geometry: Geometry, npix: int, sky: SkyGrid) -> _Square:
+        """Return the square about the disc's centre, kept inside the image."""
+        return cls(npix, _corner(geometry.y0_arcsec, npix, sky), _corner(geometry.x0_arcsec, npix, sky))
+
+    def cut(self, image: Array) -> Array:
+        """Return this square of an image."""
+        return jax.lax.dynamic_slice(image, (self.corner_y, self.corner_x), (self.npix, self.npix))
+
+    def holds(self, inner: _Square) -> Array:
+        """Tell which of this square's pixels lie in a smaller one, shape (npix, npix)."""
+        pixel = jnp.arange(self.npix)
+        row = pixel + self.corner_y - inner.corner_y
+        column = pixel + self.corner_x - inner.corner_x
+        return ((row >= 0) & (row < inner.npix))[:, None] & ((column >= 0) & (column < inner.npix))
+
+
+@jax.custom_vjp
+def _fill(cube: Array, patch: Array, row: Array, column: Array) -> Array:
+    """Put a patch into a cube that is zero, and stays zero, in that place.
+
+    Because it does, the cube's own cotangent there does not matter, and the backward pass need not copy the cube.
+    """
+    return jax.lax.dynamic_update_slice(cube, patch, (jnp.zeros_like(row), row, column))
+
+
+def _fill_forward(cube: Array, patch: Array, row: Array, column: Array) -> tuple[Array, tuple[Array, Array, Array]]:
+    # The patch itself is not needed on the way back, only its shape, which an empty broadcast of it carries.
+    return _fill(cube, patch, row, column), (jnp.zeros((0, *patch.shape[1:])), row, column)
+
+
+def _fill_backward(residuals: tuple[Array, Array, Array], cotangent: Array) -> tuple[Array, Array, None, None]:
+    shape, row, column = residuals
+    size = (cotangent.shape[0], *shape.shape[1:])
+    return cotangent, jax.lax.dynamic_slice(cotangent, (jnp.zeros_like(row), row, column), size), None, None
+
+
+_fill.defvjp(_fill_forward, _fill_backward)
 
 
 def _corner(centre_arcsec: ArrayLike, npix: int, sky: SkyGrid) -> Array:
@@ -117,18 +152,16 @@ def _sample(
     curve: RotationCurve,
     sigma_gas_kms: ArrayLike,
     sky: SkyGrid,
-    npix: int,
+    square: _Square,
     subcells: int,
-    corner_x: Array,
-    corner_y: Array,
-) -> _Samples:
+) -> Subcells:
     """Flux, velocity and line width of every subcell in a square of pixels."""
     dtype = curve.velocity_kms.dtype
     side = sky.cell_arcsec / subcells
     offset = (np.arange(subcells) - (subcells - 1) / 2) * side
-    pixel = np.arange(npix) - sky.npix // 2
-    x = jnp.asarray(pixel * sky.cell_arcsec, dtype) + corner_x * jnp.asarray(sky.cell_arcsec, dtype)
-    y = jnp.asarray(pixel * sky.cell_arcsec, dtype) + corner_y * jnp.asarray(sky.cell_arcsec, dtype)
+    pixel = np.arange(square.npix) - sky.npix // 2
+    x = jnp.asarray(pixel * sky.cell_arcsec, dtype) + square.corner_x * jnp.asarray(sky.cell_arcsec, dtype)
+    y = jnp.asarray(pixel * sky.cell_arcsec, dtype) + square.corner_y * jnp.asarray(sky.cell_arcsec, dtype)
     offset_y, offset_x = (jnp.asarray(o.ravel(), dtype) for o in np.meshgrid(offset, offset, indexing="ij"))
 
     major, minor = disc_coordinates(
@@ -146,49 +179,8 @@ def _sample(
     gradient_major = angular + shear * major**2
     gradient_minor = shear * major * minor / cos_i
     spread_squared = (gradient_major**2 + gradient_minor**2) * (sin_i * side) ** 2 / 12
-    return _Samples(
+    return Subcells(
         flux=disc.surface_brightness(radius) * (side**2 / cos_i),
         velocity_kms=jnp.asarray(geometry.vsys_kms) + sin_i * angular * major,
         sigma_kms=jnp.sqrt(jnp.asarray(sigma_gas_kms) ** 2 + spread_squared),
     )
-
-
-@jax.custom_vjp
-def _flux_below(edges: Array, samples: _Samples) -> Array:
-    """Sum over subcells of flux with velocity below each edge, less half of all: shape (edge, y, x)."""
-
-    def add(total: Array, one: _Samples) -> tuple[Array, None]:
-        z = (edges[:, None, None] - one.velocity_kms) * (math.sqrt(0.5) / one.sigma_kms)
-        return total + (0.5 * one.flux) * erf(z), None
-
-    zero = jnp.zeros((edges.shape[0], *samples.flux.shape[1:]), samples.flux.dtype)
-    # Unrolling by four reads and writes the running total once per four subcells.
-    return jax.lax.scan(add, zero, samples, unroll=4)[0]
-
-
-def _flux_below_forward(edges: Array, samples: _Samples) -> tuple[Array, tuple[Array, _Samples]]:
-    return _flux_below(edges, samples), (edges, samples)
-
-
-def _flux_below_backward(residuals: tuple[Array, _Samples], cotangent: Array) -> tuple[None, _Samples]:
-    """Recompute edge by edge: the (edge, subcell, y, x) intermediates would leave every cache."""
-    edges, samples = residuals
-    inverse = math.sqrt(0.5) / samples.sigma_kms
-
-    def add(sums: tuple[Array, Array, Array], at: tuple[Array, Array]) -> tuple[tuple[Array, Array, Array], None]:
-        edge, pull = at
-        z = (edge - samples.velocity_kms) * inverse
-        bell = pull * jnp.exp(-(z**2))
-        return (sums[0] + pull * erf(z), sums[1] + bell, sums[2] + bell * z), None
-
-    zero = jnp.zeros_like(samples.flux)
-    (by_erf, by_bell, by_moment), _ = jax.lax.scan(add, (zero, zero, zero), (edges, barrier(cotangent)), unroll=4)
-    by_z = samples.flux / math.sqrt(math.pi)
-    return None, _Samples(
-        flux=0.5 * by_erf,
-        velocity_kms=-by_z * inverse * by_bell,
-        sigma_kms=-by_z / samples.sigma_kms * by_moment,
-    )
-
-
-_flux_below.defvjp(_flux_below_forward, _flux_below_backward)
