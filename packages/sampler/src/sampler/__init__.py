@@ -1,12 +1,14 @@
 """Preconditioned MALA for a differentiable log-density, with diagnostics and checkpoints."""
 
-from sampler.bijections import LogUniform, Normal, Prior, Sine, Uniform
+from sampler.bijections import LogUniform, Normal, Sine, Uniform
 from sampler.checkpoint import Checkpoint, SamplerState, load_checkpoint
 from sampler.config import MalaConfig
 from sampler.diagnostics import QUANTILES, Summary, summarize
 from sampler.optimise import Mode, find_mode
+from sampler.prior import Prior
 from sampler.progress import Progress
-from sampler.run import SamplingResult, sample
+from sampler.result import SamplingResult
+from sampler.run import sample
 from sampler.space import ParameterSpace
 from sampler.starts import StartOutcome
 

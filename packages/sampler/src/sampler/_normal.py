@@ -10,7 +10,7 @@ from jax.scipy.special import log_ndtr
 Z_MAX = 10.0
 """Beyond |z| = 10 a standard normal holds 1e-23 of its mass, and Phi(-10) is still a normal float32."""
 
-_LOG_2PI = math.log(2.0 * math.pi)
+HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
 
 
 def clip_z(z: Array) -> Array:
@@ -28,7 +28,7 @@ def ndtri_exp(log_p: Array) -> Array:
 
     def step(_: int, t: Array) -> Array:
         log_cdf = log_ndtr(t)
-        slope = jnp.exp(-0.5 * t * t - 0.5 * _LOG_2PI - log_cdf)
+        slope = jnp.exp(-0.5 * t * t - HALF_LOG_2PI - log_cdf)
         return t - (log_cdf - log_p) / slope
 
     return jax.lax.fori_loop(0, 7, step, -jnp.sqrt(-2.0 * log_p))
@@ -82,5 +82,5 @@ def truncated_score(t: Array, lower: tuple[float, float], upper: tuple[float, fl
     )
     thin = jnp.minimum(log_u, log_v) - log_mass
     # log Phi(-Z_MAX): anything thinner is clipped, which also keeps -inf out of Newton's method.
-    z = ndtri_exp(jnp.maximum(thin, -0.5 * Z_MAX**2 - 0.5 * _LOG_2PI - math.log(Z_MAX) - 0.02))
+    z = ndtri_exp(jnp.maximum(thin, -0.5 * Z_MAX**2 - HALF_LOG_2PI - math.log(Z_MAX) - 0.02))
     return clip_z(jnp.where(log_u <= log_v, z, -z))

@@ -8,20 +8,17 @@ inside jit, vmap and grad.
 """
 
 import math
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.scipy.special import ndtr, ndtri
 from jax.typing import ArrayLike
 from scipy import special
 
-from sampler._normal import Z_MAX, clip_z, truncated_quantile, truncated_score
-
-_HALF_LOG_2PI = 0.5 * math.log(2.0 * math.pi)
+from sampler._normal import HALF_LOG_2PI, Z_MAX, clip_z, truncated_quantile, truncated_score
+from sampler.prior import Prior
 
 
 def _between(z: Array, low: float, high: float) -> Array:
@@ -35,41 +32,6 @@ def _score(from_low: Array, to_high: Array) -> Array:
     """Phi^-1(u) from u and 1 - u, of which the smaller is used; limited to [-Z_MAX, Z_MAX]."""
     thin = jnp.clip(jnp.minimum(from_low, to_high), float(special.ndtr(-Z_MAX)), 0.5)
     return jnp.where(from_low < to_high, ndtri(thin), -ndtri(thin))
-
-
-class Prior(ABC):
-    """A one-dimensional prior, as a density and as a map from z ~ N(0, 1)."""
-
-    @property
-    @abstractmethod
-    def support(self) -> tuple[float, float]:
-        """Lowest and highest value, infinite where there is no bound."""
-
-    @abstractmethod
-    def log_prob(self, x: ArrayLike) -> Array:
-        """Log of the normalised density at x; -inf outside the support."""
-
-    @abstractmethod
-    def forward(self, z: ArrayLike) -> Array:
-        """Value x for unconstrained z; may round to a bound of the support, never beyond it."""
-
-    @abstractmethod
-    def inverse(self, x: ArrayLike) -> Array:
-        """Unconstrained z of a value x; a value on or beyond a bound gives -Z_MAX or Z_MAX."""
-
-    def log_det(self, z: ArrayLike) -> Array:
-        """log |dx/dz|, which is log N(z; 0, 1) - log p(x(z)) because the map goes through the prior's CDF."""
-        z = jnp.asarray(z)
-        return -0.5 * z * z - _HALF_LOG_2PI - self.log_prob(self.forward(z))
-
-    def sample(self, key: Array, shape: tuple[int, ...] = ()) -> Array:
-        """Independent draws from the prior."""
-        return self.forward(jax.random.normal(key, shape))
-
-    def contains(self, x: float) -> bool:
-        """Whether x lies within the support, bounds included."""
-        low, high = self.support
-        return low <= x <= high
 
 
 def _require_bounds(kind: str, low: float, high: float) -> None:
@@ -246,7 +208,7 @@ class Normal(Prior):
         x = jnp.asarray(x)
         t = (x - self.mean) / self.sd
         inside = (x >= self.low) & (x <= self.high)
-        return jnp.where(inside, -0.5 * t * t - _HALF_LOG_2PI - math.log(self.sd) - self._log_mass, -jnp.inf)
+        return jnp.where(inside, -0.5 * t * t - HALF_LOG_2PI - math.log(self.sd) - self._log_mass, -jnp.inf)
 
     def forward(self, z: ArrayLike) -> Array:
         """Value for unconstrained z."""

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from arviz_stats.base import array_stats
 
 QUANTILES = (0.025, 0.16, 0.5, 0.84, 0.975)
 """Of `Summary.quantiles`: median, 68 % and 95 % intervals."""
@@ -59,6 +58,9 @@ def summarize(
     Raises:
         ValueError: on fewer than 2 chains or 4 draws, or names that do not match.
     """
+    # ArviZ brings xarray and pandas where they are installed: half of this package's import time.
+    from arviz_stats.base import array_stats
+
     draws = np.asarray(draws, np.float64)
     if draws.ndim != 3 or draws.shape[0] < 2 or draws.shape[1] < 4:
         raise ValueError(f"draws has shape {draws.shape}: expected (chain >= 2, draw >= 4, parameter)")

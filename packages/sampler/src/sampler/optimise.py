@@ -14,7 +14,7 @@ from jax.typing import ArrayLike
 from sampler.curvature import Evaluate, absorb, whitened_hessian
 from sampler.density import LogDensity, evaluate, working_dtype
 from sampler.progress import Progress, ProgressCallback
-from sampler.starts import StartOutcome, judge
+from sampler.starts import StartOutcome, distances, judge
 
 _TRIAL_STEPS = np.array([1.0, 0.5, 0.15, 0.03])
 _MAX_NEWTON = 25
@@ -164,11 +164,14 @@ def find_mode(
         The mode, with one `StartOutcome` per start.
 
     Raises:
-        ValueError: if starts is not (n, dim), or no start has a finite density and gradient.
+        ValueError: if starts is not (n, dim), n_steps < 2, batch_size < 1, or no start has a finite density
+            and gradient.
     """
     points = np.asarray(starts)
     if points.ndim != 2:
         raise ValueError(f"starts has shape {points.shape}: expected (n, dim)")
+    if n_steps < 2 or batch_size < 1:
+        raise ValueError(f"n_steps = {n_steps}, batch_size = {batch_size}: need at least 2 and 1")
     counter = _Counter(log_density, args, batch_size, working_dtype(points))
 
     def report(step: int, value: float) -> None:
@@ -192,7 +195,8 @@ def find_mode(
         best = int(np.argmax(values))
         result = newton(counter, ends[best], factor, lambda i, v: report(n_steps + i, v))
         ends[best], values[best], factor = result[:3]
-        rivals = np.array([i for i in kept if i != best], int)
+        # Starts that already stand in the mode's own Gaussian need no more climbing.
+        rivals = kept[distances(ends[kept], ends[best], factor) > np.sqrt(points.shape[1])]
         if attempt == 0 and len(rivals):
             polish(counter, ends, values, rivals, factor)
         if values.max() <= values[best] + 0.1:

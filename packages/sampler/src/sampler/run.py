@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,49 +18,15 @@ from sampler.adaptation import freeze_step_size, renew, step_size_start, window_
 from sampler.checkpoint import Checkpoint, SamplerState, load_checkpoint, save_checkpoint
 from sampler.config import MalaConfig
 from sampler.density import LogDensity
-from sampler.diagnostics import Summary, summarize, suspect_chains
+from sampler.diagnostics import Summary, summarize
 from sampler.initial import initial_state
 from sampler.mala import Chains, block_program
 from sampler.optimise import Mode
 from sampler.progress import Progress, ProgressCallback
+from sampler.result import SamplingResult, result_of
 
 _FIRST_CHECK = 200
 _CHECK_GROWTH = 1.15
-
-
-@dataclass(frozen=True)
-class SamplingResult:
-    """Outcome of `sample`.
-
-    Attributes:
-        draws: (chain, draw, dim) unconstrained, after warm-up, in the dtype of the start.
-        log_density: (chain, draw).
-        summary: diagnostics of the monitored quantities (of z without a monitor).
-        converged: R-hat and ESS reached their targets.
-        acceptance: (chain,) mean acceptance probability while sampling.
-        step_size: frozen eps.
-        factor: (dim, dim) L; the preconditioner is S = L L^T.
-        n_gradients: gradient evaluations, chains counted singly, mode search included.
-        warmup_seconds, sampling_seconds: wall-clock time, compilation included.
-        suspect_chains: chains whose log-density lies far below the best chain's: stuck in a minor mode.
-    """
-
-    draws: np.ndarray
-    log_density: np.ndarray
-    summary: Summary
-    converged: bool
-    acceptance: np.ndarray
-    step_size: float
-    factor: np.ndarray
-    n_gradients: int
-    warmup_seconds: float
-    sampling_seconds: float
-    suspect_chains: tuple[int, ...]
-
-    @property
-    def preconditioner(self) -> np.ndarray:
-        """S = L L^T, (dim, dim)."""
-        return self.factor @ self.factor.T
 
 
 def sample(
@@ -113,7 +78,7 @@ def sample(
     finally:
         if checkpoint is not None:
             save_checkpoint(checkpoint, Checkpoint(fingerprint, config.identity, state))
-    return _result(state, summary)
+    return result_of(state, summary)
 
 
 def _resume(path: str | os.PathLike[str] | None, fingerprint: str, config: MalaConfig) -> SamplerState | None:
@@ -125,24 +90,6 @@ def _resume(path: str | os.PathLike[str] | None, fingerprint: str, config: MalaC
     if found.config != config.identity:
         raise ValueError(f"{path}: checkpoint of another sampler configuration; delete it or restore the settings")
     return found.state
-
-
-def _result(state: SamplerState, summary: Summary) -> SamplingResult:
-    log_density = state.draw_log_density.T
-    steps = len(log_density.T)
-    return SamplingResult(
-        draws=np.swapaxes(state.draws, 0, 1),
-        log_density=log_density,
-        summary=summary,
-        converged=summary.converged,
-        acceptance=state.acceptance / max(steps, 1),
-        step_size=float(np.exp(state.step_size[0])),
-        factor=state.factor,
-        n_gradients=int(state.n_gradients),
-        warmup_seconds=float(state.seconds[0]),
-        sampling_seconds=float(state.seconds[1]),
-        suspect_chains=suspect_chains(log_density),
-    )
 
 
 class _Run:

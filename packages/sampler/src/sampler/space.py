@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from sampler.bijections import Prior
+from sampler.prior import Prior
 
 
 class ParameterSpace:

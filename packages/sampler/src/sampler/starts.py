@@ -30,6 +30,11 @@ def negligible_gap(dim: int) -> float:
     return 10.0 + dim
 
 
+def distances(points: np.ndarray, centre: np.ndarray, factor: np.ndarray) -> np.ndarray:
+    """Distance of points (n, dim) from the centre in whitened coordinates, that is in posterior widths, (n,)."""
+    return np.linalg.norm(np.linalg.solve(factor, (points - centre).T), axis=0)
+
+
 def _has_dip(evaluate: Evaluate, a: np.ndarray, b: np.ndarray, lower_end: float) -> bool:
     """Whether the segment from a to b falls more than 3 below its lower end."""
     fractions = np.linspace(0.0, 1.0, 10)[1:-1, None]
@@ -50,11 +55,11 @@ def judge(
     scores = np.zeros_like(ends)
     finite = np.isfinite(values)
     scores[finite] = evaluate(ends[finite])[1] @ factor
+    near = distances(ends, ends[best], factor) < np.sqrt(dim)
     verdicts: list[Verdict] = []
     for i, (end, gap) in enumerate(zip(ends, gaps, strict=True)):
-        near = np.linalg.norm(np.linalg.solve(factor, end - ends[best])) < np.sqrt(dim)
         promise = 0.5 * float(scores[i] @ scores[i])
-        if i == best or (near and gap < 3.0):
+        if i == best or (near[i] and gap < 3.0):
             verdicts.append("mode")
         elif not finite[i] or promise > max(1.0, 0.1 * gap):
             verdicts.append("unfinished")

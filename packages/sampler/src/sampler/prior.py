@@ -1,0 +1,45 @@
+"""What every prior can do."""
+
+from abc import ABC, abstractmethod
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import ArrayLike
+
+from sampler._normal import HALF_LOG_2PI
+
+
+class Prior(ABC):
+    """A one-dimensional prior, as a density and as a map from z ~ N(0, 1)."""
+
+    @property
+    @abstractmethod
+    def support(self) -> tuple[float, float]:
+        """Lowest and highest value, infinite where there is no bound."""
+
+    @abstractmethod
+    def log_prob(self, x: ArrayLike) -> Array:
+        """Log of the normalised density at x; -inf outside the support."""
+
+    @abstractmethod
+    def forward(self, z: ArrayLike) -> Array:
+        """Value x for unconstrained z; may round to a bound of the support, never beyond it."""
+
+    @abstractmethod
+    def inverse(self, x: ArrayLike) -> Array:
+        """Unconstrained z of a value x; a value on or beyond a bound gives -Z_MAX or Z_MAX."""
+
+    def log_det(self, z: ArrayLike) -> Array:
+        """log |dx/dz|, which is log N(z; 0, 1) - log p(x(z)) because the map goes through the prior's CDF."""
+        z = jnp.asarray(z)
+        return -0.5 * z * z - HALF_LOG_2PI - self.log_prob(self.forward(z))
+
+    def sample(self, key: Array, shape: tuple[int, ...] = ()) -> Array:
+        """Independent draws from the prior."""
+        return self.forward(jax.random.normal(key, shape))
+
+    def contains(self, x: float) -> bool:
+        """Whether x lies within the support, bounds included."""
+        low, high = self.support
+        return low <= x <= high
