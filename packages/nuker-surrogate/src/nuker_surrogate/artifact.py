@@ -55,8 +55,7 @@ def save_surrogate(
     Raises:
         ContractError: the folder exists, or the manifest breaks its contract.
     """
-    if not _VERSION.fullmatch(version):
-        raise ValueError(f"version {version!r} is not a semantic version such as 1.2.0")
+    check_version(version)
     with atomic_path(Path(folder), overwrite=False) as temporary:
         temporary.mkdir()
         (temporary / _WEIGHTS).write_bytes(_pack(weights))
@@ -107,6 +106,12 @@ def load_surrogate(which: str | Path | None = None) -> Surrogate:
     if _WEIGHTS not in manifest.files:
         raise ContractError(folder, f"the manifest lists no {_WEIGHTS}")
     return Surrogate(manifest, _unpack(folder / _WEIGHTS, manifest))
+
+
+def check_version(version: str) -> None:
+    """Raise ValueError unless `version` is three numbers with dots."""
+    if not _VERSION.fullmatch(version):
+        raise ValueError(f"version {version!r} is not a semantic version such as 1.2.0")
 
 
 def shipped_versions() -> tuple[str, ...]:

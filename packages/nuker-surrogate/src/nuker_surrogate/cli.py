@@ -9,7 +9,7 @@ import typer
 from steelyard_schemas import ContractError
 
 from nuker_surrogate import terminal
-from nuker_surrogate.artifact import load_surrogate, shipped_versions
+from nuker_surrogate.artifact import check_version, load_surrogate, shipped_versions
 
 app = typer.Typer(
     help="Neural deprojection of the Nuker law into 64 Gaussians.",
@@ -30,9 +30,9 @@ def train(
     version: Annotated[str, typer.Option(help="Semantic version of the artifact.")] = "0.1.0",
     head: Annotated[str, typer.Option(help="symexp (the paper's), normalised or corrected.")] = "corrected",
     hidden: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "64,64,64",
-    examples: Annotated[int, typer.Option(help="Laws to train on.")] = 80_000,
+    examples: Annotated[int, typer.Option(help="Laws to train on.")] = 60_000,
     label_steps: Annotated[int, typer.Option(help="Steps on least-squares labels.")] = 12_000,
-    loss_steps: Annotated[int, typer.Option(help="Steps on the errors themselves.")] = 40_000,
+    loss_steps: Annotated[int, typer.Option(help="Steps on the errors themselves.")] = 30_000,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 3e-3,
     points: Annotated[int, typer.Option(help="Fresh laws to measure the errors on.", min=1)] = 2000,
     seed: Annotated[int, typer.Option(help="Seed of laws, weights and batches.")] = 0,
@@ -44,6 +44,7 @@ def train(
     from nuker_surrogate.train import TrainingConfig
     from nuker_surrogate.train import train as run
 
+    check_version(version)  # before the minutes of training, not after
     if out.exists():
         raise ContractError(out, "exists already; choose another name")
     try:

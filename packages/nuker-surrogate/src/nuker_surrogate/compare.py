@@ -10,10 +10,10 @@ from nuker_surrogate.deprojection import Float
 from nuker_surrogate.domain import sample_box
 from nuker_surrogate.evaluate import Tick, envelopes, exact_reference, worst_errors
 from nuker_surrogate.floor import solve_floor
-from nuker_surrogate.law import NukerParams
+from nuker_surrogate.law import NukerParams, surface_density
 from nuker_surrogate.ridge import ridge_projector
 from nuker_surrogate.surrogate import Surrogate
-from nuker_surrogate.targets import loss_targets
+from nuker_surrogate.targets import columns, loss_targets
 
 Route = Callable[[NukerParams], Float]
 """From laws with (n,) leaves to (n, n_sigma) coefficients."""
@@ -27,8 +27,7 @@ def routes(surrogate: Surrogate) -> dict[str, Route]:
     projector, sampling, targets = ridge_projector(sigma), profile_sampling(sigma), loss_targets(sigma)
 
     def ridge(params: NukerParams) -> Float:
-        profile = type(sampling)(projector.R_pc, sampling.scale_matrix).profile(params)
-        return profile @ projector.matrix.T
+        return surface_density(projector.R_pc, columns(params), xp=np) @ projector.matrix.T
 
     def learnt(params: NukerParams) -> Float:
         return np.asarray(surrogate.coefficients(params), dtype=np.float64)

@@ -22,7 +22,7 @@ DOMAIN = Domain(
 NAMES = ("alpha", "beta_minus_gamma", "gamma", "r_b_pc")
 
 # beta - gamma is a difference of two single-precision numbers; a face must not be missed by its rounding.
-_ROUNDING = 1e-6
+_ROUNDING = 2e-6
 
 
 def limits(domain: Domain = DOMAIN) -> tuple[Float, Float]:
@@ -94,6 +94,4 @@ def _natural(params: NukerParams, xp: ModuleType) -> tuple[Array, Array, Array, 
 
 
 def _widened(interval: Interval) -> tuple[float, float]:
-    slack = _ROUNDING * (1 + abs(interval.high))
-    # gamma's lower limit of 0.001 must keep its sign and size: slack there is relative.
-    return interval.low * (1 - _ROUNDING) if interval.low < 0.01 else interval.low - _ROUNDING, interval.high + slack
+    return interval.low * (1 - _ROUNDING), interval.high * (1 + _ROUNDING)

@@ -19,7 +19,12 @@ class CoefficientNetwork(nnx.Module):
 
     def __init__(self, n_in: int, hidden: tuple[int, ...], unwhiten: Float, offset: Float, *, rngs: nnx.Rngs) -> None:
         widths = (n_in, *hidden, offset.size)
-        self.layers = nnx.List(nnx.Linear(a, b, rngs=rngs) for a, b in pairwise(widths))
+        *inner, last = pairwise(widths)
+        # Zero: training starts from the mean label, which for the corrected head is the linear part alone.
+        zero = nnx.initializers.zeros_init()
+        self.layers = nnx.List(
+            [nnx.Linear(a, b, rngs=rngs) for a, b in inner] + [nnx.Linear(*last, kernel_init=zero, rngs=rngs)]
+        )
         self.unwhiten = nnx.Variable(jnp.asarray(unwhiten, jnp.float32))
         self.offset = nnx.Variable(jnp.asarray(offset, jnp.float32))
 

@@ -66,7 +66,8 @@ def loss_targets(sigma_pc: Float, n: int = 100) -> Targets:
     No sum of Gaussians follows a power law to the ends of the grid, and what it cannot fit must not spoil the
     rest. Radii beyond 0.6 of the widest Gaussian count a tenth. Within 4 of the narrowest one the profile counts
     next to nothing: all mass further in sits in that Gaussian, whose profile may exceed a steep cusp's a
-    hundredfold. The mass there counts enough to keep v_c^2 positive.
+    hundredfold. The mass there counts a little more, to keep v_c^2 positive: much more would cost
+    accuracy outside, where it is wanted.
     """
     R = np.geomspace(sigma_pc[0], sigma_pc[-1], n)
     in_narrowest, in_widest = R / sigma_pc[0], R / sigma_pc[-1]

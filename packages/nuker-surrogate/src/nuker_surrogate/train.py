@@ -47,13 +47,13 @@ class TrainingConfig:
 
     head: Head = "corrected"
     hidden: tuple[int, ...] = (64, 64, 64)
-    examples: int = 80_000
+    examples: int = 60_000
     label_steps: int = 12_000
-    loss_steps: int = 40_000
+    loss_steps: int = 30_000
     batch: int = 512
     learning_rate: float = 3e-3
-    faces: float = 0.15
-    label_ridge: float = 7e-4
+    faces: float = 0.2
+    label_ridge: float = 1e-3
     linear_ridge: float = 3e-5
     mass_weight: float = 1.0
     seed: int = 0
