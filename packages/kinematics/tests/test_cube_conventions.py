@@ -1,5 +1,8 @@
 """Which way the cube faces, and what happens at the edges of field and band."""
 
+from functools import partial
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -16,11 +19,16 @@ def flat_curve(speed=120.0):
     return RotationCurve(jnp.asarray(radii[0]), jnp.asarray(step), jnp.full(64, speed))
 
 
+@partial(jax.jit, static_argnames=("channels", "sky"))
+def compiled(channels, sky, flux, scale, geometry):
+    return render_cube(ExponentialDisc(scale), geometry, flat_curve(), flux, 5.0, sky, channels, LEVELS)
+
+
 def render(channels=BAND, sky=SKY, flux=1.0, scale=0.4, **changed):
     geometry = Geometry(
         **{"inclination_rad": 1.0, "pa_rad": 0.0, "x0_arcsec": 0.0, "y0_arcsec": 0.0, "vsys_kms": 0.0, **changed}
     )
-    return np.asarray(render_cube(ExponentialDisc(scale), geometry, flat_curve(), flux, 5.0, sky, channels, LEVELS))
+    return np.asarray(compiled(channels, sky, flux, scale, geometry))
 
 
 def centroid(image, sky=SKY):
