@@ -62,5 +62,6 @@ def print_errors(rows: dict[str, tuple[ErrorEnvelope, ...]], console: Console | 
             numbers = (f"{100 * x:.3g}" for x in (e.median, e.p95, e.p99, e.worst))
             head = (f"{e.points} {e.n_points}", e.quantity.replace("_", " "), f"{e.q:g}", route)
             table.add_row(*head, *numbers, where)
-        table.add_section()
+        if len(rows) > 1:
+            table.add_section()
     (console or Console(width=None if sys.stdout.isatty() else 150)).print(table)
