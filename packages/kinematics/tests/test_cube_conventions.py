@@ -20,8 +20,8 @@ def flat_curve(speed=120.0):
 
 
 @partial(jax.jit, static_argnames=("channels", "sky"))
-def compiled(channels, sky, flux, scale, geometry):
-    return render_cube(ExponentialDisc(scale), geometry, flat_curve(), flux, 5.0, sky, channels, LEVELS)
+def compiled(channels, sky, flux, scale, geometry, attenuation=None):
+    return render_cube(ExponentialDisc(scale), geometry, flat_curve(), flux, 5.0, sky, channels, LEVELS, attenuation)
 
 
 def render(channels=BAND, sky=SKY, flux=1.0, scale=0.4, **changed):
@@ -120,5 +120,5 @@ def test_attenuation_multiplies_every_channel():
     geometry = Geometry(1.0, 0.4, 0.23, -0.11, 0.0)
     beam = np.exp(-(SKY.centres_arcsec**2) / 3)
     beam = jnp.asarray(np.outer(beam, beam))
-    arguments = (ExponentialDisc(0.4), geometry, flat_curve(), 1.0, 5.0, SKY, BAND, LEVELS)
-    np.testing.assert_allclose(render_cube(*arguments, beam), render_cube(*arguments) * beam, atol=1e-14)
+    plain, attenuated = (np.asarray(compiled(BAND, SKY, 1.0, 0.4, geometry, a)) for a in (None, beam))
+    np.testing.assert_allclose(attenuated, plain * np.asarray(beam), atol=1e-14)

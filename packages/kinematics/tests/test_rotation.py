@@ -55,7 +55,7 @@ def test_slope_is_the_derivative_of_the_value():
     curve, _ = CURVES["plummer"]
     rows = table(curve, 40)
     radius = jnp.asarray(np.geomspace(1.1e-3, 45.0, 57))
-    derivative = jax.vmap(jax.grad(lambda r: interpolate(rows, r)[0]))(radius) * radius
+    derivative = jax.jit(jax.vmap(jax.grad(lambda r: interpolate(rows, r)[0])))(radius) * radius
     np.testing.assert_allclose(interpolate(rows, radius)[1], derivative, rtol=1e-10, atol=1e-9)
 
 
