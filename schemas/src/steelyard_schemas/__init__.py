@@ -12,7 +12,7 @@ from steelyard_schemas.registry import parse
 from steelyard_schemas.store import Store, atomic_path, is_store, read_manifest, read_store, write_store
 from steelyard_schemas.surrogate import SurrogateArtifact
 from steelyard_schemas.survey import JobRecord, SurveyJob, job_identity
-from steelyard_schemas.validate import file_hash, validate
+from steelyard_schemas.validate import file_hash, part_hash, validate
 from steelyard_schemas.visibilities import Visibilities
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "job_identity",
     "pack",
     "parse",
+    "part_hash",
     "read_manifest",
     "read_model",
     "read_store",

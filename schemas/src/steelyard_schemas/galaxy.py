@@ -201,7 +201,8 @@ class Galaxy(Contract):
     @field_validator("priors")
     @classmethod
     def _positive_where_due(cls, priors: Priors) -> Priors:
-        for name in ("sigma_gas_kms", "disc_scale_arcsec", "mass_to_light", "flux_jykms", "q"):
+        lengths = ("disc_scale_arcsec", "hole_radius_arcsec", "ring_width_arcsec")
+        for name in ("sigma_gas_kms", *lengths, "mass_to_light", "flux_jykms", "q"):
             prior = getattr(priors, name)
             if prior is None:
                 continue

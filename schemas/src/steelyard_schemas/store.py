@@ -67,7 +67,11 @@ def atomic_path(target: Path, *, overwrite: bool) -> Iterator[Path]:
             old = target.with_name(f".{target.name}.{os.getpid()}.old")
             _remove(old)
             target.rename(old)
-            temporary.rename(target)
+            try:
+                temporary.rename(target)
+            except OSError:
+                old.rename(target)
+                raise
             _remove(old)
         else:
             temporary.replace(target)
@@ -82,16 +86,20 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def content_hash(manifest: StoreContract, arrays: Mapping[str, np.ndarray]) -> str:
-    """Return the SHA-256 over the model (less the hash itself) and every array's name, type, shape and bytes."""
+def content_hash(model: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    """Return the SHA-256 over the model (less the hash itself) and every array's name, type, shape and bytes.
+
+    The model is plain data as the store holds it, so that the hash of an old store outlives migrations.
+    """
     digest = hashlib.sha256()
-    model = manifest.model_dump(mode="json", exclude={"content_hash"})
-    digest.update(json.dumps(model, sort_keys=True).encode())
+    rest = {name: value for name, value in model.items() if name != "content_hash"}
+    digest.update(json.dumps(rest, sort_keys=True).encode())
     for name in sorted(arrays):
         array = np.ascontiguousarray(arrays[name])
         little = array.astype(array.dtype.newbyteorder("<"), copy=False)
         digest.update(f"{name} {little.dtype.str} {little.shape}".encode())
-        digest.update(little.tobytes() if little.ndim == 0 else memoryview(little).cast("B"))
+        if little.size:  # a view without elements cannot be cast
+            digest.update(memoryview(little).cast("B"))
     return "sha256:" + digest.hexdigest()
 
 
@@ -104,7 +112,8 @@ def write_store[M: StoreContract](path: str | Path, store: Store[M], *, overwrit
     """
     path = Path(path)
     store.check(path)
-    manifest = store.manifest.model_copy(update={"content_hash": content_hash(store.manifest, store.arrays)})
+    found = content_hash(store.manifest.model_dump(mode="json"), store.arrays)
+    manifest = store.manifest.model_copy(update={"content_hash": found})
     with atomic_path(path, overwrite=overwrite) as temporary:
         group = zarr.open_group(temporary, mode="w", zarr_format=3)
         for spec in manifest.array_specs():
@@ -146,10 +155,11 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
     if not is_store(path):
         raise ContractError(path, "is not a Zarr v3 store (no zarr.json in it)")
     try:
-        attributes = json.loads((path / "zarr.json").read_text()).get("attributes", {})
+        metadata = json.loads((path / "zarr.json").read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ContractError(path, f"zarr.json is damaged ({error})") from error
-    if ATTRIBUTE not in attributes:
+    attributes = metadata.get("attributes") if isinstance(metadata, dict) else None
+    if not isinstance(attributes, dict) or not isinstance(attributes.get(ATTRIBUTE), dict):
         raise ContractError(path, f"is a Zarr store but not one of Steelyard's (no '{ATTRIBUTE}' attribute)")
     return attributes[ATTRIBUTE]
 
@@ -162,12 +172,13 @@ def read_store[M: StoreContract](path: str | Path, expect: type[M]) -> Store[M]:
 
     """
     path = Path(path)
-    manifest = parse(read_manifest(path), where=path)
+    raw = read_manifest(path)
+    manifest = parse(raw, where=path)
     if not isinstance(manifest, expect):
         wanted = expect.model_fields["kind"].default
         raise ContractError(path, f"holds '{manifest.kind}', expected '{wanted}'")
     arrays = _read_arrays(path, manifest)
-    if (found := content_hash(manifest, arrays)) != manifest.content_hash:
+    if (found := content_hash(raw, arrays)) != manifest.content_hash:
         raise ContractError(
             path,
             f"content does not match its hash (found {found[:18]}..., expected {manifest.content_hash[:18]}...): "

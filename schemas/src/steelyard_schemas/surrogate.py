@@ -70,7 +70,9 @@ class SurrogateArtifact(Contract):
         description="configuration and seed that reproduce the weights"
     )
     errors: tuple[ErrorEnvelope, ...]
-    files: dict[str, str] = Field(description="file name -> 'sha256:...' (a store: its content hash)")
+    files: dict[str, str] = Field(
+        description="file or folder -> 'sha256:...' of its bytes, or of the names and bytes in it"
+    )
     created_utc: str
     code_version: str
 

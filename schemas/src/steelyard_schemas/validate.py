@@ -11,12 +11,23 @@ from steelyard_schemas.files import read_model
 from steelyard_schemas.store import is_store, read_store
 from steelyard_schemas.surrogate import SurrogateArtifact
 
-__all__ = ["file_hash", "validate"]
+__all__ = ["file_hash", "part_hash", "validate"]
 
 
 def file_hash(path: str | Path) -> str:
     """Return 'sha256:...' of a file's bytes."""
     return "sha256:" + hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def part_hash(path: str | Path) -> str:
+    """Return `file_hash` of a file; of a folder, one hash over the names and contents of all files in it."""
+    path = Path(path)
+    if path.is_file():
+        return file_hash(path)
+    digest = hashlib.sha256()
+    for part in sorted(p for p in path.rglob("*") if p.is_file()):
+        digest.update(f"{part.relative_to(path).as_posix()} {file_hash(part)}\n".encode())
+    return "sha256:" + digest.hexdigest()
 
 
 def validate(path: str | Path) -> Contract:
@@ -47,7 +58,7 @@ def _file_problems(folder: Path, artifact: SurrogateArtifact) -> list[str]:
         part = folder / name
         if not part.exists():
             problems.append(f"{name} is missing")
-        elif part.is_file() and (found := file_hash(part)) != expected:
+        elif (found := part_hash(part)) != expected:
             problems.append(
                 f"{name} has hash {found[:18]}..., expected {expected[:18]}...: it was altered or damaged"
             )

@@ -1,0 +1,310 @@
+"""Write one tiny example of every contract at its current version: `python make.py [FOLDER]`.
+
+Examples of a released version stay as they are, so that a later package proves that it still opens them; a folder
+that exists is left alone.
+"""
+
+import sys
+from pathlib import Path
+
+import msgpack
+import numpy as np
+import zarr
+from steelyard_schemas import (
+    Contract,
+    Galaxy,
+    GriddedVisibilities,
+    JobRecord,
+    Kernel,
+    NoiseReport,
+    Observation,
+    Posterior,
+    Store,
+    SurrogateArtifact,
+    SurveyJob,
+    Visibilities,
+    job_identity,
+    part_hash,
+    write_model,
+    write_store,
+)
+
+GALAXY_TOML = """\
+# A mock galaxy with a central hole in its disc.
+kind = "galaxy"
+schema_version = "1.0"
+name = "Example 1"
+
+[distance]
+mpc = 16.5
+sd_mpc = 0.5
+
+[line]
+name = "CO(2-1)"
+rest_frequency_hz = 230.538e9
+
+[data]
+path = "example.ms"
+grid = { cell_arcsec = 0.12, npix = 65 }
+
+[disc]
+profile = "exponential_hole"
+
+[priors]
+inclination_deg = { kind = "sine", low = 20.0, high = 85.0 }
+vsys_kms = { kind = "normal", mean = 1700.0, sd = 30.0 }
+q = { kind = "fixed", value = 0.75 }
+
+[truth]
+log10_mbh = 8.45
+"""
+
+OBSERVATION = Observation(
+    target="example",
+    telescope="ALMA",
+    dish_diameter_m=12.0,
+    phase_centre_ra_deg=186.7333,
+    phase_centre_dec_deg=9.0219,
+    frequency_frame="LSRK",
+    rest_frequency_hz=230.538e9,
+)
+FREQUENCY_HZ = 229.2e9 + 12e6 * np.arange(3)
+CREATED_UTC = "2026-01-01T00:00:00Z"
+
+
+def galaxy() -> Galaxy:
+    """Return the galaxy of `GALAXY_TOML`."""
+    import tomllib
+
+    return Galaxy.model_validate(tomllib.loads(GALAXY_TOML))
+
+
+def visibilities() -> Store[Visibilities]:
+    """Return three baselines at two times."""
+    rng = np.random.default_rng(1)
+    shape = (6, 3)
+    vis = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
+    flag = rng.random(shape) < 0.2
+    arrays = {
+        "u_m": rng.uniform(-500, 500, 6),
+        "v_m": rng.uniform(-500, 500, 6),
+        "w_m": rng.uniform(-50, 50, 6),
+        "vis": vis.astype(np.complex64),
+        "weight": np.where(flag, 0, 4).astype(np.float32),
+        "flag": flag,
+        "time_mjd_s": 5.1e9 + np.repeat([5.0, 15.0], 3),
+        "antenna1": np.tile(np.array([0, 0, 1], np.int32), 2),
+        "antenna2": np.tile(np.array([1, 2, 2], np.int32), 2),
+        "scan": np.ones(6, np.int32),
+        "frequency_hz": FREQUENCY_HZ,
+        "channel_width_hz": np.full(3, 12e6),
+    }
+    return Store(Visibilities(observation=OBSERVATION, source="example.ms", history=("made by hand",)), arrays)
+
+
+def gridded() -> Store[GriddedVisibilities]:
+    """Return three channels on an 8 x 5 half plane."""
+    rng = np.random.default_rng(2)
+    npix, cell_arcsec = 8, 0.12
+    shape = (3, npix, npix // 2 + 1)
+    mask = rng.random(shape) < 0.5
+    mean = np.where(mask, rng.standard_normal(shape) + 1j * rng.standard_normal(shape), 0)
+    cell_rad = np.radians(cell_arcsec / 3600)
+    arrays = {
+        "mean": mean.astype(np.complex64),
+        "variance": np.where(mask, 0.01, 0).astype(np.float32),
+        "dof": np.where(mask, 12, 0).astype(np.float32),
+        "count": np.where(mask, 7, 0).astype(np.int32),
+        "mask": mask,
+        "frequency_hz": FREQUENCY_HZ,
+        "u_wavelengths": np.fft.rfftfreq(npix, cell_rad),
+        "v_wavelengths": np.fft.fftfreq(npix, cell_rad),
+    }
+    noise = NoiseReport(
+        visibility_noise_jy=0.27,
+        weight_scale=1.02,
+        n_used=int(7 * mask.sum()),
+        n_flagged=4,
+        n_outside=0,
+        n_cells_scatter=int(mask.sum()),
+        n_cells_propagated=0,
+    )
+    manifest = GriddedVisibilities(
+        observation=OBSERVATION,
+        npix=npix,
+        cell_arcsec=cell_arcsec,
+        channel_width_hz=12e6,
+        kernel=Kernel(width_cells=1.0, beta=2.3),
+        noise=noise,
+        source="example.ms",
+    )
+    return Store(manifest, arrays)
+
+
+def posterior() -> Store[Posterior]:
+    """Return two chains of two parameters, with the summaries of exactly these draws."""
+    rng = np.random.default_rng(3)
+    draws = {"log10_mbh": rng.normal(8.4, 0.05, (2, 10)), "inclination_deg": rng.normal(64, 0.5, (2, 10))}
+    priors = galaxy().priors
+    summaries = []
+    for name, values in draws.items():
+        q05, q16, median, q84, q95 = (float(q) for q in np.quantile(values, [0.05, 0.16, 0.5, 0.84, 0.95]))
+        summaries.append(
+            {
+                "name": name,
+                "unit": "deg" if name.endswith("_deg") else "",
+                "prior": getattr(priors, name),
+                "mean": float(values.mean()),
+                "sd": float(values.std()),
+                "q05": q05,
+                "q16": q16,
+                "median": median,
+                "q84": q84,
+                "q95": q95,
+                "rhat": None,
+                "ess_bulk": None,
+                "ess_tail": None,
+            }
+        )
+    mass = summaries[0]
+    manifest = Posterior.model_validate(
+        {
+            "galaxy": galaxy(),
+            "converged": False,
+            "complete": True,
+            "parameters": summaries,
+            "fixed": {"q": 0.75},
+            "black_hole": {
+                "verdict": "unconstrained",
+                "log10_mbh": mass["median"],
+                "log10_mbh_q16": mass["q16"],
+                "log10_mbh_q84": mass["q84"],
+                "log10_mbh_upper95": mass["q95"],
+                "reason": "twenty draws of an example",
+            },
+            "quality": {
+                "log_likelihood": -10.0,
+                "chi2": 20.0,
+                "n_data": 18,
+                "acceptance_rate": 0.57,
+                "step_size": 0.8,
+                "n_gradients": 20,
+                "wall_s": 0.1,
+            },
+            "inputs": {
+                "galaxy_hash": "sha256:" + "0" * 64,
+                "gridded_hash": "sha256:" + "1" * 64,
+                "surrogate_version": None,
+                "surrogate_hash": None,
+                "packages": {"steelyard-schemas": "1.0.0"},
+            },
+            "created_utc": CREATED_UTC,
+        }
+    )
+    arrays = {f"posterior/{name}": values for name, values in draws.items()}
+    for group in ("posterior", "sample_stats"):
+        arrays |= {f"{group}/chain": np.arange(2), f"{group}/draw": np.arange(10)}
+    arrays["sample_stats/lp"] = rng.normal(-10, 1, (2, 10))
+    return Store(manifest, arrays)
+
+
+def survey_job() -> SurveyJob:
+    """Return the job that fits the example galaxy."""
+    return SurveyJob(job_id=job_identity(galaxy(), "sha256:" + "1" * 64, None), galaxy=galaxy(), output="example_1")
+
+
+def job_record() -> JobRecord:
+    """Return how that job ended."""
+    return JobRecord(
+        job_id=survey_job().job_id,
+        name="Example 1",
+        status="not_converged",
+        reason="R-hat of inclination_deg is 1.2",
+        started_utc=CREATED_UTC,
+        finished_utc=CREATED_UTC,
+        posterior_hash="sha256:" + "2" * 64,
+    )
+
+
+def write_artifact(folder: Path) -> None:
+    """Write an artifact of three Gaussians: manifest, weights and validation errors."""
+    folder.mkdir(parents=True)
+    kernel = np.arange(12, dtype="<f4").reshape(4, 3)
+    packed = {"dtype": "<f4", "shape": [4, 3], "data": kernel.tobytes()}
+    (folder / "weights.msgpack").write_bytes(msgpack.packb({"kernels": [packed]}))
+    group = zarr.open_group(folder / "validation.zarr", mode="w", zarr_format=3)
+    for spec in SurrogateArtifact.VALIDATION_ARRAYS:
+        array = group.create_array(spec.name, shape=(4,), dtype=spec.dtype, dimension_names=spec.dims)
+        array[...] = np.linspace(0.1, 1.0, 4)
+    worst_at = {"alpha": 10.0, "gamma": 1.0, "beta_minus_gamma": 1.0, "r_b_pc": 100.0}
+    manifest = SurrogateArtifact.model_validate(
+        {
+            "version": "0.0.1",
+            "head": "normalised",
+            "hidden": [],
+            "activation": "selu",
+            "inputs": ["alpha", "beta", "gamma", "log10_r_b_pc"],
+            "input_mean": [0.0] * 4,
+            "input_scale": [1.0] * 4,
+            "sigma_pc": [1.0, 100.0, 10000.0],
+            "domain": {
+                "alpha": {"low": 0.1, "high": 10.0},
+                "gamma": {"low": 0.001, "high": 1.2},
+                "beta_minus_gamma": {"low": 0.3, "high": 3.0},
+                "r_b_pc": {"low": 2.0, "high": 2000.0},
+            },
+            "training": {"steps": 0, "seed": 1},
+            "errors": [
+                {
+                    "quantity": "circular_velocity",
+                    "q": 1.0,
+                    "radius_min_pc": 10.0,
+                    "radius_max_pc": 3000.0,
+                    "n_points": 4,
+                    "median": 0.55,
+                    "p95": 0.95,
+                    "p99": 0.99,
+                    "worst": 1.0,
+                    "worst_at": worst_at,
+                }
+            ],
+            "files": {name: part_hash(folder / name) for name in ("weights.msgpack", "validation.zarr")},
+            "created_utc": CREATED_UTC,
+            "code_version": "0.1.0",
+        }
+    )
+    write_model(folder / "manifest.json", manifest)
+
+
+def write_example(kind: str, folder: Path) -> Path:
+    """Write the example of one kind into a folder; return the path to validate."""
+    stores = {"visibilities": visibilities, "gridded_visibilities": gridded, "posterior": posterior}
+    models: dict[str, Contract] = {"survey_job": survey_job(), "job_record": job_record()}
+    if kind in stores:
+        path = folder / "example.zarr"
+        write_store(path, stores[kind]())
+    elif kind in models:
+        path = folder / "example.json"
+        write_model(path, models[kind])
+    elif kind == "galaxy":
+        path = folder / "example.toml"
+        folder.mkdir(parents=True)
+        path.write_text(GALAXY_TOML, encoding="utf-8")
+    else:
+        path = folder / "example"
+        write_artifact(path)
+    return path
+
+
+def main(target: str = str(Path(__file__).parent)) -> None:
+    """Write what is not there yet."""
+    from steelyard_schemas.registry import CONTRACTS, current_version
+
+    for kind in CONTRACTS:
+        folder = Path(target) / f"{kind}-{current_version(kind)}"
+        if not folder.exists():
+            write_example(kind, folder)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,102 @@
+"""What is released stays readable: examples, JSON Schemas, artifact folders, the README."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from steelyard_schemas import ContractError, Store, read_model, read_store, validate
+from steelyard_schemas.export import json_schema, main
+from steelyard_schemas.registry import CONTRACTS, current_version
+
+ROOT = Path(__file__).parents[1]
+RELEASED = sorted(
+    path for folder in (ROOT / "examples").iterdir() if folder.is_dir() for path in folder.glob("example*")
+)
+
+
+@pytest.mark.parametrize("path", RELEASED, ids=lambda p: p.parent.name)
+def test_every_released_example_opens(path):
+    kind, _, _version = path.parent.name.rpartition("-")
+    assert validate(path).kind == kind
+
+
+def test_every_current_contract_has_an_example():
+    assert {p.parent.name for p in RELEASED} >= {f"{kind}-{current_version(kind)}" for kind in CONTRACTS}
+
+
+def test_examples_are_small():
+    assert all(sum(f.stat().st_size for f in p.parent.rglob("*") if f.is_file()) < 40_000 for p in RELEASED)
+
+
+@pytest.mark.parametrize("kind", CONTRACTS)
+def test_the_script_makes_what_is_released(kind, make, tmp_path):
+    made = make.write_example(kind, tmp_path / "new")
+    released = ROOT / "examples" / f"{kind}-{current_version(kind)}" / made.name
+    model = CONTRACTS[kind]
+    if made.suffix == ".zarr":
+        one, other = (read_store(p, model) for p in (made, released))
+        for name in one.arrays:
+            np.testing.assert_array_equal(one[name], other[name])
+        assert one.manifest.model_copy(update={"content_hash": ""}) == other.manifest.model_copy(
+            update={"content_hash": ""}
+        )
+    elif made.is_dir():
+        assert {p.name for p in made.iterdir()} == {p.name for p in released.iterdir()}
+    else:
+        assert read_model(made, model) == read_model(released, model)
+
+
+@pytest.mark.parametrize("kind", CONTRACTS)
+def test_exported_schemas_are_current(kind):
+    exported = (ROOT / "json" / f"{kind}-{current_version(kind)}.json").read_text()
+    assert exported == json_schema(CONTRACTS[kind]), "run `poe schemas` and commit"
+
+
+def test_export_writes_every_contract(tmp_path):
+    main(str(tmp_path / "json"))
+    assert sorted(p.name for p in (tmp_path / "json").iterdir()) == sorted(p.name for p in (ROOT / "json").iterdir())
+    arrays = json.loads((tmp_path / "json" / "visibilities-1.0.json").read_text())["x-arrays"]
+    assert {"name": "u_m", "dims": ["row"], "dtype": "float64", "unit": "m"}.items() <= arrays[0].items()
+
+
+@pytest.fixture
+def artifact(make, tmp_path):
+    make.write_artifact(tmp_path / "artifact")
+    return tmp_path / "artifact"
+
+
+def test_an_artifact_is_whole(artifact):
+    assert validate(artifact).version == "0.0.1"
+
+
+@pytest.mark.parametrize("part", ["weights.msgpack", "validation.zarr/alpha/c/0"])
+def test_an_altered_part_of_an_artifact_is_found(artifact, part):
+    data = (artifact / part).read_bytes()
+    (artifact / part).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(ContractError, match=rf"{part.split('/')[0]} has hash .* altered or damaged"):
+        validate(artifact)
+
+
+def test_every_lost_part_of_an_artifact_is_told(artifact):
+    (artifact / "weights.msgpack").unlink()
+    shutil.rmtree(artifact / "validation.zarr")
+    with pytest.raises(ContractError) as caught:
+        validate(artifact)
+    assert set(caught.value.problems) == {"weights.msgpack is missing", "validation.zarr is missing"}
+
+
+def test_a_folder_of_something_else(tmp_path):
+    with pytest.raises(ContractError, match="is neither a Zarr store"):
+        validate(tmp_path)
+
+
+def test_readme_example_runs(tmp_path, monkeypatch):
+    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(compile(example, "README.md", "exec"), names)
+    assert isinstance(names["back"], Store)
+    assert (tmp_path / "target.zarr").is_dir()

@@ -1,0 +1,238 @@
+"""Stores on disk: round trip, damage, atomic writes."""
+
+import json
+import shutil
+import warnings
+
+import numpy as np
+import pytest
+import zarr
+from steelyard_schemas import (
+    ContractError,
+    GriddedVisibilities,
+    Posterior,
+    Store,
+    StoreContract,
+    Visibilities,
+    atomic_path,
+    is_store,
+    read_store,
+    validate,
+    write_store,
+)
+
+MAKERS = ["visibilities", "gridded", "posterior"]
+
+
+@pytest.fixture
+def written(make, tmp_path):
+    """A visibilities store on disk."""
+    path = tmp_path / "vis.zarr"
+    write_store(path, make.visibilities())
+    return path
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_round_trip(make, tmp_path, maker):
+    store = getattr(make, maker)()
+    assert not is_store(tmp_path / "a")
+    returned = write_store(tmp_path / "a", store)
+    back = read_store(tmp_path / "a", type(store.manifest))
+    assert back.manifest == returned.manifest
+    assert back.manifest.content_hash.startswith("sha256:")
+    assert back.arrays.keys() == store.arrays.keys()
+    for name, values in store.arrays.items():
+        assert back[name].dtype == values.dtype
+        np.testing.assert_array_equal(back[name], values)
+    assert validate(tmp_path / "a") == returned.manifest
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_arrays_carry_units_and_dimensions_for_other_readers(written):
+    group = zarr.open_group(written, mode="r")
+    assert group["u_m"].attrs["units"] == "m"
+    assert group["vis"].metadata.dimension_names == ("row", "channel")
+
+
+def test_equal_content_has_equal_hash_and_any_change_another(make, tmp_path):
+    store = make.visibilities()
+    first = write_store(tmp_path / "a", store).manifest.content_hash
+    assert write_store(tmp_path / "b", make.visibilities()).manifest.content_hash == first
+    moved = {**store.arrays, "u_m": store["u_m"] + 1e-9}
+    renamed = store.manifest.model_copy(update={"source": "other.ms"})
+    assert write_store(tmp_path / "c", Store(store.manifest, moved)).manifest.content_hash != first
+    assert write_store(tmp_path / "d", Store(renamed, store.arrays)).manifest.content_hash != first
+
+
+def test_byte_order_and_memory_layout_do_not_matter(make, tmp_path):
+    store = make.visibilities()
+    other = {name: np.asfortranarray(values) for name, values in store.arrays.items()}
+    a, b = (write_store(tmp_path / n, Store(store.manifest, x)) for n, x in (("a", store.arrays), ("b", other)))
+    assert a.manifest.content_hash == b.manifest.content_hash
+
+
+def test_a_store_without_rows_round_trips(make, tmp_path):
+    store = make.visibilities()
+    by_row = {spec.name for spec in Visibilities.ARRAYS if spec.dims[0] == "row"}
+    empty = {name: values[:0] if name in by_row else values for name, values in store.arrays.items()}
+    write_store(tmp_path / "a", Store(store.manifest, empty))
+    assert read_store(tmp_path / "a", Visibilities)["vis"].shape == (0, 3)
+
+
+def test_large_arrays_are_chunked_by_rows(make, tmp_path, monkeypatch):
+    monkeypatch.setattr("steelyard_schemas.store.CHUNK_BYTES", 50)
+    store = make.visibilities()
+    write_store(tmp_path / "a", store)
+    assert zarr.open_group(tmp_path / "a", mode="r")["vis"].chunks == (2, 3)
+    np.testing.assert_array_equal(read_store(tmp_path / "a", Visibilities)["vis"], store["vis"])
+
+
+def test_every_fault_of_the_arrays_is_told_at_once(make, tmp_path):
+    store = make.visibilities()
+    arrays = dict(store.arrays)
+    del arrays["w_m"]
+    arrays["u_m"] = arrays["u_m"].astype(np.float32)
+    arrays["scan"] = arrays["scan"][:-1]
+    arrays["vis"] = arrays["vis"][0]
+    arrays["extra"] = np.zeros(3)
+    with pytest.raises(ContractError) as caught:
+        write_store(tmp_path / "a", Store(store.manifest, arrays))
+    assert set(caught.value.problems) == {
+        "array 'w_m' is missing",
+        "array 'u_m' has dtype float32, expected float64",
+        "array 'scan' has 5 along 'row', expected 6 as in 'u_m'",
+        "array 'vis' has 1 dimensions, expected (row, channel)",
+        "array 'extra' is not part of the contract",
+    }
+    assert str(caught.value).startswith(f"{tmp_path / 'a'}: array 'u_m'")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_kind_is_refused(written):
+    with pytest.raises(ContractError, match="holds 'visibilities', expected 'gridded_visibilities'"):
+        read_store(written, GriddedVisibilities)
+
+
+def test_what_is_no_store_of_ours_is_refused(tmp_path):
+    with pytest.raises(ContractError, match=r"is not a Zarr v3 store \(no zarr\.json in it\)"):
+        read_store(tmp_path, Visibilities)
+    zarr.open_group(tmp_path / "foreign", mode="w", zarr_format=3)
+    with pytest.raises(ContractError, match="a Zarr store but not one of Steelyard's"):
+        read_store(tmp_path / "foreign", Visibilities)
+    (tmp_path / "foreign" / "zarr.json").write_text("{")
+    with pytest.raises(ContractError, match=r"zarr\.json is damaged"):
+        read_store(tmp_path / "foreign", Visibilities)
+    with pytest.raises(ContractError, match="no such file or folder"):
+        validate(tmp_path / "nowhere")
+
+
+def test_a_lost_chunk_is_a_truncated_store(written):
+    (written / "vis" / "c" / "0" / "0").unlink()
+    (written / "u_m" / "c" / "0").unlink()
+    with pytest.raises(ContractError) as caught:
+        validate(written)
+    assert caught.value.problems == (
+        "array 'u_m' is truncated (0 of 1 chunks present)",
+        "array 'vis' is truncated (0 of 1 chunks present)",
+    )
+
+
+def test_a_lost_array_is_missing(written):
+    shutil.rmtree(written / "scan")
+    with pytest.raises(ContractError, match="scan"):
+        validate(written)
+
+
+def test_a_shortened_chunk_cannot_be_read(written):
+    chunk = written / "vis" / "c" / "0" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:-20])
+    with pytest.raises(ContractError, match="array 'vis' cannot be read"):
+        validate(written)
+
+
+def test_exchanged_bytes_break_the_hash(written):
+    # Both are whole chunks of the right type and length.
+    (written / "u_m" / "c" / "0").write_bytes((written / "v_m" / "c" / "0").read_bytes())
+    with pytest.raises(ContractError, match=r"does not match its hash .* damaged or edited; write it again"):
+        validate(written)
+
+
+def test_an_edited_manifest_breaks_the_hash(written):
+    file = written / "zarr.json"
+    data = json.loads(file.read_text())
+    data["attributes"]["steelyard"]["observation"]["target"] = "another"
+    file.write_text(json.dumps(data))
+    with pytest.raises(ContractError, match="does not match its hash"):
+        validate(written)
+
+
+def test_overwriting_needs_leave(make, written):
+    with pytest.raises(ContractError, match="exists already; choose another name or allow overwriting"):
+        write_store(written, make.visibilities())
+    changed = Store(make.visibilities().manifest.model_copy(update={"source": "new.ms"}), make.visibilities().arrays)
+    write_store(written, changed, overwrite=True)
+    assert read_store(written, Visibilities).manifest.source == "new.ms"
+    assert [p.name for p in written.parent.iterdir()] == [written.name]
+
+
+def test_a_failed_write_leaves_nothing_and_keeps_the_old(make, tmp_path, monkeypatch):
+    write_store(tmp_path / "old", make.visibilities())
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr("steelyard_schemas.store.zarr.consolidate_metadata", fail)
+    for name in ("old", "new"):
+        with pytest.raises(OSError, match="disk full"):
+            write_store(tmp_path / name, make.visibilities(), overwrite=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["old"]
+    validate(tmp_path / "old")
+
+
+def test_a_folder_that_cannot_take_its_place_puts_the_old_one_back(tmp_path, monkeypatch):
+    target = tmp_path / "a"
+    target.mkdir()
+    (target / "old").touch()
+    rename = type(target).rename
+
+    def refuse_new(self, to):
+        if self.name.endswith(".new"):
+            raise OSError("no")
+        return rename(self, to)
+
+    monkeypatch.setattr(type(target), "rename", refuse_new)
+    with pytest.raises(OSError, match="no"), atomic_path(target, overwrite=True) as temporary:
+        temporary.mkdir()
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
+    assert (target / "old").exists()
+
+
+def test_atomic_path_makes_parents_and_files(tmp_path):
+    with atomic_path(tmp_path / "x" / "y.txt", overwrite=False) as temporary:
+        temporary.write_text("1")
+        assert not (tmp_path / "x" / "y.txt").exists()
+    assert (tmp_path / "x" / "y.txt").read_text() == "1"
+
+
+def test_any_store_can_be_read_as_a_store(written):
+    assert isinstance(read_store(written, StoreContract).manifest, Visibilities)
+
+
+def test_posterior_opens_in_xarray(make, tmp_path):
+    xarray = pytest.importorskip("xarray", reason="xarray is not a dependency of the contracts")
+    store = make.posterior()
+    write_store(tmp_path / "p.zarr", store)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tree = xarray.open_datatree(tmp_path / "p.zarr", engine="zarr")
+        np.testing.assert_array_equal(tree["posterior"]["log10_mbh"], store["posterior/log10_mbh"])
+        assert tree["posterior"]["log10_mbh"].dims == ("chain", "draw")
+        assert tree["posterior"]["inclination_deg"].attrs["units"] == "deg"
+        assert Posterior.model_validate(tree.attrs["steelyard"]).galaxy.name == "Example 1"
+
+
+def test_posterior_opens_in_arviz(make, tmp_path):
+    arviz = pytest.importorskip("arviz", reason="ArviZ is not a dependency of the contracts")
+    write_store(tmp_path / "p.zarr", make.posterior())
+    tree = arviz.from_zarr(tmp_path / "p.zarr")
+    assert float(arviz.ess(tree)["log10_mbh"]) > 0
