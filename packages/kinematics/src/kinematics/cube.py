@@ -8,7 +8,6 @@ makes the spectrum of a subcell right to second moment, so that a few subcells d
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import jax

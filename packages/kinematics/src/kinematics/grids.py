@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.fft import next_fast_len
 
 from kinematics.constants import ARCSEC_RAD, C_KMS
 
@@ -18,9 +20,15 @@ class SkyGrid:
     npix: int
     cell_arcsec: float
 
-    def refined(self, factor: int) -> SkyGrid:
-        """Return the same field of view with `factor` times the pixels along a side."""
-        return SkyGrid(self.npix * factor, self.cell_arcsec / factor)
+    def refined(self, factor: float) -> SkyGrid:
+        """Return the same field of view in at least `factor` times the pixels along a side.
+
+        Their number is even and quick to transform.
+        """
+        npix = next_fast_len(math.ceil(factor * self.npix), real=True)
+        while npix % 2:
+            npix = next_fast_len(npix + 1, real=True)
+        return SkyGrid(npix, self.npix * self.cell_arcsec / npix)
 
     @property
     def centres_arcsec(self) -> np.ndarray:

@@ -13,6 +13,9 @@ from jax.scipy.special import erf
 __all__ = ["Subcells", "channel_flux"]
 
 
+type Carry = tuple[Array, Array, Array, Array]
+
+
 class Subcells(NamedTuple):
     """Subcells of a patch of pixels, each field of shape (subcell, y, x)."""
 
@@ -61,7 +64,7 @@ def _backward(residuals: tuple[Array, Subcells], cotangent: Array) -> tuple[None
     shape = subcells.flux.shape
     none = jnp.zeros(cotangent.shape[1:], cotangent.dtype)
 
-    def add(carry: tuple[Array, ...], at: tuple[Array, Array]) -> tuple[tuple[Array, ...], None]:
+    def add(carry: Carry, at: tuple[Array, Array]) -> tuple[Carry, None]:
         before, by_erf, by_bell, by_moment = carry
         edge, pull = at
         net = pull - before

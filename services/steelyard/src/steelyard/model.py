@@ -42,7 +42,7 @@ from steelyard.spectral import velocity_grid
 __all__ = ["GalaxyModel", "ModelGrid"]
 
 # The image is finer than the data's grid: aliasing of unresolved structure, not supersampling, limits accuracy.
-REFINEMENT = 2
+REFINEMENT = 1.5
 N_RADII = 200
 
 Params = Mapping[str, ArrayLike]
@@ -56,7 +56,7 @@ class ModelGrid:
     cell_arcsec: float
     channels: VelocityGrid
     attenuation: np.ndarray
-    """Primary beam times gridding taper on the refined image, shape (REFINEMENT npix, REFINEMENT npix)."""
+    """Primary beam times gridding taper on the refined image, shape (y, x)."""
 
     @classmethod
     def of(cls, data: Store[GriddedVisibilities], rest_frequency_hz: float) -> ModelGrid:

@@ -1,0 +1,213 @@
+"""Command line of Steelyard. Each command is thin: it reads, calls one function, and prints."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import nuker_surrogate.cli
+import typer
+import vis_gridder.cli
+from rich.console import Console
+from rich.table import Table
+from steelyard_schemas import Galaxy, Posterior, Store, read_model, validate, write_store
+
+from steelyard.console import FitProgress, one_line_errors, print_json, report_warnings
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Weigh supermassive black holes from radio interferometry.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+app.command("info")(vis_gridder.cli.info)
+app.command("grid")(vis_gridder.cli.grid_command)
+app.add_typer(
+    nuker_surrogate.cli.app, name="surrogate", help="Train, evaluate and look up surrogates of the Nuker law."
+)
+
+GalaxyFile = Annotated[Path, typer.Argument(help="Galaxy file, .toml or .json")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else there")]
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    show: Annotated[bool, typer.Option("--version", help="Print the version and stop", is_eager=True)] = False,
+) -> None:
+    if show:
+        print(version("steelyard"))
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to work in")] = Path("steelyard-demo"),
+    as_json: JsonOption = False,
+) -> None:
+    """Fit the bundled mock of NGC 4697 and write its report. Takes some minutes.
+
+    Example: steelyard demo
+    """
+    from steelyard.demo import unpack_demo
+
+    with one_line_errors():
+        galaxy_file = unpack_demo(out)
+    _run_fit(galaxy_file, out / "fit", restart=False, as_json=as_json)
+
+
+@app.command("fit")
+def fit_command(
+    galaxy_file: GalaxyFile,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the results; NAME-fit if left out")
+    ] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Throw away an earlier fit in that folder")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit one galaxy: grid if needed, sample, write posterior and report.
+
+    Exit code 0 only if the chains converged. Ctrl-C keeps the finished part; the same command goes on from there.
+
+    Example: steelyard fit ngc4697.toml --out ngc4697-fit
+    """
+    _run_fit(galaxy_file, out, restart=restart, as_json=as_json)
+
+
+def _run_fit(galaxy_file: Path, out: Path | None, *, restart: bool, as_json: bool) -> None:
+    # Imported late: JAX takes seconds to load, and --help should not.
+    from steelyard.fitting import default_folder, fit
+    from steelyard.report import write_report
+
+    with one_line_errors(), FitProgress(quiet=as_json) as progress, report_warnings(progress):
+        folder = out or default_folder(read_model(galaxy_file, Galaxy), galaxy_file.parent)
+        posterior = fit(galaxy_file, folder, restart=restart, progress=progress, note=progress.note)
+        progress.note("writing the report")
+        page = write_report(folder)
+    _print_posterior(posterior, page, as_json=as_json)
+    if not posterior.manifest.converged:
+        raise typer.Exit(2)
+
+
+def _print_posterior(posterior: Store[Posterior], page: Path, *, as_json: bool) -> None:
+    from steelyard.report.page import headline
+
+    manifest = posterior.manifest
+    truth = manifest.galaxy.truth
+    if as_json:
+        keep = {"converged", "complete", "black_hole", "parameters", "quality", "fixed"}
+        print_json({**manifest.model_dump(mode="json", include=keep), "truth": truth, "report": str(page)})
+        return
+    console = Console(highlight=False)
+    table = Table(box=None, header_style="bold")
+    for column in ("parameter", "median", "-1 sigma", "+1 sigma", "R-hat", "ESS"):
+        table.add_column(column, justify="left" if column == "parameter" else "right", no_wrap=True)
+    if truth:
+        table.add_column("truth", justify="right", no_wrap=True)
+    for p in manifest.parameters:
+        cells = [
+            p.name,
+            f"{p.median:.5g}",
+            f"{p.median - p.q16:.2g}",
+            f"{p.q84 - p.median:.2g}",
+            "-" if p.rhat is None else f"{p.rhat:.3f}",
+            "-" if p.ess_bulk is None or p.ess_tail is None else f"{min(p.ess_bulk, p.ess_tail):.0f}",
+        ]
+        if truth:
+            cells.append(f"{truth[p.name]:.5g}" if p.name in truth else "")
+        table.add_row(*cells)
+    console.print(table)
+    console.print(headline(manifest.black_hole), style="bold")
+    if "log10_mbh" in truth:
+        console.print(f"truth: log10(M_BH / Msun) = {truth['log10_mbh']:.3f}")
+    state = "converged" if manifest.converged else "NOT CONVERGED: do not quote these numbers"
+    console.print(f"{state} ({manifest.quality.n_gradients} gradients, {manifest.quality.wall_s:.0f} s)")
+    for warning in manifest.quality.warnings:
+        console.print(f"warning: {warning}")
+    console.print(f"report: {page}", soft_wrap=True)
+
+
+@app.command("report")
+def report_command(
+    folder: Annotated[Path, typer.Argument(help="Folder of a fit")],
+    figures: Annotated[Path | None, typer.Option("--figures", help="Write each figure there too, as PNG")] = None,
+) -> None:
+    """Write the report of a fit again.
+
+    Example: steelyard report ngc4697-fit --figures talk/
+    """
+    from steelyard.report import write_report
+
+    with one_line_errors():
+        print(write_report(folder, figure_folder=figures))
+
+
+@app.command("validate")
+def validate_command(
+    file: Annotated[Path, typer.Argument(help="Galaxy file, store, surrogate artifact or message in JSON")],
+    as_json: JsonOption = False,
+) -> None:
+    """Check a file or store against its contract: fields, arrays, hashes.
+
+    Example: steelyard validate ngc4697.toml
+    """
+    with one_line_errors():
+        contract = validate(file)
+    facts = {"path": str(file), "kind": contract.kind, "schema_version": contract.schema_version, "valid": True}
+    print_json(facts) if as_json else print(f"{file}: valid {contract.kind} {contract.schema_version}")
+
+
+@app.command("simulate")
+def simulate_command(
+    galaxy_file: GalaxyFile,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Visibilities store to write")],
+    noise_jy: Annotated[float, typer.Option(help="Standard deviation of one visibility's real part", min=0)],
+    like: Annotated[Path | None, typer.Option(help="Data set whose baselines and channels to use")] = None,
+    antennas: Annotated[
+        Path | None, typer.Option(help="CASA antenna configuration (.cfg), instead of --like")
+    ] = None,
+    declination_deg: Annotated[float, typer.Option(help="With --antennas")] = -20.0,
+    hours: Annotated[float, typer.Option(help="With --antennas: length of the track")] = 1.0,
+    integration_s: Annotated[float, typer.Option(help="With --antennas")] = 30.0,
+    channels: Annotated[int, typer.Option(help="With --antennas: number of channels", min=2)] = 64,
+    channel_width_kms: Annotated[float, typer.Option(help="With --antennas")] = 10.0,
+    seed: Annotated[int, typer.Option(help="Of the noise")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there")] = False,
+) -> None:
+    """Make mock visibilities of a galaxy file's [truth].
+
+    Example: steelyard simulate mock.toml --antennas alma.cfg --hours 0.5 --noise-jy 0.03 -o mock.zarr
+    """
+    with one_line_errors():
+        if (like is None) == (antennas is None):
+            raise ValueError("give either --like FILE or --antennas FILE")
+        from vis_gridder import read_visibilities
+
+        from steelyard.simulation import read_antennas, simulate, simulate_like
+
+        galaxy = read_model(galaxy_file, Galaxy)
+        if like is not None:
+            store = simulate_like(galaxy, read_visibilities(like), noise_jy, seed)
+        else:
+            assert antennas is not None
+            store = simulate(
+                galaxy,
+                read_antennas(antennas),
+                declination_deg=declination_deg,
+                hours=hours,
+                integration_s=integration_s,
+                n_channels=channels,
+                channel_width_kms=channel_width_kms,
+                noise_jy=noise_jy,
+                seed=seed,
+            )
+        write_store(out, store, overwrite=overwrite)
+    rows, n = store["vis"].shape
+    print(f"{out}: {rows} visibilities in {n} channels")
+
+
+def main() -> None:
+    """Entry point of the `steelyard` command."""
+    app()

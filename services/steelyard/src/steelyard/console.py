@@ -1,0 +1,104 @@
+"""What the commands print: progress, notes, errors."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import sampler
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from steelyard_schemas import ContractError
+
+__all__ = ["FitProgress", "one_line_errors", "print_json", "report_warnings"]
+
+PLAIN_LINES = 10
+"""Lines per stage where there is no terminal to draw a bar on."""
+
+
+class FitProgress:
+    """Progress of a fit: one bar per stage on a terminal, a few plain lines per stage elsewhere."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        # Errors and progress go to stderr, so that stdout holds nothing but results.
+        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        columns = (
+            TextColumn("{task.description:<9}"),
+            BarColumn(20),
+            TextColumn("{task.fields[facts]}"),
+            TimeRemainingColumn(),
+        )
+        self._bars = Progress(*columns, console=self.console, transient=False)
+        self._tasks: dict[str, Any] = {}
+        self._last: dict[str, int] = {}
+
+    def __enter__(self) -> FitProgress:
+        if self.console.is_terminal:
+            self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def note(self, line: str) -> None:
+        """Print one line."""
+        self.console.print(line, markup=False, soft_wrap=True)
+
+    def __call__(self, progress: sampler.Progress) -> None:
+        """Show where the sampler is."""
+        facts = _facts(progress)
+        if self.console.is_terminal:
+            if progress.phase not in self._tasks:
+                self._tasks[progress.phase] = self._bars.add_task(progress.phase, total=progress.total, facts="")
+            self._bars.update(self._tasks[progress.phase], completed=progress.step, facts=facts)
+            return
+        tenth = progress.step * PLAIN_LINES // max(progress.total, 1)
+        if self._last.get(progress.phase) != tenth:
+            self._last[progress.phase] = tenth
+            left = "" if progress.seconds_left is None else f", {progress.seconds_left:.0f} s left"
+            self.note(f"{progress.phase} {progress.step}/{progress.total}: {facts}{left}")
+
+
+def _facts(progress: sampler.Progress) -> str:
+    facts = []
+    if progress.acceptance is not None:
+        facts.append(f"acc {progress.acceptance:.2f}")
+    if progress.rhat is not None:
+        facts.append(f"R-hat {progress.rhat:.3f}")
+    if progress.min_ess is not None:
+        facts.append(f"ESS {progress.min_ess:.0f}")
+    if not facts and progress.log_density is not None:
+        facts.append(f"log p {progress.log_density:.1f}")
+    if progress.gradients_per_second is not None:
+        facts.append(f"{progress.gradients_per_second:.1f} grad/s")
+    return " ".join(facts)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn what is wrong with the input or the disk into one line and exit code 1; Ctrl-C into 130."""
+    try:
+        yield
+    except (ContractError, OSError, ValueError) as error:
+        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt as error:
+        raise typer.Exit(130) from error
+
+
+@contextmanager
+def report_warnings(progress: FitProgress) -> Iterator[None]:
+    """Print warnings as plain lines, without the source line that Python shows."""
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_args, **_kwargs: progress.note(f"warning: {message}")
+        yield
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    print(json.dumps(value, indent=2))

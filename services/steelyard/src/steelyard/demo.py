@@ -1,0 +1,24 @@
+"""The bundled example: gridded visibilities of a mock of NGC 4697, and the galaxy file that fits them."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.resources import as_file, files
+from pathlib import Path
+
+__all__ = ["unpack_demo"]
+
+
+def unpack_demo(folder: Path) -> Path:
+    """Copy the example to a folder, where a user can read and change it; return its galaxy file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with as_file(files("steelyard").joinpath("example")) as example:
+        for part in ("mock_ngc4697.toml", "mock_ngc4697_grid.zarr"):
+            source, target = example / part, folder / part
+            if target.exists():
+                continue
+            if source.is_dir():
+                shutil.copytree(source, target)
+            else:
+                shutil.copy(source, target)
+    return folder / "mock_ngc4697.toml"

@@ -1,0 +1,250 @@
+"""The figures of the report, each a function of the products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import corner
+import numpy as np
+from kinematics import pc_per_arcsec
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Ellipse
+
+from steelyard.model import prior_range
+from steelyard.parameters import PARAMETERS
+from steelyard.report.products import Products
+
+__all__ = [
+    "channel_maps",
+    "corner_plot",
+    "mass_posterior",
+    "moment_maps",
+    "position_velocity",
+    "rotation_curve",
+    "spectrum",
+    "traces",
+]
+
+DATA, MODEL, STARS, HOLE = "#222222", "#d1495b", "#2e86ab", "#222222"
+
+
+def mass_posterior(products: Products) -> Figure:
+    """Posterior of the black-hole mass beside its prior."""
+    figure = Figure(figsize=(5.6, 3.4), layout="constrained")
+    axes = figure.subplots()
+    hole = products.manifest.black_hole
+    if "log10_mbh" in products.names:
+        values = products.draws[..., products.names.index("log10_mbh")].ravel()
+        prior = next(p.prior for p in products.manifest.parameters if p.name == "log10_mbh")
+        low, high = prior_range(prior)
+        shown = (low, high) if hole.verdict != "measured" else _around(values)
+        axes.hist(values, bins=60, range=shown, density=True, color=STARS, alpha=0.85, label="posterior")
+        if prior.kind == "uniform":
+            axes.hlines(1 / (high - low), *shown, color="0.45", linestyle="--", label="prior")
+        if hole.verdict == "upper_limit":
+            axes.axvline(hole.log10_mbh_upper95, color=MODEL, label="95 % upper limit")
+        axes.set_xlim(*shown)
+    if (truth := products.manifest.galaxy.truth.get("log10_mbh")) is not None:
+        axes.axvline(truth, color=MODEL, linewidth=2, label=f"truth {truth:.3f}")
+    axes.set(xlabel=r"$\log_{10}\,(M_{\rm BH}\,/\,M_\odot)$", ylabel="probability density")
+    axes.legend(frameon=False)
+    return figure
+
+
+def _around(values: np.ndarray) -> tuple[float, float]:
+    middle, sd = float(np.median(values)), float(values.std())
+    return middle - 6 * sd, middle + 6 * sd
+
+
+def corner_plot(products: Products) -> Figure:
+    """Marginals of every parameter and every pair."""
+    flat = products.draws.reshape(-1, len(products.names))
+    truth = products.manifest.galaxy.truth
+    truths = [truth.get(name) for name in products.names]
+    side = 1.25 * len(products.names) + 0.8
+    figure = Figure(figsize=(side, side))
+    corner.corner(
+        flat,
+        fig=figure,
+        labels=[PARAMETERS[name].label for name in products.names],
+        truths=truths if any(t is not None for t in truths) else None,
+        truth_color=MODEL,
+        color=STARS,
+        quantiles=[0.16, 0.5, 0.84],
+        show_titles=True,
+        title_kwargs={"fontsize": 8},
+        label_kwargs={"fontsize": 10},
+        max_n_ticks=3,
+        plot_datapoints=False,
+        fill_contours=True,
+        # Four thousand draws fill 30 bins; fewer would show shot noise as structure.
+        bins=30 if len(flat) > 4000 else 18,
+        smooth=0.8,
+    )
+    for axes in figure.axes:
+        axes.tick_params(labelsize=7)
+    return figure
+
+
+def rotation_curve(products: Products) -> Figure:
+    """Circular velocity with its 68 % band, split into stars and black hole."""
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    bands = products.rotation
+    for values, color, label in (
+        (bands.total_kms, MODEL, "total"),
+        (bands.stars_kms, STARS, "stars"),
+        (bands.black_hole_kms, HOLE, "black hole"),
+    ):
+        axes.fill_between(bands.radius_arcsec, values[0], values[2], color=color, alpha=0.25, linewidth=0)
+        axes.plot(bands.radius_arcsec, values[1], color=color, label=label)
+    axes.axvspan(0, 0.5 * products.beam.minor_arcsec, color="0.92", zorder=0, label="within half a beam")
+    axes.set_xscale("log")
+    axes.set_xlim(bands.radius_arcsec[0], bands.radius_arcsec[-1])
+    axes.set_ylim(0, 1.15 * float(bands.total_kms[2].max()))
+    axes.set(xlabel="radius [arcsec]", ylabel="circular velocity [km/s]")
+    scale = float(pc_per_arcsec(products.best["distance_mpc"]))
+    top = axes.secondary_xaxis("top", functions=(lambda r: np.asarray(r) * scale, lambda r: np.asarray(r) / scale))
+    top.set_xlabel("radius [pc]")
+    axes.legend(frameon=False, ncols=2)
+    return figure
+
+
+def spectrum(products: Products) -> Figure:
+    """Flux in the disc's aperture per channel: data, model, residual."""
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    v = products.velocity_kms
+    mjy = 1e3
+    data, model = products.spectrum(products.data) * mjy, products.spectrum(products.modelled) * mjy
+    upper.step(v, data, where="mid", color=DATA, label="data")
+    upper.step(v, model, where="mid", color=MODEL, label="model")
+    upper.set_ylabel("flux density [mJy]")
+    upper.legend(frameon=False)
+    lower.step(v, data - model, where="mid", color=DATA)
+    lower.axhline(0, color=MODEL, linewidth=1)
+    peak = float(np.abs(data).max())
+    lower.axhspan(-0.2 * peak, 0.2 * peak, color="0.93", zorder=0)
+    lower.set(xlabel="velocity, radio [km/s]", ylabel="residual")
+    return figure
+
+
+def position_velocity(products: Products) -> Figure:
+    """Cut along the major axis: data and residual in grey, model in contours."""
+    figure = Figure(figsize=(9.0, 3.9), layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True)
+    offset, data = products.position_velocity(products.data)
+    _, model = products.position_velocity(products.modelled)
+    v = products.velocity_kms
+    peak = float(data.max())
+    for axes, image, title in ((left, data, "data, model in contours"), (right, data - model, "data less model")):
+        mesh = axes.pcolormesh(
+            offset, v, 1e3 * image, cmap="RdBu_r", vmin=-1e3 * peak, vmax=1e3 * peak, shading="nearest"
+        )
+        axes.contour(
+            offset, v, model, levels=np.array([0.1, 0.3, 0.5, 0.7, 0.9]) * model.max(), colors="k", linewidths=0.7
+        )
+        axes.set(title=title, xlabel="offset along the receding major axis [arcsec]")
+        axes.axhline(products.best["vsys_kms"], color="0.4", linewidth=0.6, linestyle=":")
+        axes.axvline(0, color="0.4", linewidth=0.6, linestyle=":")
+    left.set_ylabel("velocity, radio [km/s]")
+    figure.colorbar(mesh, ax=(left, right), label="mJy/beam")
+    return figure
+
+
+def channel_maps(products: Products, n: int = 7) -> Figure:
+    """Dirty channel maps of data, model and residual, every few channels over the line."""
+    bright = np.flatnonzero(products.modelled.max(axis=(1, 2)) > 0.15 * products.modelled.max())
+    # From low to high velocity, as people read a cube.
+    chosen = np.linspace(bright[-1], bright[0], n).round().astype(int)
+    figure = Figure(figsize=(1.55 * n + 1.0, 5.4), layout="constrained")
+    rows = figure.subplots(3, n, sharex=True, sharey=True, squeeze=False)
+    peak = 1e3 * float(products.data[chosen].max())
+    cubes = (("data", products.data), ("model", products.modelled), ("residual", products.residual))
+    for row, (name, cube) in zip(rows, cubes, strict=True):
+        for axes, channel in zip(row, chosen, strict=True):
+            image = _sky(axes, 1e3 * cube[channel], products, cmap="RdBu_r", vmin=-peak, vmax=peak)
+            if name == "residual":
+                sigma = 1e3 * products.noise
+                _contours(axes, 1e3 * cube[channel], products, levels=[-5 * sigma, -3 * sigma, 3 * sigma, 5 * sigma])
+        row[0].set_ylabel(f"{name}\nnorth [arcsec]")
+    for axes, channel in zip(rows[0], chosen, strict=True):
+        axes.set_title(f"{products.velocity_kms[channel]:.0f} km/s", fontsize=9)
+    rows[-1][n // 2].set_xlabel("east [arcsec]")
+    _beam(rows[0][0], products)
+    figure.colorbar(image, ax=rows, label="mJy/beam", shrink=0.6)
+    return figure
+
+
+def moment_maps(products: Products) -> Figure:
+    """Integrated intensity and mean velocity of data and model."""
+    figure = Figure(figsize=(7.6, 6.4), layout="constrained")
+    grid = figure.subplots(2, 2, sharex=True, sharey=True)
+    data, model = products.moments(products.data), products.moments(products.modelled)
+    brightest = float(np.nanmax(data.integrated))
+    speeds = model.velocity_kms[np.isfinite(model.velocity_kms)]
+    spread = float(np.abs(speeds - products.best["vsys_kms"]).max()) if speeds.size else 1.0
+    middle = products.best["vsys_kms"]
+    for column, (name, maps) in enumerate((("data", data), ("model", model))):
+        flux = _sky(grid[0][column], maps.integrated, products, cmap="magma", vmin=0, vmax=brightest)
+        speed = _sky(
+            grid[1][column], maps.velocity_kms, products, cmap="RdBu_r", vmin=middle - spread, vmax=middle + spread
+        )
+        grid[0][column].set_title(name)
+        grid[1][column].set_xlabel("east [arcsec]")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("north [arcsec]")
+    _beam(grid[0][0], products)
+    figure.colorbar(flux, ax=grid[0], label="Jy/beam km/s")
+    figure.colorbar(speed, ax=grid[1], label="km/s")
+    return figure
+
+
+def traces(products: Products, names: tuple[str, ...] = ("log10_mbh", "inclination_deg")) -> Figure:
+    """Draws in order, chain by chain."""
+    shown = [name for name in names if name in products.names] or list(products.names[:1])
+    figure = Figure(figsize=(7.6, 1.5 * (len(shown) + 1)), layout="constrained")
+    panels = figure.subplots(len(shown) + 1, 1, sharex=True)
+    for axes, name in zip(panels, shown, strict=False):
+        axes.plot(products.draws[..., products.names.index(name)].T, linewidth=0.5)
+        axes.set_ylabel(PARAMETERS[name].label)
+    panels[-1].plot(products.posterior["sample_stats/lp"].T, linewidth=0.5)
+    panels[-1].set(ylabel="log density", xlabel="draw")
+    return figure
+
+
+def _sky(axes: Axes, image: np.ndarray, products: Products, **style: Any) -> AxesImage:
+    """Draw an image with east to the left, as on the sky."""
+    half = products.extent_arcsec()
+    shown = axes.imshow(image, origin="lower", extent=_extent(products), interpolation="nearest", **style)
+    x0, y0 = products.best["x0_arcsec"], products.best["y0_arcsec"]
+    axes.set_xlim(x0 + half, x0 - half)
+    axes.set_ylim(y0 - half, y0 + half)
+    axes.set_aspect("equal")
+    return shown
+
+
+def _contours(axes: Axes, image: np.ndarray, products: Products, levels: list[float]) -> None:
+    manifest = products.data_store.manifest
+    centres = (np.arange(manifest.npix) - manifest.npix // 2) * manifest.cell_arcsec
+    if image.min() < levels[-1] and image.max() > levels[0]:
+        axes.contour(centres, centres, image, levels=levels, colors="k", linewidths=0.5)
+
+
+def _extent(products: Products) -> tuple[float, float, float, float]:
+    manifest = products.data_store.manifest
+    low = (-(manifest.npix // 2) - 0.5) * manifest.cell_arcsec
+    high = low + manifest.npix * manifest.cell_arcsec
+    return low, high, low, high
+
+
+def _beam(axes: Axes, products: Products) -> None:
+    (x_left, x_right), (y_low, y_high) = axes.get_xlim(), axes.get_ylim()
+    place = (x_left - 0.12 * (x_left - x_right), y_low + 0.12 * (y_high - y_low))
+    beam = products.beam
+    # matplotlib turns counter-clockwise from +x; with east to the left a position angle turns the other way.
+    axes.add_patch(
+        Ellipse(place, beam.minor_arcsec, beam.major_arcsec, angle=-beam.pa_deg, facecolor="0.6", edgecolor="k")
+    )

@@ -1,0 +1,148 @@
+"""Assemble the page: figures as embedded PNG, numbers as tables, nothing loaded from elsewhere."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import jinja2
+from matplotlib.figure import Figure
+from steelyard_schemas import ContractError, GriddedVisibilities, Posterior, atomic_path, read_store
+from steelyard_schemas.posterior import BlackHole, ParameterSummary
+from steelyard_schemas.priors import LogUniform, Normal, Prior, Sine, Uniform
+
+from steelyard.parameters import PARAMETERS
+from steelyard.report import figures
+from steelyard.report.products import Products
+from steelyard.run_folder import RunFolder
+
+__all__ = ["headline", "write_report"]
+
+FIGURES: dict[str, Callable[[Products], Figure]] = {
+    "mass": figures.mass_posterior,
+    "rotation": figures.rotation_curve,
+    "moments": figures.moment_maps,
+    "channels": figures.channel_maps,
+    "position_velocity": figures.position_velocity,
+    "spectrum": figures.spectrum,
+    "corner": figures.corner_plot,
+    "traces": figures.traces,
+}
+
+
+def write_report(
+    folder: str | Path,
+    *,
+    figure_folder: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Write `report.html` in a fit's folder and return its path.
+
+    Args:
+        folder: output of a fit.
+        figure_folder: also write each figure there, as PNG.
+        progress: called with figures done and in all.
+
+    Raises:
+        ContractError: the folder holds no posterior, or a damaged one.
+
+    """
+    run = RunFolder(Path(folder))
+    if not run.posterior.exists():
+        raise ContractError(run.path, "holds no posterior.zarr: run `steelyard fit` first")
+    products = Products(read_store(run.posterior, Posterior), read_store(run.gridded, GriddedVisibilities))
+    images = {}
+    for done, (name, draw) in enumerate(FIGURES.items()):
+        png = _png(draw(products))
+        images[name] = base64.b64encode(png).decode()
+        if figure_folder is not None:
+            Path(figure_folder).mkdir(parents=True, exist_ok=True)
+            (Path(figure_folder) / f"{name}.png").write_bytes(png)
+        if progress is not None:
+            progress(done + 1, len(FIGURES))
+    text = _environment().get_template("page.html.j2").render(_context(products, images))
+    with atomic_path(run.report, overwrite=True) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return run.report
+
+
+def headline(hole: BlackHole) -> str:
+    """Return the result in one line."""
+    match hole.verdict:
+        case "measured":
+            up, down = hole.log10_mbh_q84 - hole.log10_mbh, hole.log10_mbh - hole.log10_mbh_q16
+            return f"log10(M_BH / Msun) = {hole.log10_mbh:.3f} +{up:.3f} -{down:.3f}"
+        case "upper_limit":
+            return f"log10(M_BH / Msun) < {hole.log10_mbh_upper95:.2f} (95 % upper limit; depends on the prior)"
+        case "unconstrained":
+            return "the black-hole mass is not constrained by these data"
+        case _:
+            return f"log10(M_BH / Msun) = {hole.log10_mbh:.3f}, fixed"
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
+
+
+def _environment() -> jinja2.Environment:
+    loader = jinja2.PackageLoader("steelyard.report", "templates")
+    return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+
+
+def _context(products: Products, images: dict[str, str]) -> dict[str, object]:
+    manifest, data = products.manifest, products.data_store.manifest
+    truth = manifest.galaxy.truth
+    rows = [
+        {
+            "name": p.name,
+            "unit": PARAMETERS[p.name].unit,
+            "value": _rounded(p),
+            "interval": f"{_digits(p, p.q05)} to {_digits(p, p.q95)}",
+            "prior": _prior_text(p.prior),
+            "rhat": "-" if p.rhat is None else f"{p.rhat:.4f}",
+            "ess": "-" if p.ess_bulk is None or p.ess_tail is None else f"{p.ess_bulk:.0f} / {p.ess_tail:.0f}",
+            "truth": _digits(p, truth[p.name]) if p.name in truth else "",
+            "pull": f"{(p.mean - truth[p.name]) / p.sd:+.1f}" if p.name in truth else "",
+        }
+        for p in manifest.parameters
+    ]
+    return {
+        "manifest": manifest,
+        "galaxy": manifest.galaxy,
+        "data": data,
+        "beam": products.beam,
+        "noise_mjy": 1e3 * products.noise,
+        "headline": headline(manifest.black_hole),
+        "rows": rows,
+        "has_truth": bool(truth),
+        "images": images,
+        "n_draws": products.draws.shape[0] * products.draws.shape[1],
+        "quality": manifest.quality,
+    }
+
+
+def _digits(p: ParameterSummary, value: float) -> str:
+    """Print to a tenth of the standard deviation."""
+    from math import floor, log10
+
+    decimals = max(0, 1 - floor(log10(p.sd))) if p.sd > 0 else 3
+    return f"{value:.{min(decimals, 8)}f}"
+
+
+def _rounded(p: ParameterSummary) -> str:
+    return f"{_digits(p, p.median)} +{_digits(p, p.q84 - p.median)} -{_digits(p, p.median - p.q16)}"
+
+
+def _prior_text(prior: Prior) -> str:
+    match prior:
+        case Uniform() | LogUniform() | Sine():
+            return f"{prior.kind.replace('_', ' ')}, {prior.low:.5g} to {prior.high:.5g}"
+        case Normal():
+            bounds = "" if prior.low is None and prior.high is None else f", within {prior.low} to {prior.high}"
+            return f"normal, {prior.mean:.5g} +- {prior.sd:.3g}{bounds}"
+        case _:
+            return f"fixed at {prior.value:.6g}"

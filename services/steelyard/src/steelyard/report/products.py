@@ -1,0 +1,145 @@
+"""What the figures show, computed once from a run folder: cubes, spectra, rotation curves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.ndimage import map_coordinates
+from steelyard_schemas import GriddedVisibilities, Posterior, Store
+from vis_gridder import Beam, Moments, dirty_beam, dirty_cube, fit_beam, moments
+
+from steelyard.field import flux_radius_arcsec
+from steelyard.model import GalaxyModel, ModelGrid
+from steelyard.spectral import velocities_kms
+
+__all__ = ["Products", "RotationBands"]
+
+N_CURVES = 200
+
+
+@dataclass(frozen=True)
+class RotationBands:
+    """Circular velocity against radius: 16, 50 and 84 % quantiles, shape (3, radius)."""
+
+    radius_arcsec: np.ndarray
+    total_kms: np.ndarray
+    stars_kms: np.ndarray
+    black_hole_kms: np.ndarray
+
+
+class Products:
+    """A posterior beside its data. Cubes are dirty: what the array saw, not deconvolved."""
+
+    def __init__(self, posterior: Store[Posterior], data: Store[GriddedVisibilities]) -> None:
+        self.posterior = posterior
+        self.manifest = posterior.manifest
+        self.data_store = data
+        galaxy = self.manifest.galaxy
+        self.model = GalaxyModel(galaxy, ModelGrid.of(data, galaxy.line.rest_frequency_hz))
+        self.velocity_kms = velocities_kms(data, galaxy.line.rest_frequency_hz)
+        self.names = tuple(p.name for p in self.manifest.parameters)
+
+    @cached_property
+    def draws(self) -> np.ndarray:
+        """All draws, shape (chain, draw, parameter)."""
+        return np.stack([self.posterior[f"posterior/{name}"] for name in self.names], axis=-1)
+
+    @cached_property
+    def best(self) -> dict[str, float]:
+        """Parameters of the draw with the highest density, fixed ones included."""
+        lp = self.posterior["sample_stats/lp"]
+        chain, draw = np.unravel_index(np.argmax(lp), lp.shape)
+        return {**dict(zip(self.names, self.draws[chain, draw].tolist(), strict=True)), **self.manifest.fixed}
+
+    @cached_property
+    def data(self) -> np.ndarray:
+        """Dirty cube of the data [Jy/beam], (channel, y, x)."""
+        return np.asarray(dirty_cube(self.data_store))
+
+    @cached_property
+    def modelled(self) -> np.ndarray:
+        """Dirty cube of the best model: the same cells, the same weights."""
+        visibilities = np.asarray(jax.jit(self.model.visibilities)(self.best))
+        arrays = dict(self.data_store.arrays) | {"mean": np.where(self.data_store["mask"], visibilities, 0)}
+        return np.asarray(dirty_cube(Store(self.data_store.manifest, arrays)))
+
+    @cached_property
+    def residual(self) -> np.ndarray:
+        """Data less model."""
+        return self.data - self.modelled
+
+    @cached_property
+    def noise(self) -> float:
+        """Standard deviation of the residual cube, from its median absolute deviation."""
+        return float(1.4826 * np.median(np.abs(self.residual - np.median(self.residual))))
+
+    @cached_property
+    def beam(self) -> Beam:
+        """Gaussian fitted to the main lobe of the dirty beam, in the middle of the band."""
+        beams = dirty_beam(self.data_store)
+        return fit_beam(beams[len(beams) // 2], self.data_store.manifest.cell_arcsec)
+
+    @cached_property
+    def radius_arcsec(self) -> float:
+        """Radius that holds 90 % of the disc's flux."""
+        return flux_radius_arcsec(self.model, self.best)
+
+    def extent_arcsec(self) -> float:
+        """Half-width of the maps: the disc and a margin, within the field."""
+        margin = max(1.15 * self.radius_arcsec, 3 * self.beam.major_arcsec)
+        return min(margin, 0.5 * self.model.grid.field_arcsec)
+
+    def moments(self, cube: np.ndarray) -> Moments:
+        """Moments 0, 1, 2 of voxels above four times the noise."""
+        return moments(cube, self.velocity_kms, threshold=4 * self.noise)
+
+    def aperture(self) -> np.ndarray:
+        """Pixels where the model's velocity-integrated dirty image exceeds a tenth of its peak, shape (y, x)."""
+        total = self.modelled.sum(axis=0)
+        return total > 0.1 * total.max()
+
+    def spectrum(self, cube: np.ndarray) -> np.ndarray:
+        """Flux density [Jy] in the aperture per channel; dirty, hence short of flux the array does not see."""
+        pixel = self.data_store.manifest.cell_arcsec
+        beam_pixels = np.pi * self.beam.major_arcsec * self.beam.minor_arcsec / (4 * np.log(2)) / pixel**2
+        return cube[:, self.aperture()].sum(axis=1) / beam_pixels
+
+    def position_velocity(self, cube: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Cut along the major axis, averaged over a beam's width.
+
+        Returns:
+            Offsets [arcsec], positive to the receding side, and brightness (channel, offset).
+
+        """
+        cell, npix = self.data_store.manifest.cell_arcsec, self.data_store.manifest.npix
+        half = self.extent_arcsec()
+        offset = np.arange(-half, half + cell / 2, cell)
+        width = np.arange(-0.5, 0.51, 0.25) * self.beam.minor_arcsec
+        pa = np.radians(self.best["pa_deg"])
+        east = self.best["x0_arcsec"] + offset * np.sin(pa) + width[:, None] * np.cos(pa)
+        north = self.best["y0_arcsec"] + offset * np.cos(pa) - width[:, None] * np.sin(pa)
+        places = np.stack([north, east]) / cell + npix // 2
+        cut = [map_coordinates(channel, places, order=1, mode="nearest").mean(axis=0) for channel in cube]
+        return offset, np.stack(cut)
+
+    @cached_property
+    def rotation(self) -> RotationBands:
+        """Rotation curve and its parts over the posterior."""
+        flat = self.draws.reshape(-1, len(self.names))
+        chosen = flat[np.linspace(0, len(flat) - 1, min(N_CURVES, len(flat))).astype(int)]
+        params = {name: jnp.asarray(chosen[:, i], jnp.float32) for i, name in enumerate(self.names)}
+        fixed = {name: jnp.float32(value) for name, value in self.manifest.fixed.items()}
+        radius = np.geomspace(0.1 * self.beam.minor_arcsec, max(self.radius_arcsec, self.beam.major_arcsec), 120)
+
+        def bands(component: str) -> np.ndarray:
+            def curve(sampled: dict[str, jax.Array]) -> jax.Array:
+                at = jnp.asarray(radius, jnp.float32)
+                return self.model.circular_velocity(sampled | fixed, at, component=component)
+
+            return np.quantile(np.asarray(jax.jit(jax.vmap(curve))(params)), [0.16, 0.5, 0.84], axis=0)
+
+        return RotationBands(radius, bands("total"), bands("stars"), bands("black_hole"))

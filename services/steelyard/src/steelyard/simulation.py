@@ -1,0 +1,137 @@
+"""Mock observations of a galaxy file: its [truth] seen by an array, or on the baselines of an existing data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from kinematics import C_KMS, SkyGrid, UvTrack, VelocityGrid, observe, primary_beam, track_of, uv_track
+from steelyard_schemas import ContractError, Galaxy, Observation, Store, Visibilities
+
+from steelyard.model import REFINEMENT, GalaxyModel, ModelGrid
+from steelyard.parameters import active_names
+
+__all__ = ["Antennas", "channels_around", "read_antennas", "simulate", "simulate_like"]
+
+ALMA_LATITUDE_DEG = -23.0229
+
+
+class Antennas(NamedTuple):
+    """An array's antennas: east, north, up [m], shape (antenna, 3), and their diameter."""
+
+    enu_m: np.ndarray
+    dish_diameter_m: float
+
+
+def read_antennas(path: str | Path) -> Antennas:
+    """Read a CASA configuration file in local tangent-plane coordinates (columns x y z diameter pad).
+
+    Raises:
+        ContractError: not such a file, or other coordinates.
+
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContractError(path, f"cannot be read as an antenna list ({type(error).__name__})") from error
+    header = " ".join(line for line in text.splitlines() if line.startswith("#")).lower()
+    if "coordsys" in header and "loc" not in header.split("coordsys", 1)[1][:24]:
+        raise ContractError(path, "antenna positions are not in local tangent-plane coordinates (coordsys=LOC)")
+    rows = [line.split() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    try:
+        numbers = np.array([[float(cell) for cell in row[:4]] for row in rows])
+        if numbers.ndim != 2 or numbers.shape[1] != 4 or len(numbers) < 2:
+            raise ValueError("needs two or more antennas")
+    except ValueError as error:
+        raise ContractError(path, f"is not an antenna list of columns x y z diameter ({error})") from error
+    return Antennas(numbers[:, :3], float(np.median(numbers[:, 3])))
+
+
+def channels_around(galaxy: Galaxy, n_channels: int, width_kms: float) -> tuple[np.ndarray, float]:
+    """Return ascending channel frequencies [Hz] centred on the true systemic velocity, and their width."""
+    truth = true_parameters(galaxy)
+    velocity = truth["vsys_kms"] + width_kms * ((n_channels - 1) / 2 - np.arange(n_channels))
+    rest = galaxy.line.rest_frequency_hz
+    return rest * (1 - velocity / C_KMS), rest * width_kms / C_KMS
+
+
+def simulate(
+    galaxy: Galaxy,
+    antennas: Antennas,
+    *,
+    declination_deg: float,
+    hours: float,
+    integration_s: float,
+    n_channels: int,
+    channel_width_kms: float,
+    noise_jy: float,
+    seed: int = 1,
+    latitude_deg: float = ALMA_LATITUDE_DEG,
+) -> Store[Visibilities]:
+    """Observe a galaxy's [truth] with an array on a track about transit.
+
+    Args:
+        galaxy: with every parameter in `truth` and a [data.grid], whose pixels carry the model.
+        antennas: the array.
+        declination_deg: of the target.
+        hours: length of the track.
+        integration_s: of one sample.
+        n_channels: centred on the systemic velocity.
+        channel_width_kms: radio definition.
+        noise_jy: standard deviation of the real part of one Stokes I visibility.
+        seed: of the noise.
+        latitude_deg: of the array.
+
+    """
+    track = uv_track(antennas.enu_m, latitude_deg, declination_deg, -hours / 2, hours / 2, integration_s)
+    frequency, _ = channels_around(galaxy, n_channels, channel_width_kms)
+    observation = Observation(
+        target=galaxy.name,
+        telescope="simulated",
+        dish_diameter_m=antennas.dish_diameter_m,
+        phase_centre_ra_deg=0.0,
+        phase_centre_dec_deg=declination_deg,
+        frequency_frame="LSRK",
+        rest_frequency_hz=galaxy.line.rest_frequency_hz,
+    )
+    return _observe(galaxy, frequency, track, observation, noise_jy, seed)
+
+
+def simulate_like(galaxy: Galaxy, data: Store[Visibilities], noise_jy: float, seed: int = 1) -> Store[Visibilities]:
+    """Observe a galaxy's [truth] on the baselines, times and channels of an existing data set."""
+    return _observe(galaxy, data["frequency_hz"], track_of(data), data.manifest.observation, noise_jy, seed)
+
+
+def true_parameters(galaxy: Galaxy) -> dict[str, float]:
+    """Return the [truth] of a galaxy file, with the distance filled in.
+
+    Raises:
+        ContractError: a parameter of the model is missing.
+
+    """
+    truth = {"distance_mpc": galaxy.distance.mpc, **galaxy.truth}
+    if missing := [name for name in active_names(galaxy) if name not in truth]:
+        raise ContractError(galaxy.name, f"[truth] lacks {', '.join(missing)}: a simulation needs every parameter")
+    return truth
+
+
+def _observe(
+    galaxy: Galaxy, frequency_hz: np.ndarray, track: UvTrack, observation: Observation, noise_jy: float, seed: int
+) -> Store[Visibilities]:
+    if galaxy.data.grid is None:
+        raise ContractError(galaxy.name, "a simulation needs [data.grid]: its pixels carry the model")
+    wanted = galaxy.data.grid
+    sky = SkyGrid(wanted.npix, wanted.cell_arcsec).refined(REFINEMENT)
+    width_hz = float(np.diff(frequency_hz).mean())
+    channels = VelocityGrid.from_frequencies(frequency_hz, width_hz, galaxy.line.rest_frequency_hz)
+    dish = observation.dish_diameter_m
+    beam = np.ones((sky.npix, sky.npix)) if dish is None else primary_beam(sky, dish, float(frequency_hz.mean()))
+    model = GalaxyModel(galaxy, ModelGrid(wanted.npix, wanted.cell_arcsec, channels, beam))
+    cube = jax.jit(model.cube)(true_parameters(galaxy))
+    try:
+        return observe(cube, sky, frequency_hz, track, observation, noise_jy, seed)
+    except ValueError as error:
+        raise ContractError(galaxy.name, str(error)) from error
