@@ -1,0 +1,87 @@
+"""The sampler's coordinates change how chains move, not what the priors are."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+from steelyard.coordinates import Coordinates
+from steelyard.model import GalaxyModel, ModelGrid
+from steelyard.parameters import resolve_parameters
+from steelyard_schemas.priors import Fixed, Sine, Uniform
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def free(toy, toy_grid, toy_problem):
+    """Parameters and coordinates of the toy with the stars free and uniform priors on all but the inclination."""
+    wide = {
+        "log10_mbh": Uniform(low=6, high=10),
+        "log10_sigma_b": Uniform(low=0, high=6.5),
+        "alpha": Uniform(low=0.5, high=4),
+        "gamma": Uniform(low=0.1, high=1.1),
+        "beta_minus_gamma": Uniform(low=0.4, high=2),
+        "log10_r_b_pc": Uniform(low=1, high=3),
+        "q": Uniform(low=0.4, high=0.9),
+        "inclination_deg": Sine(low=5, high=89),
+        **{name: Uniform(low=1, high=50) for name in ("sigma_gas_kms", "disc_scale_arcsec", "flux_jykms")},
+        **{name: Fixed(value=0.0) for name in ("x0_arcsec", "y0_arcsec")},
+    }
+    galaxy = toy.model_copy(update={"priors": toy.priors.model_copy(update=wide)})
+    model = GalaxyModel(galaxy, ModelGrid.of(toy_grid, galaxy.line.rest_frequency_hz))
+    parameters = resolve_parameters(galaxy, toy_problem.look)
+    return parameters, Coordinates(parameters.space, model, toy_problem.look)
+
+
+def points(parameters, n):
+    return 0.3 * np.random.default_rng(2).standard_normal((n, len(parameters.names)))
+
+
+def test_there_and_back(free):
+    parameters, coordinates = free
+    for z in points(parameters, 4):
+        values = coordinates.parameters(jnp.asarray(z))
+        back = coordinates.coordinates({name: values[name] for name in parameters.names})
+        # The circular velocity is in single precision.
+        np.testing.assert_allclose(back, z, atol=2e-5)
+
+
+def test_the_log_prior_is_the_declared_one_times_the_jacobian(free):
+    parameters, coordinates = free
+
+    def declared(z):
+        """Density of the galaxy file's priors at the parameters, by scipy, with the volume element of the map."""
+        theta = np.asarray(coordinates.sampled(z))
+        total = np.linalg.slogdet(np.asarray(jax.jacfwd(coordinates.sampled)(z)))[1]
+        for value, prior in zip(theta, parameters.priors.values(), strict=True):
+            if isinstance(prior, Sine):
+                total += np.log(np.sin(np.radians(value)))
+            else:
+                total += stats.uniform(prior.low, prior.high - prior.low).logpdf(value)
+        return total
+
+    zs = [jnp.asarray(z) for z in points(parameters, 5)]
+    found = np.array([float(coordinates.log_prior(z)) for z in zs])
+    expected = np.array([declared(z) for z in zs])
+    # Up to a constant; slopes of the single-precision velocity enter the Jacobian off its diagonal only.
+    np.testing.assert_allclose(found - found[0], expected - expected[0], atol=1e-4)
+
+
+def test_outside_the_prior_of_the_surface_density_there_is_nothing(free):
+    parameters, coordinates = free
+    z = np.zeros(len(parameters.names))
+    z[parameters.names.index("log10_sigma_b")] = 20.0
+    assert float(coordinates.log_prior(jnp.asarray(z))) == -np.inf
+
+
+def test_without_that_parameter_coordinates_are_prior_scores(toy_problem):
+    space, coordinates = toy_problem.parameters.space, toy_problem.coordinates
+    z = jnp.asarray(points(toy_problem.parameters, 1)[0])
+    assert "log10_sigma_b" not in space.names
+    np.testing.assert_allclose(coordinates.sampled(z), space.constrain_array(z), rtol=1e-12)
+    assert float(coordinates.log_prior(z)) == pytest.approx(float(space.log_prior(z)), rel=1e-12)

@@ -1,0 +1,121 @@
+"""The joined model: gradients, precision, conventions. Its parts have their own tests in `kinematics`."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from steelyard.density import cell_data, log_density
+from steelyard.model import GalaxyModel, ModelGrid, optical_mge
+from steelyard_schemas.galaxy import MgeStars
+
+LARGE = 10_000
+
+
+@pytest.fixture
+def truth(toy):
+    return {**toy.truth, "distance_mpc": toy.distance.mpc}
+
+
+def arrays_in(jaxpr):
+    """Yield the abstract value of everything that a jaxpr and the jaxprs inside it compute."""
+    for equation in jaxpr.eqns:
+        yield from (v.aval for v in equation.outvars)
+        for inner in jax.core.jaxprs_in_params(equation.params):
+            yield from arrays_in(inner)
+
+
+def test_single_precision_inside_double_precision_outside(toy_problem, truth):
+    def power(params):
+        return jnp.sum(jnp.abs(toy_problem.model.visibilities(params)) ** 2)
+
+    with jax.enable_x64(True):
+        params = {name: jnp.asarray(value, jnp.float64) for name, value in truth.items()}
+        jaxpr = jax.make_jaxpr(jax.value_and_grad(power))(params).jaxpr
+    seen = [aval for aval in arrays_in(jaxpr) if hasattr(aval, "dtype")]
+    large = [aval for aval in seen if np.prod(aval.shape) > LARGE]
+    assert large, "the cube is among them"
+    doubled = {(aval.dtype.name, aval.shape) for aval in large if aval.dtype in (np.float64, np.complex128)}
+    assert not doubled
+
+
+def test_gradient_is_finite_and_that_of_finite_differences(toy_problem, toy_grid, toy):
+    with jax.enable_x64(True):
+        coordinates = toy_problem.coordinates
+        density = jax.jit(log_density(toy_problem.model, coordinates))
+        cells = cell_data(toy_grid)
+        # A little off the mode, so that the slope stands out of the single-precision noise of the density.
+        z = coordinates.coordinates({n: toy.truth[n] for n in toy_problem.parameters.names}) + 0.02
+        gradient = np.asarray(jax.jit(jax.grad(density))(z, cells))
+        assert np.all(np.isfinite(gradient))
+        step = 2e-3
+        slopes = [
+            float(density(z + step * e, cells) - density(z - step * e, cells)) / (2 * step) for e in np.eye(len(z))
+        ]
+    # Central differences: truncation of a steep log-density and its single-precision noise leave a percent.
+    np.testing.assert_allclose(gradient, slopes, rtol=0.02, atol=0.01 * np.abs(slopes).max())
+
+
+def test_the_receding_half_lies_at_the_position_angle(toy_problem, truth):
+    cube = np.asarray(jax.jit(toy_problem.model.cube)(truth))
+    sky = toy_problem.model.grid.sky
+    x = sky.centres_arcsec
+    # Channels ascend in frequency: the first are the receding ones.
+    early, late = cube[:4].sum(axis=0), cube[-4:].sum(axis=0)
+    offset = np.array([(m * x[None, :]).sum() / m.sum() for m in (early, late)])
+    north = np.array([(m * x[:, None]).sum() / m.sum() for m in (early, late)])
+    angle = np.degrees(np.arctan2(offset[0] - offset[1], north[0] - north[1])) % 360
+    # Symmetric but for pixels and the beam about a centre 0.1 arcsec off: a degree.
+    assert angle == pytest.approx(130.0, abs=2.0)
+
+
+def test_circular_velocities_add_in_squares(toy_problem, truth):
+    radius = jnp.asarray([0.05, 0.5, 2.0])
+    v = {c: np.asarray(toy_problem.model.circular_velocity(truth, radius, component=c)) for c in PARTS}
+    np.testing.assert_allclose(v["total"] ** 2, v["stars"] ** 2 + v["black_hole"] ** 2, rtol=1e-5)
+    # G = 4.30091e-3 pc (km/s)^2 / Msun; 10 Mpc: 48.4814 pc per arcsec.
+    kepler = np.sqrt(4.30091e-3 * 10**8.9 / (np.asarray(radius) * 48.48137))
+    np.testing.assert_allclose(v["black_hole"], kepler, rtol=1e-5)
+
+
+PARTS = ("total", "stars", "black_hole")
+
+
+@pytest.mark.parametrize("innermost", ["keep", "remove"])
+def test_optical_stars(innermost):
+    stars = MgeStars(
+        surface_brightness_lsun_pc2=(10.0, 3000.0, 200.0),
+        sigma_arcsec=(6.0, 0.05, 1.0),
+        q_obs=(0.8, 0.95, 0.9),
+        innermost=innermost,
+    )
+    mge = optical_mge(stars)({"inclination_deg": 60.0, "distance_mpc": 10.0, "mass_to_light": 2.0})
+    kept = [0.05, 1.0, 6.0] if innermost == "keep" else [1.0, 6.0]
+    np.testing.assert_allclose(mge.sigma_pc, 48.48137 * np.array(kept), rtol=1e-6)
+    np.testing.assert_allclose(mge.surface_density_msun_pc2, [6000.0, 400.0, 20.0][-len(kept) :], rtol=1e-6)
+    # q^2 = (q_obs^2 - cos^2 i) / sin^2 i (Cappellari 2002, eq. 12).
+    q = np.sqrt((np.array([0.95, 0.9, 0.8]) ** 2 - 0.25) / 0.75)
+    np.testing.assert_allclose(mge.q, q[-len(kept) :], rtol=1e-5)
+
+
+def test_the_primary_beam_is_in_the_model_if_the_dish_is_known(toy, toy_grid):
+    import dataclasses
+
+    rest = toy.line.rest_frequency_hz
+    with_dish = ModelGrid.of(toy_grid, rest).attenuation
+    manifest = toy_grid.manifest
+    no_dish = manifest.model_copy(
+        update={"observation": manifest.observation.model_copy(update={"dish_diameter_m": None})}
+    )
+    without = ModelGrid.of(dataclasses.replace(toy_grid, manifest=no_dish), rest).attenuation
+    ratio = with_dish / without
+    npix = len(ratio)
+    assert ratio[npix // 2, npix // 2] == pytest.approx(1.0)
+    # FWHM 1.13 lambda / D at 229.4 GHz: 25.4 arcsec; the middle of an edge is 3 arcsec out.
+    assert ratio[npix // 2, 0] == pytest.approx(np.exp(-4 * np.log(2) * (3 / 25.4) ** 2), rel=1e-3)
+
+
+def test_the_model_is_the_one_of_the_galaxy_file(toy, toy_grid):
+    model = GalaxyModel(toy, ModelGrid.of(toy_grid, toy.line.rest_frequency_hz))
+    assert model.surrogate is not None
+    assert model.grid.sky.npix >= 1.5 * 24
+    assert model.grid.field_arcsec == pytest.approx(6.0)

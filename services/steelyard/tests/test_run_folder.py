@@ -1,0 +1,61 @@
+import os
+
+import pytest
+from steelyard.run_folder import RunFolder, source_stamp
+from steelyard_schemas import ContractError
+from steelyard_schemas.galaxy import Grid
+
+
+def test_claim_is_for_one_identity_once_there_is_something_to_lose(tmp_path):
+    folder = RunFolder(tmp_path / "out")
+    folder.claim("a")
+    folder.claim("b")  # nothing was made for a yet
+    folder.checkpoint.write_bytes(b"chains")
+    folder.claim("b")
+    with pytest.raises(ContractError, match=r"other inputs.*--restart"):
+        folder.claim("a")
+    folder.clear()
+    folder.claim("a")
+
+
+def test_discard_leaves_what_is_not_ours(tmp_path):
+    folder = RunFolder(tmp_path / "out")
+    folder.claim("a")
+    folder.discard()
+    assert not folder.path.exists()
+    folder.discard()  # nothing there, nothing to do
+    folder.claim("a")
+    (folder.path / "notes.txt").write_text("mine")
+    folder.discard()
+    assert [path.name for path in folder.path.iterdir()] == ["notes.txt"]
+
+
+def test_warnings_are_remembered(tmp_path):
+    RunFolder(tmp_path).keep_warnings(("one", "two"))
+    RunFolder(tmp_path).claim("a")
+    assert RunFolder(tmp_path).warnings == ("one", "two")
+
+
+def test_a_damaged_record_says_so(tmp_path):
+    (tmp_path / "run.json").write_text('{"identity": "a')
+    with pytest.raises(ContractError, match=r"run\.json: is damaged.*--restart"):
+        RunFolder(tmp_path).claim("a")
+
+
+def test_gridded_data_are_taken_up_only_for_the_same_source(tmp_path, toy_grid):
+    folder = RunFolder(tmp_path / "out")
+    folder.save_gridded(toy_grid, "stamp")
+    assert folder.load_gridded("stamp")["mask"].sum() == toy_grid["mask"].sum()
+    assert folder.load_gridded("another") is None
+
+
+def test_the_stamp_follows_file_grid_and_line(tmp_path, toy):
+    file = tmp_path / "data"
+    file.write_text("visibilities")
+    stamp = source_stamp(file, toy)
+    assert source_stamp(file, toy) == stamp
+    finer = toy.model_copy(update={"data": toy.data.model_copy(update={"grid": Grid(cell_arcsec=0.2, npix=24)})})
+    assert source_stamp(file, finer) != stamp
+    assert source_stamp(file, toy.model_copy(update={"truth": {}})) == stamp
+    os.utime(file, ns=(1, 1))
+    assert source_stamp(file, toy) != stamp
