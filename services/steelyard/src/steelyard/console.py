@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,12 +18,12 @@ from steelyard_schemas import ContractError
 
 __all__ = ["FitProgress", "one_line_errors", "print_json", "report_warnings"]
 
-PLAIN_LINES = 10
-"""Lines per stage where there is no terminal to draw a bar on."""
+PLAIN_SECONDS = 15.0
+"""Time between lines where there is no terminal to draw a bar on."""
 
 
 class FitProgress:
-    """Progress of a fit: one bar per stage on a terminal, a few plain lines per stage elsewhere."""
+    """Progress of a fit: one bar per stage on a terminal, a plain line now and then elsewhere."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         # Errors and progress go to stderr, so that stdout holds nothing but results.
@@ -35,7 +36,7 @@ class FitProgress:
         )
         self._bars = Progress(*columns, console=self.console, transient=False)
         self._tasks: dict[str, Any] = {}
-        self._last: dict[str, int] = {}
+        self._last: dict[str, float] = {}
 
     def __enter__(self) -> FitProgress:
         if self.console.is_terminal:
@@ -43,7 +44,8 @@ class FitProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bars.stop()
+        if self.console.is_terminal:  # elsewhere stopping prints an empty line
+            self._bars.stop()
 
     def note(self, line: str) -> None:
         """Print one line."""
@@ -57,9 +59,9 @@ class FitProgress:
                 self._tasks[progress.phase] = self._bars.add_task(progress.phase, total=progress.total, facts="")
             self._bars.update(self._tasks[progress.phase], completed=progress.step, facts=facts)
             return
-        tenth = progress.step * PLAIN_LINES // max(progress.total, 1)
-        if self._last.get(progress.phase) != tenth:
-            self._last[progress.phase] = tenth
+        now = time.monotonic()
+        if now - self._last.get(progress.phase, -PLAIN_SECONDS) >= PLAIN_SECONDS:
+            self._last[progress.phase] = now
             left = "" if progress.seconds_left is None else f", {progress.seconds_left:.0f} s left"
             self.note(f"{progress.phase} {progress.step}/{progress.total}: {facts}{left}")
 

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from sampler import ParameterSpace
 from steelyard_schemas import GriddedVisibilities, Store
 
+from steelyard.coordinates import Coordinates
 from steelyard.likelihood import LIKELIHOODS
 from steelyard.model import GalaxyModel
 
@@ -42,12 +42,12 @@ def residual_squared(model: Array, cells: CellData) -> Array:
     return (difference.real**2 + difference.imag**2) * cells.inverse_variance
 
 
-def log_density(model: GalaxyModel, space: ParameterSpace) -> Callable[[Array, CellData], Array]:
+def log_density(model: GalaxyModel, coordinates: Coordinates) -> Callable[[Array, CellData], Array]:
     """Return log p(z | data) up to a constant, as a function of the unconstrained z and the cells."""
     likelihood = LIKELIHOODS[model.galaxy.likelihood.kind]
 
     def density(z: Array, cells: CellData) -> Array:
-        visibilities = model.visibilities(space.constrain(z))
-        return likelihood(residual_squared(visibilities, cells), cells.dof) + space.log_prior(z)
+        visibilities = model.visibilities(coordinates.parameters(z))
+        return likelihood(residual_squared(visibilities, cells), cells.dof) + coordinates.log_prior(z)
 
     return density

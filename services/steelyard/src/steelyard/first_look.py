@@ -24,6 +24,8 @@ class FirstLook(NamedTuple):
     vsys_kms: float
     radius_arcsec: float
     """Flux-weighted mean distance from the centre."""
+    rotation_kms: float
+    """Rough rotation speed: twice the flux-weighted spread of the velocities, that of a ring seen at 45 degrees."""
     flux_jykms: float
     velocity_min_kms: float
     velocity_max_kms: float
@@ -69,6 +71,7 @@ def first_look(data: Store[GriddedVisibilities], rest_frequency_hz: float) -> Fi
         pa_deg=float(np.degrees(np.arctan2(coefficients[1], coefficients[2])) % 360),
         vsys_kms=float(np.average(v, weights=weight)),
         radius_arcsec=float(np.average(np.hypot(east - x0, north - y0), weights=weight)),
+        rotation_kms=2 * float(np.sqrt(np.cov(v, aweights=weight))),
         flux_jykms=_short_baseline_flux(data, channel_width_kms(data, rest_frequency_hz)),
         velocity_min_kms=float(velocity.min()),
         velocity_max_kms=float(velocity.max()),

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import sampler
 from sampler import MalaConfig, find_mode, load_checkpoint, sample
 from steelyard_schemas import (
+    ContractError,
     Galaxy,
     GriddedVisibilities,
     Posterior,
@@ -22,6 +24,7 @@ from steelyard_schemas import (
     write_store,
 )
 
+from steelyard.coordinates import Coordinates
 from steelyard.density import CellData, cell_data, log_density
 from steelyard.field import check_field
 from steelyard.first_look import FirstLook, first_look
@@ -49,6 +52,7 @@ class Problem:
     look: FirstLook
     model: GalaxyModel
     parameters: Parameters
+    coordinates: Coordinates
 
     @property
     def identity(self) -> str:
@@ -67,7 +71,8 @@ def prepare(galaxy: Galaxy, data: Store[GriddedVisibilities]) -> Problem:
     """
     model = GalaxyModel(galaxy, ModelGrid.of(data, galaxy.line.rest_frequency_hz))
     look = first_look(data, galaxy.line.rest_frequency_hz)
-    return Problem(galaxy, data, look, model, resolve_parameters(galaxy, look))
+    parameters = resolve_parameters(galaxy, look)
+    return Problem(galaxy, data, look, model, parameters, Coordinates(parameters.space, model, look))
 
 
 def default_folder(galaxy: Galaxy, base: Path) -> Path:
@@ -104,18 +109,16 @@ def fit(
     base = Path() if isinstance(galaxy, Galaxy) else Path(galaxy).parent
     model = galaxy if isinstance(galaxy, Galaxy) else read_model(galaxy, Galaxy)
     folder = RunFolder(Path(out) if out is not None else default_folder(model, base))
-    if restart:
-        folder.clear()
     # Sums over a million residuals need double precision; the caller's own setting comes back afterwards.
     with jax.enable_x64(True):
-        return _fit(model, base, folder, progress, note)
+        return _fit(model, base, folder, restart, progress, note)
 
 
 def _fit(
-    galaxy: Galaxy, base: Path, folder: RunFolder, progress: ProgressCallback | None, note: Note
+    galaxy: Galaxy, base: Path, folder: RunFolder, restart: bool, progress: ProgressCallback | None, note: Note
 ) -> Store[Posterior]:
     started = time.monotonic()
-    problem = _prepared(galaxy, base, folder, note)
+    problem = _prepared(galaxy, base, folder, restart, note)
     if (done := folder.finished(galaxy)) is not None:
         note(f"already finished: {folder.posterior}")
         return done
@@ -129,7 +132,7 @@ def _fit(
         seed=settings.seed,
         checkpoint_seconds=settings.checkpoint_s,
     )
-    density = log_density(problem.model, problem.parameters.space)
+    density = log_density(problem.model, problem.coordinates)
     cells = cell_data(problem.data)
     start = _start(problem, density, cells, folder, progress, note)
 
@@ -139,7 +142,7 @@ def _fit(
             start,
             config,
             args=(cells,),
-            monitor=problem.parameters.space.constrain_array,
+            monitor=problem.coordinates.sampled,
             progress=progress,
             checkpoint=folder.checkpoint,
             fingerprint=problem.identity,
@@ -154,6 +157,8 @@ def _fit(
     try:
         return keep(run(config, progress), complete=True)
     except KeyboardInterrupt:
+        if not folder.checkpoint.exists():
+            raise  # before the chains had a start
         finished_steps = int(load_checkpoint(folder.checkpoint).state.step) - config.warmup_steps
         if finished_steps >= MIN_DRAWS:
             # A run whose budget is what it has already done returns it as it stands.
@@ -164,20 +169,21 @@ def _fit(
         raise
 
 
-def _prepared(galaxy: Galaxy, base: Path, folder: RunFolder, note: Note) -> Problem:
+def _prepared(galaxy: Galaxy, base: Path, folder: RunFolder, restart: bool, note: Note) -> Problem:
     """Grid the data, or take them from the folder, and claim the folder for this fit."""
     path = base / galaxy.data.path
     stamp = source_stamp(path, galaxy) if path.exists() else ""
-    data = folder.load_gridded(stamp)
-    if data is None:
+    kept = None if restart else folder.load_gridded(stamp)
+    if kept is None:
         note(f"reading {path}")
-        data = load_gridded(galaxy, base)
-        problem = prepare(galaxy, data)
-        folder.claim(problem.identity)
-        folder.save_gridded(data, stamp)
-        return problem
+    data = load_gridded(galaxy, base) if kept is None else kept
     problem = prepare(galaxy, data)
+    # Only now, so that bad input does not cost an earlier fit.
+    if restart:
+        folder.clear()
     folder.claim(problem.identity)
+    if kept is None:
+        folder.save_gridded(data, stamp)
     return problem
 
 
@@ -196,9 +202,13 @@ def _start(
         note(f"resuming from {folder.checkpoint}, {len(state.draws)} draws per chain so far")
         return state.position
     note(f"searching the mode of {len(problem.parameters.names)} parameters from {settings.n_starts} starts")
-    points = starting_points(problem.parameters, problem.look, settings.n_starts, settings.seed)
+    points = starting_points(problem.parameters, problem.coordinates, problem.look, settings.n_starts, settings.seed)
     mode = find_mode(density, points, args=(cells,), batch_size=settings.n_chains, progress=progress)
-    check_field(problem.model, problem.parameters.space.constrain(mode.position))
+    try:
+        check_field(problem.model, problem.coordinates.parameters(jnp.asarray(mode.position)))
+    except ContractError:
+        folder.discard()
+        raise
     folder.keep_warnings(_mode_warnings(mode))
     note("sampling")
     return mode

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from sampler import SamplingResult, summarize
@@ -14,6 +15,7 @@ from steelyard_schemas import Posterior, Store
 from steelyard_schemas.posterior import FitQuality, Inputs, ParameterSummary
 
 from steelyard.black_hole import black_hole_verdict
+from steelyard.coordinates import sampled_parameters
 from steelyard.density import CellData, residual_squared
 from steelyard.parameters import PARAMETERS
 
@@ -55,7 +57,7 @@ def build_posterior(
 
     """
     parameters, galaxy = problem.parameters, problem.galaxy
-    draws = np.asarray(parameters.space.constrain_array(jnp.asarray(result.draws)), np.float64)
+    draws = sampled_parameters(problem.coordinates, result.draws)
     settings = galaxy.sampler
     summary = summarize(draws, parameters.names, target_rhat=settings.max_rhat, target_ess=settings.target_ess)
     quantiles = np.quantile(draws.reshape(-1, draws.shape[-1]), [0.05, 0.16, 0.5, 0.84, 0.95], axis=0)
@@ -119,13 +121,13 @@ def _quality(
 ) -> FitQuality:
     best = np.unravel_index(np.argmax(result.log_density), result.log_density.shape)
     z = jnp.asarray(result.draws[best])
-    model = problem.model.visibilities(problem.parameters.space.constrain(z))
+    model = jax.jit(problem.model.visibilities)(problem.coordinates.parameters(z))
     residual = np.asarray(residual_squared(model, cells), np.float64)
     dof = np.asarray(cells.dof, np.float64)
     # With an estimated variance, r^2 / 2 follows an F distribution, whose mean is dof / (dof - 2).
     used = problem.data["mask"] & (dof > 4)
     chi2 = float(np.sum((residual * (dof - 2) / dof)[used]))
-    prior = float(problem.parameters.space.log_prior(z))
+    prior = float(problem.coordinates.log_prior(z))
     return FitQuality(
         log_likelihood=float(result.log_density[best]) - prior,
         chi2=chi2,

@@ -44,6 +44,12 @@ class RunFolder:
         for part in (self.checkpoint, self.report, self._run):
             part.unlink(missing_ok=True)
 
+    def discard(self) -> None:
+        """Remove an earlier fit, and the folder too if nothing else lies in it."""
+        self.clear()
+        if self.path.is_dir() and not any(self.path.iterdir()):
+            self.path.rmdir()
+
     def claim(self, identity: str) -> None:
         """Make the folder that of `identity`.
 

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from steelyard.coordinates import Coordinates
 from steelyard.first_look import FirstLook
 from steelyard.model import prior_range
 from steelyard.parameters import Parameters
@@ -13,7 +14,9 @@ from steelyard.parameters import Parameters
 __all__ = ["starting_points"]
 
 
-def starting_points(parameters: Parameters, look: FirstLook, n: int, seed: int) -> np.ndarray:
+def starting_points(
+    parameters: Parameters, coordinates: Coordinates, look: FirstLook, n: int, seed: int
+) -> np.ndarray:
     """Draw unconstrained starting points, shape (n, parameter).
 
     Places, angles and velocities scatter about the first look; the rest is drawn from the prior, pulled towards its
@@ -46,4 +49,4 @@ def starting_points(parameters: Parameters, look: FirstLook, n: int, seed: int) 
             values = low + (values - low) % 360
         values = np.clip(values, low + margin, high - margin)
         points[:, column] = np.asarray(parameters.space.priors[name].inverse(values))
-    return points
+    return np.asarray(jax.vmap(coordinates.from_scores)(jnp.asarray(points)))

@@ -1,0 +1,103 @@
+"""The coordinates that the sampler moves in, and the way from there to a galaxy's parameters.
+
+A coordinate is a parameter's score under its prior: z ~ N(0, 1). Two parameters of a Nuker law get other ones,
+because gas feels the stars' gravity where it is, and not at a break radius that may lie anywhere:
+
+- in place of log10_sigma_b, log10 of the stellar mass M = v^2 R / G that the circular velocity at a pivot radius
+  implies;
+- in place of gamma, its score plus what the break adds to the logarithmic slope at the pivot, so that a step in
+  alpha, beta - gamma or r_b leaves that slope alone.
+
+Both are shifts by functions of the other parameters. Their Jacobian is one, and the posterior is exactly that of the
+declared priors.
+"""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.scipy.stats import norm
+from kinematics import G_PC_KMS2_MSUN, pc_per_arcsec
+from sampler import ParameterSpace
+
+from steelyard.first_look import FirstLook
+from steelyard.model import GalaxyModel
+
+__all__ = ["Coordinates", "sampled_parameters"]
+
+MASS, SLOPE = "log10_sigma_b", "gamma"
+
+
+class Coordinates:
+    """Unconstrained coordinates, shape (dim,), one per sampled parameter in the order of the space."""
+
+    def __init__(self, space: ParameterSpace, model: GalaxyModel, look: FirstLook) -> None:
+        self.space = space
+        self._model = model
+        self._pivot_arcsec = look.radius_arcsec
+        self._mass, self._slope = (space.names.index(name) if name in space.names else None for name in (MASS, SLOPE))
+        # About where the rotation of the gas puts it; only the start depends on it.
+        pivot_pc = look.radius_arcsec * pc_per_arcsec(model.galaxy.distance.mpc)
+        self._middle_mass = math.log10(look.rotation_kms**2 * pivot_pc / G_PC_KMS2_MSUN)
+
+    def parameters(self, point: Array) -> dict[str, Array]:
+        """Every parameter of the model, fixed ones included, at one point (dim,)."""
+        values = self.space.constrain(self._scores(point))
+        if self._mass is None:
+            return values
+        return {**values, MASS: self._middle_mass + point[self._mass] - self._log10_unit_mass(values)}
+
+    def sampled(self, point: Array) -> Array:
+        """Sampled parameters only, (dim,), in the order of the space."""
+        values = self.parameters(point)
+        return jnp.stack([values[name] for name in self.space.names])
+
+    def log_prior(self, point: Array) -> Array:
+        """Log density of the declared priors at a point, up to a constant."""
+        scores = self._scores(point)
+        total = self.space.log_prior(scores)
+        if self._mass is None:
+            return total
+        implied = self.parameters(point)[MASS]
+        return total - norm.logpdf(scores[self._mass]) + self.space.priors[MASS].log_prob(implied)
+
+    def from_scores(self, scores: Array) -> Array:
+        """Return the point of given prior scores (dim,); that of log10_sigma_b counts as tenths of a dex in mass."""
+        point = jnp.asarray(scores)
+        if self._slope is not None:
+            point = point.at[self._slope].add(self._bend(self.space.constrain(point)))
+        if self._mass is not None:
+            point = point.at[self._mass].multiply(0.1)
+        return point
+
+    def _scores(self, point: Array) -> Array:
+        """Prior scores at a point; the column of log10_sigma_b stays as it is."""
+        if self._slope is None:
+            return point
+        return point.at[self._slope].add(-self._bend(self.space.constrain(point)))
+
+    def _bend(self, values: dict[str, Array]) -> Array:
+        """What the break adds to the slope at the pivot, (beta - gamma) x^alpha / (1 + x^alpha), in gamma scores."""
+        low, high = self.space.priors[SLOPE].support
+        slope_per_score = (high - low) / math.sqrt(2 * math.pi) if math.isfinite(high - low) else 1.0
+        pivot_pc = self._pivot_arcsec * pc_per_arcsec(values["distance_mpc"])
+        log_x = jnp.log(pivot_pc) - values["log10_r_b_pc"] * math.log(10)
+        return values["beta_minus_gamma"] * jax.nn.sigmoid(values["alpha"] * log_x) / slope_per_score
+
+    def _log10_unit_mass(self, values: dict[str, Array]) -> Array:
+        """log10 of v^2 R / G [Msun] at the pivot for Sigma_b = 1 Msun / pc^2."""
+        unit = {name: jnp.asarray(value, jnp.float32) for name, value in values.items()} | {MASS: jnp.float32(0)}
+        speed = self._model.circular_velocity(unit, jnp.float32(self._pivot_arcsec), component="stars")
+        pivot_pc = self._pivot_arcsec * pc_per_arcsec(values["distance_mpc"])
+        return jnp.asarray(jnp.log10(speed**2 * pivot_pc / G_PC_KMS2_MSUN), jnp.result_type(float))
+
+
+def sampled_parameters(coordinates: Coordinates, draws: np.ndarray) -> np.ndarray:
+    """Take points (..., dim) to sampled parameters of the same shape, in batches that fit in memory."""
+    flat = jnp.asarray(draws).reshape(-1, draws.shape[-1])
+    values = jax.jit(lambda points: jax.lax.map(coordinates.sampled, points, batch_size=256))(flat)
+    return np.asarray(values, np.float64).reshape(draws.shape)

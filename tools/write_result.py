@@ -1,0 +1,76 @@
+"""Write the result of a fit into a page of docs/, between its markers, with the figures beside it.
+
+    uv run python tools/write_result.py FIT_FOLDER docs/PAGE.md
+
+The page keeps its own text; what stands between `<!-- result -->` and `<!-- end of result -->` is replaced.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from steelyard.report import write_report
+from steelyard.report.page import headline
+from steelyard.report.products import Products
+from steelyard_schemas import GriddedVisibilities, Posterior, read_store
+
+START, END = "<!-- result -->", "<!-- end of result -->"
+SHOWN = ("mass", "rotation", "channels", "moments", "position_velocity", "spectrum")
+
+
+def result(folder: Path, page: Path) -> str:
+    """The text between the markers."""
+    images = page.parent / "img" / page.stem
+    write_report(folder, figure_folder=images)
+    posterior = read_store(folder / "posterior.zarr", Posterior)
+    manifest = posterior.manifest
+    truth = manifest.galaxy.truth
+    lines = [
+        f"**{headline(manifest.black_hole)}** ({'converged' if manifest.converged else 'NOT converged'}).",
+        f"{manifest.black_hole.reason.capitalize()}.",
+        "",
+        "| parameter | unit | median | -1 sigma | +1 sigma | R-hat | ESS |" + (" truth | pull |" if truth else ""),
+        "|---|---|---|---|---|---|---|" + ("---|---|" if truth else ""),
+    ]
+    for p in manifest.parameters:
+        ess = "-" if p.ess_bulk is None or p.ess_tail is None else f"{min(p.ess_bulk, p.ess_tail):.0f}"
+        row = f"| `{p.name}` | {p.unit} | {p.median:.6g} | {p.median - p.q16:.2g} | {p.q84 - p.median:.2g} "
+        row += f"| {'-' if p.rhat is None else f'{p.rhat:.4f}'} | {ess} |"
+        if truth:
+            known = truth.get(p.name)
+            row += " | |" if known is None else f" {known:.6g} | {(p.mean - known) / p.sd:+.2f} |"
+        lines.append(row)
+    quality = manifest.quality
+    products = Products(posterior, read_store(folder / "gridded.zarr", GriddedVisibilities))
+    residual = np.abs(products.spectrum(products.residual)).max() / np.abs(products.spectrum(products.data)).max()
+    lines += [
+        "",
+        f"Chi-square per datum {quality.chi2 / quality.n_data:.4f} ({quality.n_data} data); largest residual of the "
+        f"integrated spectrum {residual:.1%} of the data's peak; acceptance rate {quality.acceptance_rate:.2f}; "
+        f"{quality.n_gradients} gradients in {quality.wall_s:.0f} s.",
+        "",
+        *(f"![{name.replace('_', ' ')}](img/{page.stem}/{name}.png)" for name in SHOWN),
+    ]
+    for unused in images.glob("*.png"):
+        if unused.stem not in SHOWN:
+            unused.unlink()
+    return "\n".join(lines)
+
+
+def main() -> int:
+    if len(sys.argv) != 3:
+        print(__doc__, file=sys.stderr)
+        return 2
+    folder, page = Path(sys.argv[1]), Path(sys.argv[2])
+    text = page.read_text()
+    before, rest = text.split(START)
+    _, after = rest.split(END)
+    page.write_text(f"{before}{START}\n{result(folder, page)}\n{END}{after}")
+    print(page)
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
