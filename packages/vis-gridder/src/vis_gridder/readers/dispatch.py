@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from steelyard_schemas import ContractError, Store, Visibilities, is_store, read_store
+from steelyard_schemas import ContractError, Store, Visibilities, is_store
+
+from vis_gridder.readers.own_store import read_own_store
 
 __all__ = ["Format", "detect_format", "read_visibilities"]
 
@@ -100,4 +102,4 @@ def read_visibilities(
         from vis_gridder.readers.viscube_npz import read_viscube
 
         return read_viscube(path)
-    return read_store(path, Visibilities)
+    return read_own_store(path)
