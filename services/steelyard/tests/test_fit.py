@@ -43,7 +43,9 @@ def test_the_marginals_are_those_of_the_draws(posterior):
 def test_what_was_fixed_stays_fixed(posterior, toy):
     fixed = posterior.manifest.fixed
     assert fixed["distance_mpc"] == 10.0
-    assert {n: fixed[n] for n in ("q", "alpha", "x0_arcsec")} == {n: toy.truth[n] for n in ("q", "alpha", "x0_arcsec")}
+    assert {n: fixed[n] for n in ("q", "alpha", "x0_arcsec")} == {
+        n: toy.truth[n] for n in ("q", "alpha", "x0_arcsec")
+    }
     assert not set(fixed) & {p.name for p in posterior.manifest.parameters}
 
 

@@ -76,7 +76,9 @@ def test_every_prior_of_the_file_is_a_known_parameter():
 
 
 def test_the_file_overrides_the_defaults(look):
-    given = galaxy(priors={"vsys_kms": {"kind": "normal", "mean": 1490, "sd": 5}, "q": {"kind": "fixed", "value": 0.5}})
+    given = galaxy(
+        priors={"vsys_kms": {"kind": "normal", "mean": 1490, "sd": 5}, "q": {"kind": "fixed", "value": 0.5}}
+    )
     parameters = resolve_parameters(given, look)
     assert parameters.priors["vsys_kms"] == Normal(mean=1490, sd=5)
     assert parameters.fixed["q"] == 0.5
