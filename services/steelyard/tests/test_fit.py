@@ -63,7 +63,10 @@ def test_xarray_and_arviz_open_the_posterior(finished, posterior):
 
 def test_all_that_was_written_keeps_its_contract(finished):
     assert validate(finished.folder / "posterior.zarr").kind == "posterior"
-    assert validate(finished.folder / "gridded.zarr").kind == "gridded_visibilities"
+    gridded = validate(finished.folder / "gridded.zarr")
+    assert gridded.kind == "gridded_visibilities"
+    posterior = read_store(finished.folder / "posterior.zarr", Posterior)
+    assert posterior.manifest.inputs.gridded_hash == gridded.content_hash
     names = {path.name for path in finished.folder.iterdir()}
     assert names == {"posterior.zarr", "gridded.zarr", "checkpoint.npz", "run.json", "report.html"}
 

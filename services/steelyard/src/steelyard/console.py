@@ -8,13 +8,15 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import sampler
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from steelyard_schemas import ContractError
+
+if TYPE_CHECKING:
+    import sampler
 
 __all__ = ["FitProgress", "one_line_errors", "print_json", "report_warnings"]
 

@@ -5,8 +5,8 @@ because gas feels the stars' gravity where it is, and not at a break radius that
 
 - in place of log10_sigma_b, log10 of the stellar mass M = v^2 R / G that the circular velocity at a pivot radius
   implies;
-- in place of gamma, its score plus what the break adds to the logarithmic slope at the pivot, so that a step in
-  alpha, beta - gamma or r_b leaves that slope alone.
+- in place of gamma, the logarithmic slope at the pivot, gamma + (beta - gamma) x^alpha / (1 + x^alpha), which a step in
+  alpha, beta - gamma or r_b then leaves alone. The data may hold it to a hundredth where gamma itself is free.
 
 Both are shifts by functions of the other parameters. Their Jacobian is one, and the posterior is exactly that of the
 declared priors.
@@ -30,6 +30,8 @@ from steelyard.model import GalaxyModel
 __all__ = ["Coordinates", "sampled_parameters"]
 
 MASS, SLOPE = "log10_sigma_b", "gamma"
+MIDDLE_SLOPE = 1.0
+"""Where the coordinate of the slope has its zero: an isothermal sphere's projected slope."""
 
 
 class Coordinates:
@@ -45,11 +47,16 @@ class Coordinates:
         self._middle_mass = math.log10(look.rotation_kms**2 * pivot_pc / G_PC_KMS2_MSUN)
 
     def parameters(self, point: Array) -> dict[str, Array]:
-        """Every parameter of the model, fixed ones included, at one point (dim,)."""
-        values = self.space.constrain(self._scores(point))
-        if self._mass is None:
-            return values
-        return {**values, MASS: self._middle_mass + point[self._mass] - self._log10_unit_mass(values)}
+        """Every parameter of the model, fixed ones included, at one point (dim,).
+
+        gamma may come out beyond its prior, where `log_prior` is minus infinity.
+        """
+        values = self.space.constrain(point)
+        if self._slope is not None:
+            values = {**values, SLOPE: MIDDLE_SLOPE + point[self._slope] - self._bend(values)}
+        if self._mass is not None:
+            values = {**values, MASS: self._middle_mass + point[self._mass] - self._log10_unit_mass(values)}
+        return values
 
     def sampled(self, point: Array) -> Array:
         """Sampled parameters only, (dim,), in the order of the space."""
@@ -58,35 +65,28 @@ class Coordinates:
 
     def log_prior(self, point: Array) -> Array:
         """Log density of the declared priors at a point, up to a constant."""
-        scores = self._scores(point)
-        total = self.space.log_prior(scores)
-        if self._mass is None:
-            return total
-        implied = self.parameters(point)[MASS]
-        return total - norm.logpdf(scores[self._mass]) + self.space.priors[MASS].log_prob(implied)
+        total = self.space.log_prior(point)
+        values = self.parameters(point)
+        for name, column in ((SLOPE, self._slope), (MASS, self._mass)):
+            if column is not None:
+                total += self.space.priors[name].log_prob(values[name]) - norm.logpdf(point[column])
+        return total
 
     def from_scores(self, scores: Array) -> Array:
         """Return the point of given prior scores (dim,); that of log10_sigma_b counts as tenths of a dex in mass."""
         point = jnp.asarray(scores)
+        values = self.space.constrain(point)
         if self._slope is not None:
-            point = point.at[self._slope].add(self._bend(self.space.constrain(point)))
+            point = point.at[self._slope].set(values[SLOPE] + self._bend(values) - MIDDLE_SLOPE)
         if self._mass is not None:
             point = point.at[self._mass].multiply(0.1)
         return point
 
-    def _scores(self, point: Array) -> Array:
-        """Prior scores at a point; the column of log10_sigma_b stays as it is."""
-        if self._slope is None:
-            return point
-        return point.at[self._slope].add(-self._bend(self.space.constrain(point)))
-
     def _bend(self, values: dict[str, Array]) -> Array:
-        """What the break adds to the slope at the pivot, (beta - gamma) x^alpha / (1 + x^alpha), in gamma scores."""
-        low, high = self.space.priors[SLOPE].support
-        slope_per_score = (high - low) / math.sqrt(2 * math.pi) if math.isfinite(high - low) else 1.0
+        """What the break adds to the slope at the pivot."""
         pivot_pc = self._pivot_arcsec * pc_per_arcsec(values["distance_mpc"])
         log_x = jnp.log(pivot_pc) - values["log10_r_b_pc"] * math.log(10)
-        return values["beta_minus_gamma"] * jax.nn.sigmoid(values["alpha"] * log_x) / slope_per_score
+        return values["beta_minus_gamma"] * jax.nn.sigmoid(values["alpha"] * log_x)
 
     def _log10_unit_mass(self, values: dict[str, Array]) -> Array:
         """log10 of v^2 R / G [Msun] at the pivot for Sigma_b = 1 Msun / pc^2."""

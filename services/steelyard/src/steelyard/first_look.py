@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from kinematics import C_KMS
 from steelyard_schemas import ContractError, GriddedVisibilities, Store
 from vis_gridder import dirty_cube
 
@@ -42,11 +43,18 @@ def first_look(data: Store[GriddedVisibilities], rest_frequency_hz: float) -> Fi
     points to the receding side.
 
     Raises:
-        ContractError: the cube holds no voxel brighter than five times its noise.
+        ContractError: the channels lie far to the blue of the line, or the cube holds no voxel brighter than five
+            times its noise.
 
     """
     cube = np.asarray(dirty_cube(data))
     velocity = velocities_kms(data, rest_frequency_hz)
+    if velocity.min() < -C_KMS / 10:
+        raise ContractError(
+            data.manifest.source,
+            f"has channels at {velocity.min():.3g} km/s for a rest frequency of {rest_frequency_hz:.6g} Hz: give "
+            "[line] rest_frequency_hz of the line that was observed",
+        )
     # Most voxels are empty: their median absolute deviation is the noise.
     noise = 1.4826 * float(np.median(np.abs(cube - np.median(cube))))
     npix, cell = data.manifest.npix, data.manifest.cell_arcsec

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from steelyard_schemas import ContractError, Galaxy, GriddedVisibilities, Store, is_store, read_manifest, read_store
+from steelyard_schemas.store import content_hash
 from vis_gridder import GridSpec, grid, read_visibilities
 
 __all__ = ["is_gridded", "load_gridded"]
@@ -41,4 +42,10 @@ def load_gridded(galaxy: Galaxy, folder: Path) -> Store[GriddedVisibilities]:
         velocity_max_kms=wanted.velocity_max_kms,
         rest_frequency_hz=galaxy.line.rest_frequency_hz,
     )
-    return grid(read_visibilities(path), spec)
+    return _hashed(grid(read_visibilities(path), spec))
+
+
+def _hashed(data: Store[GriddedVisibilities]) -> Store[GriddedVisibilities]:
+    """Fill in the hash that the data will have on disk: the identity of a fit is the same before and after."""
+    found = content_hash(data.manifest.model_dump(mode="json"), data.arrays)
+    return Store(data.manifest.model_copy(update={"content_hash": found}), data.arrays)
