@@ -1,0 +1,118 @@
+"""tools/lock.py: the tracked lock names versions and no addresses."""
+
+import importlib.util
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+FULL = """\
+version = 1
+revision = 3
+requires-python = ">=3.12"
+
+[[package]]
+name = "alpha"
+version = "1.2.3"
+source = { registry = "https://mirror.example/simple" }
+dependencies = [
+    { name = "beta" },
+]
+sdist = { url = "https://mirror.example/alpha.tar.gz", hash = "sha256:00", size = 1 }
+wheels = [
+    { url = "https://mirror.example/alpha-1.whl", hash = "sha256:01", size = 2 },
+    { url = "https://mirror.example/alpha-2.whl", hash = "sha256:02", size = 3 },
+]
+
+[[package]]
+name = "beta"
+version = "0.4"
+source = { editable = "packages/beta" }
+dependencies = [
+    { name = "alpha" },
+]
+
+[package.metadata]
+requires-dist = [
+    { name = "alpha", specifier = ">=1" },
+]
+
+[package.metadata.requires-dev]
+dev = [{ name = "gamma", specifier = ">=2" }]
+
+[[package]]
+name = "gamma"
+version = "2.0"
+source = { registry = "https://mirror.example/simple" }
+"""
+
+
+@pytest.fixture(scope="module")
+def lock():
+    spec = importlib.util.spec_from_file_location("steelyard_tools_lock", ROOT / "tools" / "lock.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_strip_drops_addresses_and_keeps_versions(lock):
+    stripped = lock.strip(FULL)
+    assert "://" not in stripped
+    assert "sha256" not in stripped
+    assert "metadata" not in stripped
+    assert lock.pins(stripped) == lock.pins(FULL) == {"alpha==1.2.3", "beta==0.4", "gamma==2.0"}
+    assert 'source = { editable = "packages/beta" }' in stripped
+    assert stripped.count("dependencies = [") == 2
+
+
+def test_strip_is_idempotent(lock):
+    once = lock.strip(FULL)
+    assert lock.strip(once) == once
+    ours = lock.strip((ROOT / "uv.lock").read_text())
+    assert "://" not in ours
+    assert lock.strip(ours) == ours
+
+
+@pytest.fixture
+def repository(tmp_path, lock, monkeypatch):
+    """A repository of one project without dependencies, its lock tracked and current; no index is asked."""
+
+    def write_project(version):
+        text = f'[project]\nname = "toy"\nversion = "{version}"\nrequires-python = ">=3.12"\n'
+        (tmp_path / "pyproject.toml").write_text(text)
+
+    write_project("1.0")
+    (tmp_path / ".python-version").write_text("3.12\n")
+    for command in (["uv", "lock", "--quiet", "--offline"], ["git", "init", "-q"], ["git", "add", "uv.lock"]):
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    monkeypatch.setattr(lock, "ROOT", tmp_path)
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    return tmp_path, write_project
+
+
+def test_check_passes_a_current_lock(lock, repository):
+    assert lock.check() == []
+
+
+def test_check_finds_an_outdated_lock(lock, repository):
+    _, write_project = repository
+    write_project("2.0")
+    (problem,) = lock.check()
+    assert "out of date" in problem
+    assert "toy==2.0" in problem
+
+
+def test_check_finds_an_address(lock, repository):
+    folder, _ = repository
+    with (folder / "uv.lock").open("a") as file:
+        file.write("# https://mirror.example\n")
+    subprocess.run(["git", "add", "uv.lock"], cwd=folder, check=True)
+    assert any("holds addresses" in problem for problem in lock.check())
+
+
+def test_check_finds_an_untracked_lock(lock, repository):
+    folder, _ = repository
+    subprocess.run(["git", "rm", "-q", "--cached", "uv.lock"], cwd=folder, check=True)
+    assert lock.check() == ["uv.lock is not tracked: `git add uv.lock`"]
