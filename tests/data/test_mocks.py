@@ -10,7 +10,11 @@ from steelyard.model import GalaxyModel, ModelGrid
 from steelyard_schemas import Galaxy
 from vis_gridder import GridSpec, grid, read_visibilities
 
-pytestmark = pytest.mark.data
+pytestmark = [
+    pytest.mark.data,
+    # Pixels of 0.12 arcsec leave out the longest baselines: a tenth of a percent of the data.
+    pytest.mark.filterwarnings("ignore:.*beyond the edge of the uv grid"),
+]
 
 REST_HZ = 230.538e9
 CELL_ARCSEC, NPIX = 0.12, 135
@@ -37,10 +41,9 @@ class Fitted:
     def pull_of_chi2(self, params):
         """Chi-square per datum, and its distance from one in standard errors.
 
-        A cell's r^2 is the sum of two squares over a variance estimated with nu degrees of freedom: r^2 / 2 follows
-        F(2, nu), with mean nu / (nu - 2) and variance nu^2 nu / ((nu - 2)^2 (nu - 4)). Scaled to mean 2, a cell has
-        variance 4 nu / (nu - 4) (here 2 (d1 + nu - 2) / (d1 (nu - 4)) with d1 = 2 numerator degrees of freedom,
-        times 4). Cells of few degrees of freedom, whose variance is hardly finite, are left out.
+        A cell's r^2 is the sum of two squares over a variance estimated with nu degrees of freedom, so that r^2 / 2
+        follows F(2, nu), of mean nu / (nu - 2) and variance nu^3 / ((nu - 2)^2 (nu - 4)). Scaled to mean 2, a cell
+        has variance 4 nu / (nu - 4). Cells with nu <= 8, whose variance is hardly finite, are left out.
         """
         r2 = np.asarray(residual_squared(self._model(params), self._cells), float)
         dof = np.asarray(self._cells.dof, float)
@@ -106,5 +109,6 @@ def test_another_sky_does_not(mock, wrong):
         "no black hole": {"log10_mbh": 4.0},
     }[wrong]
     worse, pull = fitted.pull_of_chi2(truth | changed)
-    assert pull > 10
+    # Chance reaches five standard errors once in a million.
+    assert pull > 5
     assert worse > value
