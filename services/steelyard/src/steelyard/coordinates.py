@@ -5,8 +5,8 @@ because gas feels the stars' gravity where it is, and not at a break radius that
 
 - in place of log10_sigma_b, log10 of the stellar mass M = v^2 R / G that the circular velocity at a pivot radius
   implies;
-- in place of gamma, the logarithmic slope at the pivot, gamma + (beta - gamma) x^alpha / (1 + x^alpha), which a step in
-  alpha, beta - gamma or r_b then leaves alone. The data may hold it to a hundredth where gamma itself is free.
+- in place of gamma, the logarithmic slope at the pivot, gamma + (beta - gamma) x^alpha / (1 + x^alpha), which a step
+  in alpha, beta - gamma or r_b then leaves alone. The data may hold it to a hundredth where gamma itself is free.
 
 Both are shifts by functions of the other parameters. Their Jacobian is one, and the posterior is exactly that of the
 declared priors.
