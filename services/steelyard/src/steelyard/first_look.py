@@ -14,6 +14,8 @@ from steelyard.spectral import channel_width_kms, velocities_kms
 __all__ = ["FirstLook", "first_look"]
 
 DETECTION_SIGMA = 5.0
+SIDELOBES = 0.3
+"""Share of the peak below which emission may be a sidelobe of the dirty beam; a short track reaches a quarter."""
 
 
 class FirstLook(NamedTuple):
@@ -47,7 +49,7 @@ def first_look(data: Store[GriddedVisibilities], rest_frequency_hz: float) -> Fi
             times its noise.
 
     """
-    cube = np.asarray(dirty_cube(data))
+    cube = np.asarray(dirty_cube(data, correct_taper=False))
     velocity = velocities_kms(data, rest_frequency_hz)
     if velocity.min() < -C_KMS / 10:
         raise ContractError(
@@ -59,7 +61,7 @@ def first_look(data: Store[GriddedVisibilities], rest_frequency_hz: float) -> Fi
     noise = 1.4826 * float(np.median(np.abs(cube - np.median(cube))))
     npix, cell = data.manifest.npix, data.manifest.cell_arcsec
     peak_sigma = float(cube.max() / noise)
-    channel, y, x = np.nonzero(cube > DETECTION_SIGMA * noise)
+    channel, y, x = np.nonzero(cube > max(DETECTION_SIGMA * noise, SIDELOBES * float(cube.max())))
     if len(channel) < 3:
         raise ContractError(
             data.manifest.source,
