@@ -1,6 +1,6 @@
 """The coordinates that the sampler moves in, and the way from there to a galaxy's parameters.
 
-A coordinate is a parameter's score under its prior: z ~ N(0, 1). Two parameters of a Nuker law get other ones,
+A coordinate is a parameter's score under its prior: z ~ N(0, 1). Three parameters of a Nuker law get other ones,
 because gas feels the stars' gravity where it is, and not at a break radius that may lie anywhere:
 
 - in place of log10_sigma_b, log10 of the stellar mass M = v^2 R / G that the circular velocity at a pivot radius
@@ -8,7 +8,10 @@ because gas feels the stars' gravity where it is, and not at a break radius that
 - in place of gamma, the logarithmic slope at the pivot, gamma + (beta - gamma) x^alpha / (1 + x^alpha), which a step
   in alpha, beta - gamma or r_b then leaves alone. The data may hold it to a hundredth where gamma itself is free.
 
-Both are shifts by functions of the other parameters. Their Jacobian is one, and the posterior is exactly that of the
+- in place of the score of beta - gamma, that score plus the logarithm of w (1 - w), w = x^alpha / (1 + x^alpha), to
+  which the curvature of the profile at the pivot is proportional.
+
+All are shifts by functions of the other parameters. Their Jacobian is one, and the posterior is exactly that of the
 declared priors.
 """
 
@@ -29,9 +32,11 @@ from steelyard.model import GalaxyModel
 
 __all__ = ["Coordinates", "sampled_parameters"]
 
-MASS, SLOPE = "log10_sigma_b", "gamma"
+MASS, SLOPE, BREAK = "log10_sigma_b", "gamma", "beta_minus_gamma"
 MIDDLE_SLOPE = 1.0
 """Where the coordinate of the slope has its zero: an isothermal sphere's projected slope."""
+FAR = 0.05
+"""w (1 - w) below which the break is too far from the pivot to be felt, and its shift fades out."""
 
 
 class Coordinates:
@@ -41,7 +46,8 @@ class Coordinates:
         self.space = space
         self._model = model
         self._pivot_arcsec = look.radius_arcsec
-        self._mass, self._slope = (space.names.index(name) if name in space.names else None for name in (MASS, SLOPE))
+        columns = {name: i for i, name in enumerate(space.names)}
+        self._mass, self._slope, self._break = (columns.get(name) for name in (MASS, SLOPE, BREAK))
         # About where the rotation of the gas puts it; only the start depends on it.
         pivot_pc = look.radius_arcsec * pc_per_arcsec(model.galaxy.distance.mpc)
         self._middle_mass = math.log10(look.rotation_kms**2 * pivot_pc / G_PC_KMS2_MSUN)
@@ -51,7 +57,7 @@ class Coordinates:
 
         gamma may come out beyond its prior, where `log_prior` is minus infinity.
         """
-        values = self.space.constrain(point)
+        values = self.space.constrain(self._scores(point))
         if self._slope is not None:
             values = {**values, SLOPE: MIDDLE_SLOPE + point[self._slope] - self._bend(values)}
         if self._mass is not None:
@@ -65,7 +71,7 @@ class Coordinates:
 
     def log_prior(self, point: Array) -> Array:
         """Log density of the declared priors at a point, up to a constant."""
-        total = self.space.log_prior(point)
+        total = self.space.log_prior(self._scores(point))
         values = self.parameters(point)
         for name, column in ((SLOPE, self._slope), (MASS, self._mass)):
             if column is not None:
@@ -76,17 +82,34 @@ class Coordinates:
         """Return the point of given prior scores (dim,); that of log10_sigma_b counts as tenths of a dex in mass."""
         point = jnp.asarray(scores)
         values = self.space.constrain(point)
+        if self._break is not None:
+            point = point.at[self._break].add(self._log_curvature(values))
         if self._slope is not None:
             point = point.at[self._slope].set(values[SLOPE] + self._bend(values) - MIDDLE_SLOPE)
         if self._mass is not None:
             point = point.at[self._mass].multiply(0.1)
         return point
 
-    def _bend(self, values: dict[str, Array]) -> Array:
-        """What the break adds to the slope at the pivot."""
+    def _scores(self, point: Array) -> Array:
+        """Prior scores at a point; the columns of slope and mass stay as they are."""
+        if self._break is None:
+            return point
+        return point.at[self._break].add(-self._log_curvature(self.space.constrain(point)))
+
+    def _log_curvature(self, values: dict[str, Array]) -> Array:
+        """log of w (1 - w) over its maximum, faded out where it is small; depends on alpha and r_b only."""
+        inside = self._inside_break(values)
+        return jnp.log((inside * (1 - inside) + FAR) / (0.25 + FAR))
+
+    def _inside_break(self, values: dict[str, Array]) -> Array:
+        """w = x^alpha / (1 + x^alpha), x = pivot / r_b: how much of the break lies within the pivot."""
         pivot_pc = self._pivot_arcsec * pc_per_arcsec(values["distance_mpc"])
         log_x = jnp.log(pivot_pc) - values["log10_r_b_pc"] * math.log(10)
-        return values["beta_minus_gamma"] * jax.nn.sigmoid(values["alpha"] * log_x)
+        return jax.nn.sigmoid(values["alpha"] * log_x)
+
+    def _bend(self, values: dict[str, Array]) -> Array:
+        """What the break adds to the slope at the pivot."""
+        return values["beta_minus_gamma"] * self._inside_break(values)
 
     def _log10_unit_mass(self, values: dict[str, Array]) -> Array:
         """log10 of v^2 R / G [Msun] at the pivot for Sigma_b = 1 Msun / pc^2."""
