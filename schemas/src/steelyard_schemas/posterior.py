@@ -62,7 +62,7 @@ class FitQuality(Part):
     acceptance_rate: float = Field(ge=0, le=1)
     step_size: float = Field(ge=0)
     n_gradients: int = Field(ge=0)
-    wall_s: float = Field(ge=0)
+    wall_s: float = Field(ge=0, description="warm-up and sampling, over all resumptions")
     warnings: tuple[str, ...] = ()
 
 

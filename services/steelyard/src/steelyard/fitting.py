@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -117,7 +116,6 @@ def fit(
 def _fit(
     galaxy: Galaxy, base: Path, folder: RunFolder, restart: bool, progress: ProgressCallback | None, note: Note
 ) -> Store[Posterior]:
-    started = time.monotonic()
     problem = _prepared(galaxy, base, folder, restart, note)
     if (done := folder.finished(galaxy)) is not None:
         note(f"already finished: {folder.posterior}")
@@ -149,9 +147,7 @@ def _fit(
         )
 
     def keep(result: sampler.SamplingResult, *, complete: bool) -> Store[Posterior]:
-        posterior = build_posterior(
-            problem, cells, result, complete=complete, warnings=folder.warnings, wall_s=time.monotonic() - started
-        )
+        posterior = build_posterior(problem, cells, result, complete=complete, warnings=folder.warnings)
         return write_store(folder.posterior, posterior, overwrite=True)
 
     try:

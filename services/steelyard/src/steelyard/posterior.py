@@ -43,7 +43,6 @@ def build_posterior(
     *,
     complete: bool,
     warnings: tuple[str, ...],
-    wall_s: float,
 ) -> Store[Posterior]:
     """Assemble the posterior of a fit.
 
@@ -53,7 +52,6 @@ def build_posterior(
         result: of the sampler.
         complete: false for the part of an interrupted run.
         warnings: of the search for the mode.
-        wall_s: time spent, in this session.
 
     """
     parameters, galaxy = problem.parameters, problem.galaxy
@@ -80,7 +78,7 @@ def build_posterior(
         for i, name in enumerate(parameters.names)
     )
     converged = complete and summary.converged and not result.suspect_chains
-    quality = _quality(problem, cells, result, wall_s, warnings + _run_warnings(problem, result, summary.converged))
+    quality = _quality(problem, cells, result, warnings + _run_warnings(problem, result, summary.converged))
     surrogate = problem.model.surrogate
     mbh = parameters.names.index("log10_mbh") if "log10_mbh" in parameters.names else None
     manifest = Posterior(
@@ -116,9 +114,7 @@ def build_posterior(
     return Store(manifest, arrays)
 
 
-def _quality(
-    problem: Problem, cells: CellData, result: SamplingResult, wall_s: float, warnings: tuple[str, ...]
-) -> FitQuality:
+def _quality(problem: Problem, cells: CellData, result: SamplingResult, warnings: tuple[str, ...]) -> FitQuality:
     best = np.unravel_index(np.argmax(result.log_density), result.log_density.shape)
     z = jnp.asarray(result.draws[best])
     model = jax.jit(problem.model.visibilities)(problem.coordinates.parameters(z))
@@ -135,7 +131,7 @@ def _quality(
         acceptance_rate=float(np.clip(np.mean(result.acceptance), 0, 1)),
         step_size=result.step_size,
         n_gradients=result.n_gradients,
-        wall_s=wall_s,
+        wall_s=result.warmup_seconds + result.sampling_seconds,
         warnings=warnings,
     )
 
