@@ -8,10 +8,10 @@ import zarr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from nuker_surrogate import NukerParams, load_surrogate
-from nuker_surrogate.artifact import find_artifact, part_hash, shipped_versions
+from nuker_surrogate.artifact import find_artifact, shipped_versions
 from nuker_surrogate.release import release
 from nuker_surrogate.train import TrainingConfig, train
-from steelyard_schemas import ContractError, validate
+from steelyard_schemas import ContractError, part_hash, validate
 
 LAW = NukerParams(2.0, 2.5, 0.8, 120.0)
 

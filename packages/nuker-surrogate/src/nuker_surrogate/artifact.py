@@ -4,7 +4,6 @@
 ``validation.zarr`` the errors behind the manifest's summary. Nothing is ever pickled.
 """
 
-import hashlib
 import re
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
@@ -15,7 +14,7 @@ from typing import Any
 import msgpack
 import numpy as np
 import zarr
-from steelyard_schemas import ContractError, atomic_path, file_hash, read_model, write_model
+from steelyard_schemas import ContractError, atomic_path, part_hash, read_model, write_model
 from steelyard_schemas.surrogate import ErrorEnvelope, SurrogateArtifact
 
 from nuker_surrogate.deconvolution import ProfileSampling
@@ -134,16 +133,6 @@ def find_artifact(which: str | Path | None = None) -> Path:
     if not (Path(which) / _MANIFEST).is_file():
         raise ContractError(which, f"is not a surrogate artifact (no {_MANIFEST} in it)")
     return Path(which)
-
-
-def part_hash(path: Path) -> str:
-    """Return 'sha256:...' of a file, or of the names and contents of all files in a folder."""
-    if path.is_file():
-        return file_hash(path)
-    digest = hashlib.sha256()
-    for part in sorted(p for p in path.rglob("*") if p.is_file()):
-        digest.update(f"{part.relative_to(path).as_posix()} {file_hash(part)}\n".encode())
-    return "sha256:" + digest.hexdigest()
 
 
 def _pack(weights: Weights) -> bytes:
