@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
-from steelyard.coordinates import Coordinates
+from steelyard.coordinates import EDGE, Coordinates
 from steelyard.model import GalaxyModel, ModelGrid
 from steelyard.parameters import resolve_parameters
+from steelyard.soft_interval import SoftInterval
 from steelyard_schemas.priors import Fixed, Sine, Uniform
 
 
@@ -64,11 +65,36 @@ def test_the_log_prior_is_the_declared_one_times_the_jacobian(free):
     np.testing.assert_allclose(found - found[0], expected - expected[0], atol=1e-4)
 
 
-def test_outside_the_prior_of_the_surface_density_there_is_nothing(free):
+def test_beyond_the_bounds_of_mass_and_slope_the_density_falls_steadily(free):
     parameters, coordinates = free
-    z = np.zeros(len(parameters.names))
-    z[parameters.names.index("log10_sigma_b")] = 20.0
-    assert float(coordinates.log_prior(jnp.asarray(z))) == -np.inf
+    for name in ("log10_sigma_b", "gamma"):
+        column, prior = parameters.names.index(name), parameters.priors[name]
+        densities = []
+        for far in (20.0, 30.0):
+            z = np.zeros(len(parameters.names))
+            z[column] = far
+            assert prior.low <= float(coordinates.parameters(jnp.asarray(z))[name]) <= prior.high
+            densities.append(float(coordinates.log_prior(jnp.asarray(z))))
+        # An exponential of scale EDGE; gamma shifts the mass that the surface density implies, hence the tolerance.
+        assert densities[0] - densities[1] == pytest.approx(10 / EDGE, rel=0.01)
+
+
+@pytest.mark.parametrize("interval", [SoftInterval(0.001, 1.2, 0.05), SoftInterval(-3.0, -2.8, 0.05)])
+def test_a_soft_interval_is_one_to_one_with_the_slope_it_says(interval):
+    u = jnp.linspace(interval.low - 0.5, interval.high + 0.5, 41)
+    value = interval.forward(u)
+    assert np.all((value > interval.low) & (value < interval.high))
+    inside = np.abs(np.asarray(u) - 0.5 * (interval.low + interval.high)) < 0.5 * (interval.high - interval.low)
+    np.testing.assert_allclose(interval.inverse(value)[inside], u[inside], atol=1e-9)
+    slope = jax.vmap(jax.grad(interval.forward))(u)
+    np.testing.assert_allclose(interval.log_slope(u), np.log(slope), atol=1e-8)
+
+
+def test_a_soft_interval_leaves_the_middle_and_an_open_range_alone():
+    assert float(SoftInterval(0.0, 2.0, 0.05).forward(jnp.asarray(1.0))) == pytest.approx(1.0, abs=1e-9)
+    free = SoftInterval(0.0, np.inf, 0.05)
+    assert float(free.forward(jnp.asarray(-3.0))) == -3.0
+    assert float(free.log_slope(jnp.asarray(-3.0))) == 0.0
 
 
 def test_without_that_parameter_coordinates_are_prior_scores(toy_problem):

@@ -16,7 +16,7 @@ __all__ = ["MGE", "axis_ratio_intrinsic", "axis_ratio_observed", "mge_circular_v
 
 # exp(-EXTENT^2 / 2) is 6e-10: what a Gaussian holds beyond this many sigma does not count.
 EXTENT = 6.5
-N_NODES = 24
+N_NODES = 16
 
 
 class MGE(NamedTuple):

@@ -3,6 +3,7 @@
 from sampler.bijections import LogUniform, Normal, Sine, Uniform
 from sampler.checkpoint import Checkpoint, SamplerState, load_checkpoint
 from sampler.config import MalaConfig
+from sampler.density import Approximation
 from sampler.diagnostics import QUANTILES, Summary, summarize
 from sampler.optimise import Mode, find_mode
 from sampler.prior import Prior
@@ -14,6 +15,7 @@ from sampler.starts import StartOutcome
 
 __all__ = [
     "QUANTILES",
+    "Approximation",
     "Checkpoint",
     "LogUniform",
     "MalaConfig",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-_FORMAT = "sampler-checkpoint-1"
+_FORMAT = "sampler-checkpoint-2"
 
 
 class SamplerState(NamedTuple):
@@ -24,9 +24,14 @@ class SamplerState(NamedTuple):
         step_size: (5,) dual-averaging state; entry 0 is log eps.
         fisher: (dim, dim) sum of outer products of scores in the current warm-up window. float64.
         fisher_count: () number of gradients in it.
-        acceptance: (chain,) sum over sampling steps of the acceptance probability. float64.
+        blocks: () blocks of sampling done.
+        acceptance: (chain,) sum over these blocks of the mean acceptance probability of MALA steps. float64.
+        jump_acceptance: (chain,) the same of jumps.
+        jump: (2,) step size and number of steps of the chain that proposes a jump; zeros without one.
+        archive_centre, archive_points, archive_projector: (dim,), (n, dim), (dim, dim) of its archive; n = 0 without.
         seconds: (2,) wall-clock time spent in warm-up and in sampling.
         n_gradients: () gradient evaluations, chains counted singly, the search for the mode included.
+        n_jumps: () jumps, each an evaluation of the density without its gradient.
         draws: (draw, chain, dim) kept sampling positions.
         draw_log_density: (draw, chain).
     """
@@ -39,9 +44,16 @@ class SamplerState(NamedTuple):
     step_size: np.ndarray
     fisher: np.ndarray
     fisher_count: np.ndarray
+    blocks: np.ndarray
     acceptance: np.ndarray
+    jump_acceptance: np.ndarray
+    jump: np.ndarray
+    archive_centre: np.ndarray
+    archive_points: np.ndarray
+    archive_projector: np.ndarray
     seconds: np.ndarray
     n_gradients: np.ndarray
+    n_jumps: np.ndarray
     draws: np.ndarray
     draw_log_density: np.ndarray
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,18 @@ from jax.typing import ArrayLike
 
 LogDensity = Callable[..., Array]
 """`log_density(z, *args)`: z of shape (dim,), scalar out, differentiable by JAX."""
+
+
+class Approximation(NamedTuple):
+    """A cheap stand-in for a log-density; they may differ by a constant.
+
+    Attributes:
+        log_density: `log_density(z, *args)`, scalar, differentiable by JAX.
+        args: its further arguments; traced.
+    """
+
+    log_density: LogDensity
+    args: tuple[Any, ...] = ()
 
 
 def guarded(log_density: LogDensity) -> LogDensity:
@@ -32,6 +44,12 @@ def guarded(log_density: LogDensity) -> LogDensity:
         return value + jnp.vdot(gradient, z - at)
 
     return safe
+
+
+def guarded_value(log_density: LogDensity, z: Array, *args: Any) -> Array:
+    """The log-density alone, -inf where it is not finite, in JAX's default float."""
+    value = log_density(z, *args).astype(jnp.result_type(float))
+    return jnp.where(jnp.isfinite(value), value, -jnp.inf)
 
 
 @lru_cache(maxsize=8)  # bounded, since each entry keeps the density and whatever data it closes over alive

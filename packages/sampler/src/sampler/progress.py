@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-Phase = Literal["optimise", "warmup", "sampling"]
+Phase = Literal["optimise", "pilot", "warmup", "sampling"]
 
 
 class Progress(NamedTuple):
     """State of a run between two blocks; None where a quantity is not known (yet).
 
     Attributes:
-        phase: what is running.
+        phase: what is running; "pilot" is the run on the approximation.
         step: steps done in this phase.
         total: steps at which this phase ends at the latest.
         log_density: highest value among starts (optimise) or mean over chains.
@@ -19,6 +19,7 @@ class Progress(NamedTuple):
         rhat: largest rank-normalised split R-hat at the last check.
         min_ess: smallest bulk or tail effective sample size at the last check.
         gradients_per_second: gradient evaluations per second, chains counted singly.
+        jump_acceptance: mean acceptance probability of the jumps in the last block.
         seconds_left: estimate for this phase.
     """
 
@@ -31,6 +32,7 @@ class Progress(NamedTuple):
     rhat: float | None = None
     min_ess: float | None = None
     gradients_per_second: float | None = None
+    jump_acceptance: float | None = None
     seconds_left: float | None = None
 
 

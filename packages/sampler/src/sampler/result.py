@@ -17,10 +17,13 @@ class SamplingResult:
         log_density: (chain, draw).
         summary: diagnostics of the monitored quantities (of z without a monitor).
         converged: R-hat and ESS reached their targets.
-        acceptance: (chain,) mean acceptance probability while sampling.
+        acceptance: (chain,) mean acceptance probability while sampling,
+        jump_acceptance: and that of the jumps; None without an approximation.
         step_size: frozen eps.
         factor: (dim, dim) L; the preconditioner is S = L L^T.
-        n_gradients: gradient evaluations, chains counted singly, mode search included.
+        n_jumps: jumps, chains counted singly; each evaluates the density without its gradient.
+        n_gradients: gradient evaluations, chains counted singly, mode search included; of the density itself,
+            not of its approximation.
         warmup_seconds, sampling_seconds: wall-clock time, compilation included.
         suspect_chains: chains whose log-density lies far below the best chain's: stuck in a minor mode.
     """
@@ -30,8 +33,10 @@ class SamplingResult:
     summary: Summary
     converged: bool
     acceptance: np.ndarray
+    jump_acceptance: np.ndarray | None
     step_size: float
     factor: np.ndarray
+    n_jumps: int
     n_gradients: int
     warmup_seconds: float
     sampling_seconds: float
@@ -46,15 +51,17 @@ class SamplingResult:
 def result_of(state: SamplerState, summary: Summary) -> SamplingResult:
     """Result of a run that ended in `state`."""
     log_density = state.draw_log_density.T
-    steps = len(log_density.T)
+    blocks = max(int(state.blocks), 1)
     return SamplingResult(
         draws=np.swapaxes(state.draws, 0, 1),
         log_density=log_density,
         summary=summary,
         converged=summary.converged,
-        acceptance=state.acceptance / max(steps, 1),
+        acceptance=state.acceptance / blocks,
+        jump_acceptance=state.jump_acceptance / blocks if state.jump[1] > 0 else None,
         step_size=float(np.exp(state.step_size[0])),
         factor=state.factor,
+        n_jumps=int(state.n_jumps),
         n_gradients=int(state.n_gradients),
         warmup_seconds=float(state.seconds[0]),
         sampling_seconds=float(state.seconds[1]),

@@ -3,9 +3,8 @@
 import os
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,18 +14,23 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from sampler.adaptation import freeze_step_size, renew, step_size_start, window_ends
+from sampler.archive import Archive
 from sampler.checkpoint import Checkpoint, SamplerState, load_checkpoint, save_checkpoint
 from sampler.config import MalaConfig
-from sampler.density import LogDensity
+from sampler.density import Approximation, LogDensity, evaluate
 from sampler.diagnostics import Summary, summarize
 from sampler.initial import initial_state
+from sampler.jump import Jump, JumpBlock, jump_program
 from sampler.mala import Chains, block_program
 from sampler.optimise import Mode
+from sampler.pilot import pilot_config, pilot_progress, pilot_start, state_after_pilot, tuning_config
 from sampler.progress import Progress, ProgressCallback
 from sampler.result import SamplingResult, result_of
 
 _FIRST_CHECK = 200
+_FIRST_CHECK_OF_JUMPS = 100
 _CHECK_GROWTH = 1.15
+_STEPS_PER_MALA_STEP = 5  # with an approximation the others are jumps, which need no gradient
 
 
 def sample(
@@ -35,12 +39,18 @@ def sample(
     config: MalaConfig | None = None,
     *,
     args: tuple[Any, ...] = (),
+    approximation: Approximation | None = None,
     monitor: Callable[[Array], Array] | None = None,
     progress: ProgressCallback | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     fingerprint: str = "",
 ) -> SamplingResult:
     """Sample a log-density by preconditioned MALA until it has converged or the budget is spent.
+
+    With an approximation that is much cheaper than the density, a pilot run samples that first. It provides starting
+    points, preconditioner and step size, so that only a short tuning is left, and four in five steps are jumps: a
+    chain on the approximation about as long as its autocorrelation time, accepted or rejected by the density itself.
+    The draws are those of the density, whatever the approximation; only their worth depends on it.
 
     A run interrupted by any exception, Ctrl-C included, saves its checkpoint and raises it again; the
     same call with the same checkpoint file goes on and ends with the same draws, bit for bit.
@@ -53,6 +63,7 @@ def sample(
             checkpoint is resumed.
         config: settings; `MalaConfig()` if None.
         args: further arguments of the density; traced, so that new data of the same shapes compile nothing.
+        approximation: cheap stand-in for the density, equal to it up to a constant as nearly as may be.
         monitor: z (dim,) -> (k,), the quantities whose R-hat and ESS decide; z itself by default.
         progress: called after every block.
         checkpoint: file to save to and to resume from; none by default.
@@ -62,10 +73,16 @@ def sample(
         ValueError: if the start has no finite density, or the checkpoint is damaged or of another run.
     """
     config = config or MalaConfig()
+    pilot_settings = pilot_config(config)
+    if approximation is not None:
+        config = tuning_config(config)
     state = _resume(checkpoint, fingerprint, config)
-    if state is None:
+    if state is None and approximation is not None:
+        pilot = _pilot(approximation, init, pilot_settings, config.n_chains, monitor, progress)
+        state = state_after_pilot(log_density, approximation, pilot, config, args, monitor)
+    elif state is None:
         state = initial_state(log_density, init, config, args)
-    run = _Run(log_density, config, args, monitor)
+    run = _Run(log_density, config, args, monitor, approximation)
     saved_at = time.monotonic()
     try:
         while (summary := run.finished(state)) is None:
@@ -81,6 +98,24 @@ def sample(
     return result_of(state, summary)
 
 
+def _pilot(
+    approximation: Approximation,
+    init: Mode | ArrayLike,
+    config: MalaConfig,
+    n_chains: int,
+    monitor: Callable[[Array], Array] | None,
+    progress: ProgressCallback | None,
+) -> SamplingResult:
+    return sample(
+        approximation.log_density,
+        pilot_start(approximation, init, n_chains, config),
+        config,
+        args=approximation.args,
+        monitor=monitor,
+        progress=pilot_progress(progress, config),
+    )
+
+
 def _resume(path: str | os.PathLike[str] | None, fingerprint: str, config: MalaConfig) -> SamplerState | None:
     if path is None or not Path(path).exists():
         return None
@@ -92,6 +127,17 @@ def _resume(path: str | os.PathLike[str] | None, fingerprint: str, config: MalaC
     return found.state
 
 
+def _as_float(array: np.ndarray) -> Array:
+    return jnp.asarray(array, jnp.result_type(float))
+
+
+class Acceptance(NamedTuple):
+    """Mean acceptance probability of each chain in a block, (chain,); of jumps None where there are none."""
+
+    mala: np.ndarray
+    jumps: np.ndarray | None
+
+
 class _Run:
     """The fixed parts of a run: the compiled block, the schedule, the monitored quantities."""
 
@@ -101,14 +147,22 @@ class _Run:
         config: MalaConfig,
         args: tuple[Any, ...],
         monitor: Callable[[Array], Array] | None,
+        approximation: Approximation | None,
     ) -> None:
-        self.config, self.args = config, args
-        self.program = block_program(log_density, config.block)
-        self.windows = frozenset(window_ends(config.warmup_steps, config.block))
+        self.config, self.args, self.approximation = config, args, approximation
+        self.log_density = log_density
+        if approximation is None:
+            self.mala_steps = config.block
+            self.windows = frozenset(window_ends(config.warmup_steps, config.block))
+        else:
+            self.mala_steps = max(1, config.block // _STEPS_PER_MALA_STEP)
+            self.jumps = jump_program(log_density, approximation.log_density, config.block - self.mala_steps)
+            self.windows = frozenset()  # the pilot's preconditioner stays
+        self.mala = block_program(log_density, self.mala_steps)
         self.monitor = None if monitor is None else jax.jit(jax.vmap(jax.vmap(monitor)))
         self.monitored: list[np.ndarray] = []
         self.summary: Summary | None = None
-        self.began: tuple[float, int] | None = None
+        self.began: tuple[float, int, int] | None = None
 
     def finished(self, state: SamplerState) -> Summary | None:
         """Diagnostics if the run is over, None if it should go on."""
@@ -125,7 +179,7 @@ class _Run:
 
     def _is_check(self, done: int) -> bool:
         """Whether diagnostics are due after `done` steps: a schedule fixed in advance, for exact resumption."""
-        due: float = _FIRST_CHECK
+        due: float = _FIRST_CHECK if self.approximation is None else _FIRST_CHECK_OF_JUMPS
         while due <= done - self.config.block:
             due *= _CHECK_GROWTH
         return due <= done
@@ -142,40 +196,82 @@ class _Run:
             np.swapaxes(draws, 0, 1), target_rhat=self.config.target_rhat, target_ess=self.config.target_ess
         )
 
-    def advance(self, state: SamplerState) -> tuple[SamplerState, np.ndarray]:
-        """Run one block; return the new state and the mean acceptance of each chain in it."""
+    def advance(self, state: SamplerState) -> tuple[SamplerState, Acceptance]:
+        """Run one block; return the new state and the acceptance in it."""
         config = self.config
         began = time.perf_counter()
         warming = int(state.step) < config.warmup_steps
-        as_float = partial(jnp.asarray, dtype=jnp.result_type(float))
-        block = self.program(
-            Chains(jnp.asarray(state.position), as_float(state.log_density), as_float(state.score)),
-            DualAveragingAdaptationState(*as_float(state.step_size)),
-            as_float(state.factor),
-            jax.random.fold_in(jax.random.key(config.seed), int(state.step)),
+        key = jax.random.fold_in(jax.random.key(config.seed), int(state.step))
+        begin, jumps = state, None
+        if self.approximation is not None:
+            begin, jumps = self._jump(state, jax.random.fold_in(key, 0))
+        block = self.mala(
+            Chains(jnp.asarray(begin.position), _as_float(begin.log_density), _as_float(begin.score)),
+            DualAveragingAdaptationState(*_as_float(state.step_size)),
+            _as_float(state.factor),
+            key,
             jnp.asarray(warming),
             self.args,
         )
-        acceptance = np.asarray(block.acceptance, np.float64)
-        new = state._replace(
+        acceptance = Acceptance(
+            np.asarray(block.acceptance, np.float64),
+            None if jumps is None else np.asarray(jumps.acceptance, np.float64),
+        )
+        new = begin._replace(
             step=state.step + config.block,
             position=np.asarray(block.chains.position),
             log_density=np.asarray(block.chains.log_density),
             score=np.asarray(block.chains.score),
             step_size=np.asarray(jnp.stack(block.step_size)),
-            n_gradients=state.n_gradients + config.block * config.n_chains,
+            n_gradients=begin.n_gradients + self.mala_steps * config.n_chains,
         )
         if warming:
             new = self._adapt(new, block)
         else:
-            kept = slice(config.thin - 1, None, config.thin)
+            visited = [part for part in (jumps, block) if part is not None]
+            positions, values = (
+                np.concatenate([np.asarray(getattr(part, name)) for part in visited])[config.thin - 1 :: config.thin]
+                for name in ("positions", "log_densities")
+            )
             new = new._replace(
-                acceptance=state.acceptance + acceptance * (config.block // config.thin),
-                draws=np.concatenate([state.draws, np.asarray(block.positions)[kept]]),
-                draw_log_density=np.concatenate([state.draw_log_density, np.asarray(block.log_densities)[kept]]),
+                blocks=state.blocks + 1,
+                acceptance=state.acceptance + acceptance.mala,
+                jump_acceptance=state.jump_acceptance + (0.0 if acceptance.jumps is None else acceptance.jumps),
+                draws=np.concatenate([state.draws, positions]),
+                draw_log_density=np.concatenate([state.draw_log_density, values]),
             )
         spent = np.array([1.0, 0.0] if warming else [0.0, 1.0]) * (time.perf_counter() - began)
         return new._replace(seconds=state.seconds + spent), acceptance
+
+    def _jump(self, state: SamplerState, key: Array) -> tuple[SamplerState, JumpBlock]:
+        """All jumps of a block; the state after them has the gradients that MALA needs."""
+        assert self.approximation is not None
+        step_size, n_steps = state.jump
+        archive = Archive(*map(_as_float, (state.archive_centre, state.archive_points, state.archive_projector)))
+        jump = Jump(jnp.asarray(step_size), jnp.asarray(int(n_steps)), archive, self.approximation.args)
+        origin = jnp.asarray(state.position)
+        block = self.jumps(origin, _as_float(state.log_density), _as_float(state.factor), key, self.args, jump)
+        position = np.array(block.positions[-1])
+        values, gradients = evaluate(self.log_density, position, self.args, len(position))
+        score = gradients @ state.factor
+        # A chain whose gradient is not finite where it came to stays where it was, as after a MALA step.
+        lost = ~np.isfinite(values)
+        if lost.any():
+            position[lost], values[lost], score[lost] = (
+                part[lost] for part in (state.position, state.log_density, state.score)
+            )
+            block = block._replace(
+                positions=jnp.where(lost[:, None], origin, block.positions),
+                log_densities=jnp.where(lost, state.log_density, block.log_densities),
+            )
+        after = state._replace(
+            position=position,
+            log_density=values,
+            score=score,
+            n_gradients=state.n_gradients + len(position),
+            n_jumps=state.n_jumps + len(block.positions) * len(position),
+        )
+        return after, block
 
     def _adapt(self, state: SamplerState, block: Any) -> SamplerState:
         fisher = state.fisher + np.asarray(block.fisher, np.float64)
@@ -194,17 +290,17 @@ class _Run:
             state = state._replace(step_size=freeze_step_size(state.step_size))
         return state
 
-    def describe(self, state: SamplerState, acceptance: np.ndarray) -> Progress:
+    def describe(self, state: SamplerState, acceptance: Acceptance) -> Progress:
         """What the callback is told."""
         config = self.config
-        now, gradients = time.perf_counter(), int(state.n_gradients)
+        now, at, gradients = time.perf_counter(), int(state.step), int(state.n_gradients)
         if self.began is None:
-            self.began = (now, gradients)  # after the first block, so that compilation does not count
+            self.began = (now, at, gradients)  # after the first block, so that compilation does not count
         elapsed = now - self.began[0]
-        rate = (gradients - self.began[1]) / elapsed if gradients > self.began[1] and elapsed > 0 else None
-        done = int(state.step) - config.warmup_steps
+        known = at > self.began[1] and elapsed > 0
+        done = at - config.warmup_steps
         warming = done <= 0
-        step, total = (int(state.step), config.warmup_steps) if warming else (done, config.sampling_steps)
+        step, total = (at, config.warmup_steps) if warming else (done, config.sampling_steps)
         goal, rhat, ess = total, None, None
         if not warming and self.summary is not None:
             rhat = self.summary.max_rhat if np.isfinite(self.summary.max_rhat) else None
@@ -217,10 +313,11 @@ class _Run:
             step,
             total,
             log_density=mean if np.isfinite(mean) else None,
-            acceptance=float(acceptance.mean()),
+            acceptance=float(acceptance.mala.mean()),
             step_size=float(np.exp(state.step_size[0])),
             rhat=rhat,
             min_ess=ess,
-            gradients_per_second=rate,
-            seconds_left=None if rate is None else (goal - step) * config.n_chains / rate,
+            gradients_per_second=(gradients - self.began[2]) / elapsed if known else None,
+            seconds_left=(goal - step) * elapsed / (at - self.began[1]) if known else None,
+            jump_acceptance=None if acceptance.jumps is None else float(acceptance.jumps.mean()),
         )

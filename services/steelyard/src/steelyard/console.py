@@ -72,6 +72,8 @@ def _facts(progress: sampler.Progress) -> str:
     facts = []
     if progress.acceptance is not None:
         facts.append(f"acc {progress.acceptance:.2f}")
+    if progress.jump_acceptance is not None:
+        facts.append(f"jumps {progress.jump_acceptance:.2f}")
     if progress.rhat is not None:
         facts.append(f"R-hat {progress.rhat:.3f}")
     if progress.min_ess is not None:

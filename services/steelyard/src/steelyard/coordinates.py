@@ -11,8 +11,9 @@ because gas feels the stars' gravity where it is, and not at a break radius that
 - in place of the score of beta - gamma, that score plus the logarithm of w (1 - w), w = x^alpha / (1 + x^alpha), to
   which the curvature of the profile at the pivot is proportional.
 
-All are shifts by functions of the other parameters. Their Jacobian is one, and the posterior is exactly that of the
-declared priors.
+All are shifts by functions of the other parameters, with a Jacobian of one; where mass or slope would lead beyond the
+bounds of log10_sigma_b or gamma, a `SoftInterval` bends them, and its Jacobian counts. The posterior is exactly that
+of the declared priors.
 """
 
 from __future__ import annotations
@@ -29,12 +30,15 @@ from sampler import ParameterSpace
 
 from steelyard.first_look import FirstLook
 from steelyard.model import GalaxyModel
+from steelyard.soft_interval import SoftInterval
 
 __all__ = ["Coordinates", "sampled_parameters"]
 
 MASS, SLOPE, BREAK = "log10_sigma_b", "gamma", "beta_minus_gamma"
 MIDDLE_SLOPE = 1.0
 """Where the coordinate of the slope has its zero: an isothermal sphere's projected slope."""
+EDGE = 0.05
+"""How far from its bounds gamma, or log10_sigma_b, is bent back."""
 FAR = 0.05
 """w (1 - w) below which the break is too far from the pivot to be felt, and its shift fades out."""
 
@@ -48,21 +52,28 @@ class Coordinates:
         self._pivot_arcsec = look.radius_arcsec
         columns = {name: i for i, name in enumerate(space.names)}
         self._mass, self._slope, self._break = (columns.get(name) for name in (MASS, SLOPE, BREAK))
+        self._intervals = {
+            name: SoftInterval(*space.priors[name].support, EDGE) for name in (SLOPE, MASS) if name in columns
+        }
         # About where the rotation of the gas puts it; only the start depends on it.
         pivot_pc = look.radius_arcsec * pc_per_arcsec(model.galaxy.distance.mpc)
         self._middle_mass = math.log10(look.rotation_kms**2 * pivot_pc / G_PC_KMS2_MSUN)
 
     def parameters(self, point: Array) -> dict[str, Array]:
-        """Every parameter of the model, fixed ones included, at one point (dim,).
+        """Every parameter of the model, fixed ones included, at one point (dim,)."""
+        return self._bent(point)[0]
 
-        gamma may come out beyond its prior, where `log_prior` is minus infinity.
-        """
-        values = self.space.constrain(self._scores(point))
+    def _bent(self, point: Array) -> tuple[dict[str, Array], Array]:
+        """Every parameter, and the log of what the soft intervals stretch volume by."""
+        values, stretch = self.space.constrain(self._scores(point)), jnp.zeros(())
         if self._slope is not None:
-            values = {**values, SLOPE: MIDDLE_SLOPE + point[self._slope] - self._bend(values)}
+            slope, interval = MIDDLE_SLOPE + point[self._slope] - self._bend(values), self._intervals[SLOPE]
+            values, stretch = {**values, SLOPE: interval.forward(slope)}, stretch + interval.log_slope(slope)
         if self._mass is not None:
-            values = {**values, MASS: self._middle_mass + point[self._mass] - self._log10_unit_mass(values)}
-        return values
+            mass = self._middle_mass + point[self._mass] - self._log10_unit_mass(values)
+            interval = self._intervals[MASS]
+            values, stretch = {**values, MASS: interval.forward(mass)}, stretch + interval.log_slope(mass)
+        return values, stretch
 
     def sampled(self, point: Array) -> Array:
         """Sampled parameters only, (dim,), in the order of the space."""
@@ -71,8 +82,8 @@ class Coordinates:
 
     def log_prior(self, point: Array) -> Array:
         """Log density of the declared priors at a point, up to a constant."""
-        total = self.space.log_prior(self._scores(point))
-        values = self.parameters(point)
+        values, stretch = self._bent(point)
+        total = self.space.log_prior(self._scores(point)) + stretch
         for name, column in ((SLOPE, self._slope), (MASS, self._mass)):
             if column is not None:
                 total += self.space.priors[name].log_prob(values[name]) - norm.logpdf(point[column])
@@ -85,7 +96,9 @@ class Coordinates:
         if self._break is not None:
             point = point.at[self._break].add(self._log_curvature(values))
         if self._slope is not None:
-            point = point.at[self._slope].set(values[SLOPE] + self._bend(values) - MIDDLE_SLOPE)
+            point = point.at[self._slope].set(
+                self._intervals[SLOPE].inverse(values[SLOPE]) + self._bend(values) - MIDDLE_SLOPE
+            )
         if self._mass is not None:
             point = point.at[self._mass].multiply(0.1)
         return point

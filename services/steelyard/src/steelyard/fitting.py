@@ -23,6 +23,7 @@ from steelyard_schemas import (
     write_store,
 )
 
+from steelyard.approximation import Expansion, Features, expand
 from steelyard.coordinates import Coordinates
 from steelyard.density import CellData, cell_data, log_density
 from steelyard.field import check_field
@@ -38,6 +39,8 @@ __all__ = ["Problem", "default_folder", "fit", "prepare"]
 
 ProgressCallback = Callable[[sampler.Progress], None]
 Note = Callable[[str], None]
+STEPS_BETWEEN_NEWS = 10
+"""One MALA step in five; the others are jumps. All chains together take a few seconds for them."""
 MIN_DRAWS = 8
 """Draws per chain below which an interrupted run has nothing to show yet."""
 
@@ -129,10 +132,11 @@ def _fit(
         target_rhat=settings.max_rhat,
         seed=settings.seed,
         checkpoint_seconds=settings.checkpoint_s,
+        block=STEPS_BETWEEN_NEWS,
     )
     density = log_density(problem.model, problem.coordinates)
     cells = cell_data(problem.data)
-    start = _start(problem, density, cells, folder, progress, note)
+    start, approximation = _start(problem, density, cells, folder, progress, note)
 
     def run(config: MalaConfig, progress: ProgressCallback | None) -> sampler.SamplingResult:
         return sample(
@@ -140,6 +144,7 @@ def _fit(
             start,
             config,
             args=(cells,),
+            approximation=approximation,
             monitor=problem.coordinates.sampled,
             progress=progress,
             checkpoint=folder.checkpoint,
@@ -155,7 +160,7 @@ def _fit(
     except KeyboardInterrupt:
         if not folder.checkpoint.exists():
             raise  # before the chains had a start
-        finished_steps = int(load_checkpoint(folder.checkpoint).state.step) - config.warmup_steps
+        finished_steps = len(load_checkpoint(folder.checkpoint).state.draws)
         if finished_steps >= MIN_DRAWS:
             # A run whose budget is what it has already done returns it as it stands.
             keep(run(replace(config, max_steps=finished_steps), None), complete=False)
@@ -190,24 +195,30 @@ def _start(
     folder: RunFolder,
     progress: ProgressCallback | None,
     note: Note,
-) -> sampler.Mode | np.ndarray:
-    """Find the mode, or take the chains of an interrupted run."""
+) -> tuple[sampler.Mode | np.ndarray, sampler.Approximation]:
+    """Find the mode and expand the likelihood there, or take the chains of an interrupted run and its expansion."""
     settings = problem.galaxy.sampler
+    features = Features(problem.model, problem.coordinates)
     if folder.checkpoint.exists():
         state = load_checkpoint(folder.checkpoint).state
         note(f"resuming from {folder.checkpoint}, {len(state.draws)} draws per chain so far")
-        return state.position
+        expansion = Expansion(**{name: jnp.asarray(a) for name, a in folder.load_approximation().items()})
+        return state.position, sampler.Approximation(features.log_density, (expansion,))
     note(f"searching the mode of {len(problem.parameters.names)} parameters from {settings.n_starts} starts")
     points = starting_points(problem.parameters, problem.coordinates, problem.look, settings.n_starts, settings.seed)
-    mode = find_mode(density, points, args=(cells,), batch_size=settings.n_chains, progress=progress)
+    mode = find_mode(
+        density, points, args=(cells,), batch_size=min(settings.n_chains, settings.n_starts), progress=progress
+    )
     try:
         check_field(problem.model, problem.coordinates.parameters(jnp.asarray(mode.position)))
     except ContractError:
         folder.discard()
         raise
     folder.keep_warnings(_mode_warnings(mode))
+    expansion = expand(features, problem.model, problem.coordinates, cells, mode)
+    folder.save_approximation({name: np.asarray(a) for name, a in expansion._asdict().items()})
     note("sampling")
-    return mode
+    return mode, sampler.Approximation(features.log_density, (expansion,))
 
 
 def _mode_warnings(mode: sampler.Mode) -> tuple[str, ...]:

@@ -96,7 +96,7 @@ class GalaxyModel:
             self._mge = optical_mge(galaxy.stars)
         # From a hundredth of a pixel, so that the innermost subcell lies on the table, to past the field's corner
         # seen at high inclination, where an exponential disc holds nothing any more.
-        self._radii_arcsec, self._log_step = log_radii(0.01 * grid.sky.cell_arcsec, 5 * grid.field_arcsec, N_RADII)
+        self.radii_arcsec, self._log_step = log_radii(0.01 * grid.sky.cell_arcsec, 5 * grid.field_arcsec, N_RADII)
 
     def mge(self, params: Params) -> MGE:
         """Gaussians of the stars."""
@@ -126,8 +126,15 @@ class GalaxyModel:
             case _:
                 return RingDisc(params["ring_radius_arcsec"], params["ring_width_arcsec"])
 
-    def cube(self, params: Params, *, attenuated: bool = True) -> Array:
-        """Cube [Jy per pixel] on the refined image grid, (channel, y, x), with primary beam and taper if asked."""
+    def velocity_table(self, params: Params) -> Array:
+        """Circular velocity [km/s] on the model's own radii, `radii_arcsec`: what the renderer interpolates."""
+        return self.circular_velocity(params, jnp.asarray(self.radii_arcsec, jnp.float32))
+
+    def cube(self, params: Params, velocity_table: Array | None = None, *, attenuated: bool = True) -> Array:
+        """Cube [Jy per pixel] on the refined image grid, (channel, y, x), with primary beam and taper if asked.
+
+        A `velocity_table` takes the place of the circular velocity that `params` imply.
+        """
         params = {name: jnp.asarray(value, jnp.float32) for name, value in params.items()}
         geometry = Geometry(
             jnp.radians(params["inclination_deg"]),
@@ -136,8 +143,8 @@ class GalaxyModel:
             params["y0_arcsec"],
             params["vsys_kms"],
         )
-        radii = jnp.asarray(self._radii_arcsec, jnp.float32)
-        curve = RotationCurve(radii[0], jnp.float32(self._log_step), self.circular_velocity(params, radii))
+        table = self.velocity_table(params) if velocity_table is None else velocity_table
+        curve = RotationCurve(jnp.float32(self.radii_arcsec[0]), jnp.float32(self._log_step), table)
         return render_cube(
             self.disc(params),
             geometry,
@@ -149,9 +156,9 @@ class GalaxyModel:
             attenuation=jnp.asarray(self.grid.attenuation, jnp.float32) if attenuated else None,
         )
 
-    def visibilities(self, params: Params) -> Array:
-        """Model of the gridded cell means [Jy], (channel, v, u)."""
-        return model_visibilities(self.cube(params), self.grid.sky, self.grid.npix)
+    def visibilities(self, params: Params, velocity_table: Array | None = None) -> Array:
+        """Model of the gridded cell means [Jy], (channel, v, u); arguments as for `cube`."""
+        return model_visibilities(self.cube(params, velocity_table), self.grid.sky, self.grid.npix)
 
 
 def nuker_mge(surrogate: Surrogate) -> Callable[[Params], MGE]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from steelyard_schemas import (
     ContractError,
     Galaxy,
@@ -33,6 +36,7 @@ class RunFolder:
         self.path = path
         self.gridded = path / "gridded.zarr"
         self.checkpoint = path / "checkpoint.npz"
+        self.approximation = path / "approximation.npz"
         self.posterior = path / "posterior.zarr"
         self.report = path / "report.html"
         self._run = path / "run.json"
@@ -41,7 +45,7 @@ class RunFolder:
         """Remove an earlier fit, and nothing else that may lie in the folder."""
         for part in (self.gridded, self.posterior):
             shutil.rmtree(part, ignore_errors=True)
-        for part in (self.checkpoint, self.report, self._run):
+        for part in (self.checkpoint, self.approximation, self.report, self._run):
             part.unlink(missing_ok=True)
 
     def discard(self) -> None:
@@ -76,6 +80,24 @@ class RunFolder:
         """Keep gridded data for a resumption and for the report."""
         write_store(self.gridded, data, overwrite=True)
         self._update(source=stamp)
+
+    def save_approximation(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keep what a resumed run needs to be the same run."""
+        with atomic_path(self.approximation, overwrite=True) as temporary, temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+
+    def load_approximation(self) -> dict[str, np.ndarray]:
+        """Return what `save_approximation` kept.
+
+        Raises:
+            ContractError: it is not there, or damaged.
+
+        """
+        try:
+            with np.load(self.approximation, allow_pickle=False) as file:
+                return dict(file)
+        except (OSError, ValueError, zipfile.BadZipFile) as error:
+            raise ContractError(self.approximation, f"cannot be read ({error}): use --restart") from error
 
     def finished(self, galaxy: Galaxy) -> Store[Posterior] | None:
         """Return the posterior if it is complete and made with the same settings."""

@@ -1,0 +1,190 @@
+"""The pilot: sampling the approximation, for what the run proper then takes from it.
+
+MALA finds preconditioner and step size. An archive of its draws then lets a second chain mix by long moves, and that
+chain's draws replace the archive until it mixes well. It samples at a raised temperature, so that the archive reaches
+beyond the tails. All of this happens on the approximation alone, before the run proper.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from blackjax.mcmc import mala
+from jax import Array
+from jax.typing import ArrayLike
+
+from sampler.adaptation import step_size_start
+from sampler.archive import Archive, archive_step, make_archive
+from sampler.checkpoint import SamplerState
+from sampler.config import MalaConfig
+from sampler.density import Approximation, LogDensity, evaluate, guarded, working_dtype
+from sampler.diagnostics import Summary, summarize
+from sampler.optimise import Mode
+from sampler.progress import Progress, ProgressCallback
+from sampler.result import SamplingResult
+
+_CHAINS = 16  # evaluated together, which a cheap density does at little more than the cost of one
+_WARMUP, _MAX_STEPS = 1000, 3000
+_TARGET_ESS, _TARGET_RHAT = 50.0, 1.2
+_ROUNDS, _ROUND_STEPS = 8, 400
+_MIXED_ESS, _MIXED_RHAT = 200.0, 1.03  # of one round: the archive is good
+_TEMPERATURE = 1.5
+_SHORTEST, _LONGEST = 10, 150  # length of a jump, in steps on the approximation
+_TIMES = 1.0  # length of a jump in autocorrelation times
+_TUNING_BLOCKS = 4
+
+
+def pilot_config(config: MalaConfig) -> MalaConfig:
+    """Settings of the pilot's MALA run."""
+    return replace(
+        config,
+        n_chains=max(_CHAINS, config.n_chains),
+        n_warmup=max(_WARMUP, config.n_warmup),
+        block=100,
+        thin=1,
+        max_steps=_MAX_STEPS,
+        max_seconds=None,
+        target_ess=_TARGET_ESS,
+        target_rhat=_TARGET_RHAT,
+    )
+
+
+def tuning_config(config: MalaConfig) -> MalaConfig:
+    """Settings of the run after a pilot: a short warm-up that tunes the step size alone."""
+    return replace(config, n_warmup=_TUNING_BLOCKS * config.block)
+
+
+def pilot_start(
+    approximation: Approximation, init: Mode | ArrayLike, n_chains: int, settings: MalaConfig
+) -> Mode | np.ndarray:
+    """Where the pilot starts, given where the run proper was to start with its `n_chains` chains."""
+    if isinstance(init, Mode):
+        values, _ = evaluate(approximation.log_density, init.position[None], approximation.args, 1)
+        return replace(init, log_density=float(values[0]))
+    points = np.asarray(init)
+    if points.ndim == 2 and len(points) == n_chains:
+        points = np.resize(points, (settings.n_chains, points.shape[1]))
+    return points
+
+
+def pilot_progress(progress: ProgressCallback | None, settings: MalaConfig) -> ProgressCallback | None:
+    """Tell warm-up and sampling of the pilot as one phase."""
+    if progress is None:
+        return None
+
+    def tell(callback: ProgressCallback, told: Progress) -> None:
+        step = told.step + (settings.warmup_steps if told.phase == "sampling" else 0)
+        callback(told._replace(phase="pilot", step=step, total=settings.warmup_steps + settings.sampling_steps))
+
+    return partial(tell, progress)
+
+
+def state_after_pilot(
+    log_density: LogDensity,
+    approximation: Approximation,
+    pilot: SamplingResult,
+    config: MalaConfig,
+    args: tuple[Any, ...],
+    monitor: Callable[[Array], Array] | None,
+) -> SamplerState:
+    """State before the first step of the run proper.
+
+    Raises:
+        ValueError: the density is finite at no point where a chain of the pilot ended.
+    """
+    ends, archive, autocorrelation_time = _mix(approximation, pilot, config.seed, monitor)
+    dtype = working_dtype(ends)
+    values, gradients = evaluate(log_density, ends, args, config.n_chains)
+    usable = np.flatnonzero(np.isfinite(values))
+    if not len(usable):
+        raise ValueError("the log-density is finite nowhere that its approximation led: the approximation is wrong")
+    chosen = np.resize(usable, config.n_chains)
+    dim = ends.shape[1]
+    return SamplerState(
+        step=np.array(0),
+        position=ends[chosen].astype(dtype),
+        log_density=values[chosen],
+        score=gradients[chosen] @ pilot.factor,
+        factor=pilot.factor,
+        step_size=step_size_start(float(np.log(pilot.step_size))),
+        fisher=np.zeros((dim, dim)),
+        fisher_count=np.array(0),
+        blocks=np.array(0),
+        acceptance=np.zeros(config.n_chains),
+        jump_acceptance=np.zeros(config.n_chains),
+        jump=np.array([pilot.step_size, np.clip(np.ceil(_TIMES * autocorrelation_time), _SHORTEST, _LONGEST)]),
+        archive_centre=np.asarray(archive.centre),
+        archive_points=np.asarray(archive.points),
+        archive_projector=np.asarray(archive.projector),
+        seconds=np.array([pilot.warmup_seconds + pilot.sampling_seconds, 0.0]),
+        n_gradients=np.array(len(ends)),
+        n_jumps=np.array(0),
+        draws=np.zeros((0, config.n_chains, dim), dtype),
+        draw_log_density=np.zeros((0, config.n_chains)),
+    )
+
+
+def _mix(
+    approximation: Approximation, pilot: SamplingResult, seed: int, monitor: Callable[[Array], Array] | None
+) -> tuple[np.ndarray, Archive, float]:
+    """Where chains end, the archive, and the autocorrelation time that it leaves, in steps."""
+    program = _round_program(approximation.log_density)
+    look = None if monitor is None else jax.jit(jax.vmap(jax.vmap(monitor)))
+
+    def sample_round(i: int, ends: np.ndarray, archive: Archive, temperature: float) -> tuple[np.ndarray, Summary]:
+        key = jax.random.fold_in(jax.random.key(seed), 2**31 - 1 - i)
+        factor = jnp.asarray(pilot.factor)
+        draws = program(
+            jnp.asarray(ends), factor, key, pilot.step_size, archive, approximation.args, jnp.asarray(temperature)
+        )
+        return np.asarray(draws), summarize(np.asarray(draws if look is None else look(draws)))
+
+    archive = make_archive(pilot.draws.reshape(-1, pilot.draws.shape[-1]), pilot.factor)
+    ends = pilot.draws[:, -1]
+    for i in range(_ROUNDS):
+        draws, summary = sample_round(i, ends, archive, _TEMPERATURE)
+        ends, archive = draws[:, -1], make_archive(draws.reshape(-1, draws.shape[-1]), pilot.factor, _TEMPERATURE)
+        if summary.min_ess > _MIXED_ESS and summary.max_rhat < _MIXED_RHAT:
+            break
+    draws, summary = sample_round(_ROUNDS, ends, archive, 1.0)
+    return draws[:, -1], archive, draws.shape[0] * draws.shape[1] / max(summary.min_ess, 1.0)
+
+
+@lru_cache(maxsize=8)  # bounded, since each entry keeps the density and whatever data it closes over alive
+def _round_program(log_density: LogDensity) -> Callable[..., Array]:
+    safe = guarded(log_density)
+
+    @jax.jit
+    def program(
+        positions: Array,
+        factor: Array,
+        key: Array,
+        step_size: Array,
+        archive: Archive,
+        args: tuple[Any, ...],
+        temperature: Array,
+    ) -> Array:
+        def one_chain(key: Array, origin: Array) -> Array:
+            here = archive.seen_from(origin, factor)
+
+            def to_z(y: Array) -> Array:
+                return (origin + jnp.matmul(factor, y, precision=jax.lax.Precision.HIGHEST)).astype(origin.dtype)
+
+            def density(y: Array) -> Array:
+                return safe(to_z(y), *args) / temperature
+
+            def step(at: mala.MALAState, key: Array) -> tuple[mala.MALAState, Array]:
+                at = archive_step(key, at, density, step_size, here)
+                return at, at.position
+
+            begin = mala.init(jnp.zeros_like(factor[0]), density)
+            _, ys = jax.lax.scan(step, begin, jax.random.split(key, _ROUND_STEPS))
+            return jax.vmap(to_z)(ys)
+
+        return jax.vmap(one_chain)(jax.random.split(key, len(positions)), positions)
+
+    return program
