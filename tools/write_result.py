@@ -49,7 +49,7 @@ def result(folder: Path, page: Path) -> str:
         "",
         f"Chi-square per datum {quality.chi2 / quality.n_data:.4f} ({quality.n_data} data); largest residual of the "
         f"integrated spectrum {residual:.1%} of the data's peak; acceptance rate {quality.acceptance_rate:.2f}; "
-        f"{quality.n_gradients} gradients in {quality.wall_s:.0f} s.",
+        f"{quality.n_gradients} gradients and {quality.n_jumps} jumps in {quality.wall_s:.0f} s.",
         "",
         *(f"![{name.replace('_', ' ')}](img/{page.stem}/{name}.png)" for name in SHOWN),
     ]

@@ -110,7 +110,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, stop_at
     path, seen = tmp_path / "run.npz", []
 
     def interrupt(progress):
-        if progress.phase != "pilot":
+        if progress.phase in ("warmup", "sampling"):
             seen.append(progress)
         if len(seen) == stop_at:
             raise KeyboardInterrupt
@@ -128,7 +128,7 @@ def test_progress_tells_the_pilot_apart_and_counts_gradients_of_the_density_alon
     mode = find_mode(banana, np.random.default_rng(0).normal(size=(4, 2)), n_steps=40)
     result = sample(banana, mode, CONFIG, approximation=Approximation(banana), progress=seen.append)
     phases = [p.phase for p in seen]
-    assert phases == sorted(phases, key=["pilot", "warmup", "sampling"].index)
+    assert phases == sorted(phases, key=["pilot", "archive", "warmup", "sampling"].index)
     pilot = [p for p in seen if p.phase == "pilot"]
     assert [p.step for p in pilot] == [100 * (i + 1) for i in range(len(pilot))]
     assert seen[-1].jump_acceptance == pytest.approx(1.0)

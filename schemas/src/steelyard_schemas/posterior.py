@@ -61,7 +61,11 @@ class FitQuality(Part):
     n_data: int
     acceptance_rate: float = Field(ge=0, le=1)
     step_size: float = Field(ge=0)
+    jump_acceptance_rate: float | None = Field(
+        default=None, ge=0, le=1, description="of proposals by way of the approximate likelihood"
+    )
     n_gradients: int = Field(ge=0)
+    n_jumps: int = Field(default=0, ge=0, description="evaluations of the likelihood without its gradient")
     wall_s: float = Field(ge=0, description="warm-up and sampling, over all resumptions")
     warnings: tuple[str, ...] = ()
 

@@ -5,6 +5,7 @@ chain's draws replace the archive until it mixes well. It samples at a raised te
 beyond the tails. All of this happens on the approximation alone, before the run proper.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -90,13 +91,15 @@ def state_after_pilot(
     config: MalaConfig,
     args: tuple[Any, ...],
     monitor: Callable[[Array], Array] | None,
+    progress: ProgressCallback | None,
 ) -> SamplerState:
     """State before the first step of the run proper.
 
     Raises:
         ValueError: the density is finite at no point where a chain of the pilot ended.
     """
-    ends, archive, autocorrelation_time = _mix(approximation, pilot, config.seed, monitor)
+    began = time.perf_counter()
+    ends, archive, autocorrelation_time = _mix(approximation, pilot, config.seed, monitor, progress)
     dtype = working_dtype(ends)
     values, gradients = evaluate(log_density, ends, args, config.n_chains)
     usable = np.flatnonzero(np.isfinite(values))
@@ -120,7 +123,7 @@ def state_after_pilot(
         archive_centre=np.asarray(archive.centre),
         archive_points=np.asarray(archive.points),
         archive_projector=np.asarray(archive.projector),
-        seconds=np.array([pilot.warmup_seconds + pilot.sampling_seconds, 0.0]),
+        seconds=np.array([pilot.warmup_seconds + pilot.sampling_seconds + time.perf_counter() - began, 0.0]),
         n_gradients=np.array(len(ends)),
         n_jumps=np.array(0),
         draws=np.zeros((0, config.n_chains, dim), dtype),
@@ -129,7 +132,11 @@ def state_after_pilot(
 
 
 def _mix(
-    approximation: Approximation, pilot: SamplingResult, seed: int, monitor: Callable[[Array], Array] | None
+    approximation: Approximation,
+    pilot: SamplingResult,
+    seed: int,
+    monitor: Callable[[Array], Array] | None,
+    progress: ProgressCallback | None,
 ) -> tuple[np.ndarray, Archive, float]:
     """Where chains end, the archive, and the autocorrelation time that it leaves, in steps."""
     program = _round_program(approximation.log_density)
@@ -141,7 +148,10 @@ def _mix(
         draws = program(
             jnp.asarray(ends), factor, key, pilot.step_size, archive, approximation.args, jnp.asarray(temperature)
         )
-        return np.asarray(draws), summarize(np.asarray(draws if look is None else look(draws)))
+        summary = summarize(np.asarray(draws if look is None else look(draws)))
+        if progress is not None:
+            progress(Progress("archive", i + 1, _ROUNDS + 1, rhat=summary.max_rhat, min_ess=summary.min_ess))
+        return np.asarray(draws), summary
 
     archive = make_archive(pilot.draws.reshape(-1, pilot.draws.shape[-1]), pilot.factor)
     ends = pilot.draws[:, -1]

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-Phase = Literal["optimise", "pilot", "warmup", "sampling"]
+Phase = Literal["optimise", "pilot", "archive", "warmup", "sampling"]
 
 
 class Progress(NamedTuple):
     """State of a run between two blocks; None where a quantity is not known (yet).
 
     Attributes:
-        phase: what is running; "pilot" is the run on the approximation.
+        phase: what is running; "pilot" and "archive" sample the approximation.
         step: steps done in this phase.
         total: steps at which this phase ends at the latest.
         log_density: highest value among starts (optimise) or mean over chains.

@@ -79,7 +79,7 @@ def sample(
     state = _resume(checkpoint, fingerprint, config)
     if state is None and approximation is not None:
         pilot = _pilot(approximation, init, pilot_settings, config.n_chains, monitor, progress)
-        state = state_after_pilot(log_density, approximation, pilot, config, args, monitor)
+        state = state_after_pilot(log_density, approximation, pilot, config, args, monitor, progress)
     elif state is None:
         state = initial_state(log_density, init, config, args)
     run = _Run(log_density, config, args, monitor, approximation)

@@ -123,7 +123,10 @@ def _print_posterior(posterior: Store[Posterior], page: Path, *, as_json: bool) 
     if "log10_mbh" in truth:
         console.print(f"truth: log10(M_BH / Msun) = {truth['log10_mbh']:.3f}")
     state = "converged" if manifest.converged else "NOT CONVERGED: do not quote these numbers"
-    console.print(f"{state} ({manifest.quality.n_gradients} gradients, {manifest.quality.wall_s:.0f} s)")
+    console.print(
+        f"{state} ({manifest.quality.n_gradients} gradients, {manifest.quality.n_jumps} jumps, "
+        f"{manifest.quality.wall_s:.0f} s)"
+    )
     for warning in manifest.quality.warnings:
         console.print(f"warning: {warning}")
     console.print(f"report: {page}", soft_wrap=True)

@@ -130,7 +130,11 @@ def _quality(problem: Problem, cells: CellData, result: SamplingResult, warnings
         n_data=2 * int(used.sum()),
         acceptance_rate=float(np.clip(np.mean(result.acceptance), 0, 1)),
         step_size=result.step_size,
+        jump_acceptance_rate=(
+            None if result.jump_acceptance is None else float(np.clip(np.mean(result.jump_acceptance), 0, 1))
+        ),
         n_gradients=result.n_gradients,
+        n_jumps=result.n_jumps,
         wall_s=result.warmup_seconds + result.sampling_seconds,
         warnings=warnings,
     )
