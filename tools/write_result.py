@@ -29,7 +29,7 @@ def result(folder: Path, page: Path) -> str:
     truth = manifest.galaxy.truth
     lines = [
         f"**{headline(manifest.black_hole)}** ({'converged' if manifest.converged else 'NOT converged'}).",
-        f"{manifest.black_hole.reason.capitalize()}.",
+        f"{manifest.black_hole.reason[0].upper()}{manifest.black_hole.reason[1:]}.",
         "",
         "| parameter | unit | median | -1 sigma | +1 sigma | R-hat | ESS |" + (" truth | pull |" if truth else ""),
         "|---|---|---|---|---|---|---|" + ("---|---|" if truth else ""),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import jax
 import numpy as np
 import pytest
@@ -144,3 +146,11 @@ def test_starts_find_an_angle_one_turn_away(look, starts):
     parameters, _, values = starts(galaxy(priors=turned), 50, seed=1)
     pa = values[:, parameters.names.index("pa_deg")]
     assert np.median(pa) == pytest.approx(look.pa_deg - 360, abs=6)
+
+
+def test_other_default_priors_are_another_fit(toy_problem):
+    """Defaults come from the data by way of code; a fit begun under other defaults must not be taken up."""
+    priors = {**toy_problem.parameters.priors, "vsys_kms": Uniform(low=1400, high=1600)}
+    other = replace(toy_problem, parameters=toy_problem.parameters._replace(priors=priors))
+    assert other.identity != toy_problem.identity
+    assert replace(toy_problem).identity == toy_problem.identity

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -58,10 +59,15 @@ class Problem:
 
     @property
     def identity(self) -> str:
-        """Hash of galaxy file, data and surrogate: a fit with the same one need not be done again."""
+        """Hash of galaxy file, data, surrogate and priors: a fit with the same one need not be done again.
+
+        The priors count by themselves: those that the galaxy file leaves out come from a first look at the data.
+        """
         surrogate = self.model.surrogate
         artifact = None if surrogate is None else json.dumps(surrogate.manifest.files, sort_keys=True)
-        return job_identity(self.galaxy, self.data.manifest.content_hash, artifact)
+        job = job_identity(self.galaxy, self.data.manifest.content_hash, artifact)
+        priors = {name: prior.model_dump(mode="json") for name, prior in self.parameters.priors.items()}
+        return "sha256:" + hashlib.sha256(json.dumps([job, priors], sort_keys=True).encode()).hexdigest()
 
 
 def prepare(galaxy: Galaxy, data: Store[GriddedVisibilities]) -> Problem:
