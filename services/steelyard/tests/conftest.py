@@ -147,9 +147,9 @@ def finished(toy_file, tmp_path_factory):
     folder = tmp_path_factory.mktemp("fit") / "out"
     cube, traced = GalaxyModel.cube, []
 
-    def counted(self, params, **options):
+    def counted(self, params, *table, **options):
         traced.append(params)
-        return cube(self, params, **options)
+        return cube(self, params, *table, **options)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(GalaxyModel, "cube", counted)

@@ -68,7 +68,14 @@ def test_all_that_was_written_keeps_its_contract(finished):
     posterior = read_store(finished.folder / "posterior.zarr", Posterior)
     assert posterior.manifest.inputs.gridded_hash == gridded.content_hash
     names = {path.name for path in finished.folder.iterdir()}
-    assert names == {"posterior.zarr", "gridded.zarr", "checkpoint.npz", "run.json", "report.html"}
+    assert names == {
+        "posterior.zarr",
+        "gridded.zarr",
+        "checkpoint.npz",
+        "approximation.npz",
+        "run.json",
+        "report.html",
+    }
 
 
 def test_the_report_is_one_page_that_needs_nothing_else(finished, posterior):
