@@ -16,6 +16,7 @@ __all__ = ["MGE", "axis_ratio_intrinsic", "axis_ratio_observed", "mge_circular_v
 
 # exp(-EXTENT^2 / 2) is 6e-10: what a Gaussian holds beyond this many sigma does not count.
 EXTENT = 6.5
+# v_c^2 to 1e-6 for q >= 0.1; eight more would reach 1e-8, which single precision does not hold.
 N_NODES = 16
 
 

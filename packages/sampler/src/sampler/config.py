@@ -11,7 +11,7 @@ class MalaConfig:
 
     Attributes:
         n_chains: chains, at least 2 (R-hat compares them).
-        n_warmup: adaptation steps; rounded up to whole blocks.
+        n_warmup: adaptation steps, with an approximation those of the pilot; rounded up to whole blocks.
         block: steps in one compiled program, between which progress is told and Ctrl-C obeyed.
         target_rhat: sampling ends when every R-hat is below this,
         target_ess: and every bulk and tail ESS above this.

@@ -49,7 +49,8 @@ def mass_posterior(products: Products) -> Figure:
     if (truth := products.manifest.galaxy.truth.get("log10_mbh")) is not None:
         axes.axvline(truth, color=MODEL, linewidth=2, label=f"truth {truth:.3f}")
     axes.set(xlabel=r"$\log_{10}\,(M_{\rm BH}\,/\,M_\odot)$", ylabel="probability density")
-    axes.legend(frameon=False)
+    # Above the axes: a posterior that is its prior fills all of them.
+    axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
     return figure
 
 
