@@ -146,3 +146,8 @@ def test_an_approximation_that_leads_nowhere_is_named():
 
     with pytest.raises(ValueError, match="the approximation is wrong"):
         sample(bounded, jnp.full(1, 100.0), CONFIG, approximation=far)
+
+
+def test_a_block_without_room_for_jumps_is_refused():
+    with pytest.raises(ValueError, match="block = 1"):
+        sample(banana, jnp.zeros(2), MalaConfig(block=1), approximation=Approximation(banana))

@@ -80,7 +80,7 @@ def test_checkpoints_of_other_runs_and_damaged_ones_are_refused(tmp_path):
     with pytest.raises(ValueError, match="not a readable checkpoint"):
         load_checkpoint(path)
     np.savez(path, a=np.zeros(2))
-    with pytest.raises(ValueError, match="not a sampler-checkpoint-2"):
+    with pytest.raises(ValueError, match="not a sampler-checkpoint-3"):
         load_checkpoint(path)
     with pytest.raises(FileNotFoundError):
         load_checkpoint(tmp_path / "none.npz")

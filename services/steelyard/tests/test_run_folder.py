@@ -1,5 +1,6 @@
 import os
 
+import numpy as np
 import pytest
 from steelyard.run_folder import RunFolder, source_stamp
 from steelyard_schemas import ContractError
@@ -59,3 +60,17 @@ def test_the_stamp_follows_file_grid_and_line(tmp_path, toy):
     assert source_stamp(file, toy.model_copy(update={"truth": {}})) == stamp
     os.utime(file, ns=(1, 1))
     assert source_stamp(file, toy) != stamp
+
+
+def test_a_lost_or_damaged_approximation_is_named_with_what_to_do(tmp_path):
+    folder = RunFolder(tmp_path)
+    folder.save_approximation({"centre": np.arange(3.0)})
+    np.testing.assert_array_equal(folder.load_approximation()["centre"], np.arange(3.0))
+    whole = folder.approximation.read_bytes()
+    for content in (whole[: len(whole) // 2], b"", b"no archive"):
+        folder.approximation.write_bytes(content)
+        with pytest.raises(ContractError, match=r"approximation\.npz.*--restart"):
+            folder.load_approximation()
+    folder.approximation.unlink()
+    with pytest.raises(ContractError, match=r"approximation\.npz.*--restart"):
+        folder.load_approximation()

@@ -17,6 +17,8 @@ from blackjax.mcmc import mala
 from jax import Array
 from jax.typing import ArrayLike
 
+from sampler.whitening import whiten
+
 _LOOSE = 2.0  # variance, in units of the preconditioner's and the temperature, above which a direction is redrawn
 _SIZE = 800
 _BANDWIDTH = 1.2  # in whitened units, about the width of the ridge
@@ -41,7 +43,7 @@ class Archive(NamedTuple):
 
     def seen_from(self, origin: Array, factor: Array) -> "Archive":
         """The same archive with its centre moved to `origin` (dim,)."""
-        shift = jax.scipy.linalg.solve_triangular(factor, origin - jnp.asarray(self.centre), lower=True)
+        shift = whiten(jnp.asarray(self.centre), factor, origin)
         projector = jnp.asarray(self.projector)
         return Archive(origin, jnp.asarray(self.points) - projector @ shift, projector)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-_FORMAT = "sampler-checkpoint-2"
+_FORMAT = "sampler-checkpoint-3"
 
 
 class SamplerState(NamedTuple):
@@ -24,8 +24,7 @@ class SamplerState(NamedTuple):
         step_size: (5,) dual-averaging state; entry 0 is log eps.
         fisher: (dim, dim) sum of outer products of scores in the current warm-up window. float64.
         fisher_count: () number of gradients in it.
-        blocks: () blocks of sampling done.
-        acceptance: (chain,) sum over these blocks of the mean acceptance probability of MALA steps. float64.
+        acceptance: (chain,) mean acceptance probability of MALA steps, summed over the blocks of sampling. float64.
         jump_acceptance: (chain,) the same of jumps.
         jump: (2,) step size and number of steps of the chain that proposes a jump; zeros without one.
         archive_centre, archive_points, archive_projector: (dim,), (n, dim), (dim, dim) of its archive; n = 0 without.
@@ -44,7 +43,6 @@ class SamplerState(NamedTuple):
     step_size: np.ndarray
     fisher: np.ndarray
     fisher_count: np.ndarray
-    blocks: np.ndarray
     acceptance: np.ndarray
     jump_acceptance: np.ndarray
     jump: np.ndarray

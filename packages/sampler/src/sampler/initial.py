@@ -52,20 +52,40 @@ def initial_state(
     if position is None:
         position = _scatter(count, centre, factor, best, config)
     values, gradients = count(position)
-    dim = len(centre)
-    log_eps = np.log(OPTIMAL_SCALE * dim ** (-1 / 6))
+    log_eps = float(np.log(OPTIMAL_SCALE * len(centre) ** (-1 / 6)))
+    return fresh_state(position.astype(dtype), values, gradients, factor, log_eps, n_gradients)
+
+
+def fresh_state(
+    position: np.ndarray,
+    log_density: np.ndarray,
+    gradient: np.ndarray,
+    factor: np.ndarray,
+    log_step_size: float,
+    n_gradients: int,
+) -> SamplerState:
+    """State before the first step, without jumps.
+
+    Args:
+        position: (chain, dim) in the dtype of the chains.
+        log_density: (chain,) there,
+        gradient: and (chain, dim).
+        factor: (dim, dim) L of the preconditioner L L^T.
+        log_step_size: ln eps that the warm-up starts from.
+        n_gradients: gradients that finding all this took.
+    """
+    n_chains, dim = position.shape
     return SamplerState(
         step=np.array(0),
-        position=position.astype(dtype),
-        log_density=values,
-        score=gradients @ factor,
+        position=position,
+        log_density=log_density,
+        score=gradient @ factor,
         factor=factor,
-        step_size=step_size_start(log_eps),
+        step_size=step_size_start(log_step_size),
         fisher=np.zeros((dim, dim)),
         fisher_count=np.array(0),
-        blocks=np.array(0),
-        acceptance=np.zeros(config.n_chains),
-        jump_acceptance=np.zeros(config.n_chains),
+        acceptance=np.zeros(n_chains),
+        jump_acceptance=np.zeros(n_chains),
         jump=np.zeros(2),
         archive_centre=np.zeros(dim),
         archive_points=np.zeros((0, dim)),
@@ -73,8 +93,8 @@ def initial_state(
         seconds=np.zeros(2),
         n_gradients=np.array(n_gradients),
         n_jumps=np.array(0),
-        draws=np.zeros((0, config.n_chains, dim), dtype),
-        draw_log_density=np.zeros((0, config.n_chains)),
+        draws=np.zeros((0, n_chains, dim), position.dtype),
+        draw_log_density=np.zeros((0, n_chains)),
     )
 
 

@@ -6,7 +6,7 @@ whole posterior where p~ is close to it.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +17,7 @@ from jax.typing import ArrayLike
 
 from sampler.archive import Archive, archive_step
 from sampler.density import LogDensity, guarded, guarded_value
+from sampler.whitening import unwhiten
 
 
 class Jump(NamedTuple):
@@ -68,8 +69,7 @@ def jump_program(log_density: LogDensity, approximation: LogDensity, n_jumps: in
         def one_chain(key: Array, origin: Array, log_density_there: Array) -> tuple[Array, Array, Array]:
             archive = jump.archive.seen_from(origin, factor)
 
-            def to_z(y: Array) -> Array:
-                return (origin + jnp.matmul(factor, y, precision=jax.lax.Precision.HIGHEST)).astype(origin.dtype)
+            to_z = partial(unwhiten, origin, factor)
 
             def approximate(y: Array) -> Array:
                 return safe(to_z(y), *jump.args)

@@ -18,6 +18,7 @@ from blackjax.mcmc import mala
 from jax import Array
 
 from sampler.density import LogDensity, guarded
+from sampler.whitening import unwhiten
 
 TARGET_ACCEPTANCE = 0.574
 """Optimal acceptance rate of MALA in high dimension (Roberts and Rosenthal 1998)."""
@@ -73,7 +74,6 @@ def block_program(log_density: LogDensity, n_steps: int) -> BlockProgram:
     safe = guarded(log_density)
     kernel = mala.build_kernel()
     _, update_step_size, _ = dual_averaging_adaptation(TARGET_ACCEPTANCE, gamma=_STEP_SIZE_GAMMA)
-    exact = jax.lax.Precision.HIGHEST  # accelerators round float32 products to 10 or 19 bits otherwise
 
     @jax.jit
     def program(
@@ -87,11 +87,8 @@ def block_program(log_density: LogDensity, n_steps: int) -> BlockProgram:
         n_chains, dim = chains.position.shape
         dtype = factor.dtype
 
-        def to_z(origin: Array, y: Array) -> Array:
-            return (origin + jnp.matmul(factor, y, precision=exact)).astype(origin.dtype)
-
         def one_chain(key: Array, state: mala.MALAState, origin: Array, step: Array) -> Any:
-            return kernel(key, state, lambda y: safe(to_z(origin, y), *args), step)
+            return kernel(key, state, lambda y: safe(unwhiten(origin, factor, y), *args), step)
 
         def step(carry: Any, key: Array) -> Any:
             states, tuning, fisher = carry
@@ -106,7 +103,7 @@ def block_program(log_density: LogDensity, n_steps: int) -> BlockProgram:
             # One gradient far out in a tail must not outweigh thousands of typical ones.
             length = jnp.linalg.norm(score, axis=-1, keepdims=True)
             score = score * jnp.minimum(1.0, _GRADIENT_CLIP * dim**0.5 / jnp.maximum(length, 1e-30))
-            fisher = fisher + jnp.matmul(score.T, score, precision=exact)
+            fisher = fisher + jnp.matmul(score.T, score, precision=jax.lax.Precision.HIGHEST)
             return (states, tuning, fisher), (states.position, states.logdensity, acceptance)
 
         start = mala.MALAState(jnp.zeros((n_chains, dim), dtype), chains.log_density, chains.score)
@@ -114,7 +111,7 @@ def block_program(log_density: LogDensity, n_steps: int) -> BlockProgram:
         (states, step_size, fisher), (ys, log_densities, acceptance) = jax.lax.scan(
             step, carry, jax.random.split(key, n_steps)
         )
-        positions = jax.vmap(jax.vmap(to_z), in_axes=(None, 0))(chains.position, ys)
+        positions = jax.vmap(jax.vmap(unwhiten, (0, None, 0)), (None, None, 0))(chains.position, factor, ys)
         return Block(
             Chains(positions[-1], states.logdensity, states.logdensity_grad),
             step_size,

@@ -18,15 +18,16 @@ from blackjax.mcmc import mala
 from jax import Array
 from jax.typing import ArrayLike
 
-from sampler.adaptation import step_size_start
 from sampler.archive import Archive, archive_step, make_archive
 from sampler.checkpoint import SamplerState
 from sampler.config import MalaConfig
 from sampler.density import Approximation, LogDensity, evaluate, guarded, working_dtype
 from sampler.diagnostics import Summary, summarize
+from sampler.initial import fresh_state
 from sampler.optimise import Mode
 from sampler.progress import Progress, ProgressCallback
 from sampler.result import SamplingResult
+from sampler.whitening import unwhiten
 
 _CHAINS = 16  # evaluated together, which a cheap density does at little more than the cost of one
 _WARMUP, _MAX_STEPS = 1000, 3000
@@ -34,8 +35,7 @@ _TARGET_ESS, _TARGET_RHAT = 50.0, 1.2
 _ROUNDS, _ROUND_STEPS = 8, 400
 _MIXED_ESS, _MIXED_RHAT = 200.0, 1.03  # of one round: the archive is good
 _TEMPERATURE = 1.5
-_SHORTEST, _LONGEST = 10, 150  # length of a jump, in steps on the approximation
-_TIMES = 1.0  # length of a jump in autocorrelation times
+_SHORTEST, _LONGEST = 10, 150  # bounds of a jump's length, which is one autocorrelation time on the approximation
 _TUNING_BLOCKS = 4
 
 
@@ -106,28 +106,20 @@ def state_after_pilot(
     if not len(usable):
         raise ValueError("the log-density is finite nowhere that its approximation led: the approximation is wrong")
     chosen = np.resize(usable, config.n_chains)
-    dim = ends.shape[1]
-    return SamplerState(
-        step=np.array(0),
-        position=ends[chosen].astype(dtype),
-        log_density=values[chosen],
-        score=gradients[chosen] @ pilot.factor,
-        factor=pilot.factor,
-        step_size=step_size_start(float(np.log(pilot.step_size))),
-        fisher=np.zeros((dim, dim)),
-        fisher_count=np.array(0),
-        blocks=np.array(0),
-        acceptance=np.zeros(config.n_chains),
-        jump_acceptance=np.zeros(config.n_chains),
-        jump=np.array([pilot.step_size, np.clip(np.ceil(_TIMES * autocorrelation_time), _SHORTEST, _LONGEST)]),
+    state = fresh_state(
+        ends[chosen].astype(dtype),
+        values[chosen],
+        gradients[chosen],
+        pilot.factor,
+        float(np.log(pilot.step_size)),
+        len(ends),
+    )
+    return state._replace(
+        jump=np.array([pilot.step_size, np.clip(np.ceil(autocorrelation_time), _SHORTEST, _LONGEST)]),
         archive_centre=np.asarray(archive.centre),
         archive_points=np.asarray(archive.points),
         archive_projector=np.asarray(archive.projector),
         seconds=np.array([pilot.warmup_seconds + pilot.sampling_seconds + time.perf_counter() - began, 0.0]),
-        n_gradients=np.array(len(ends)),
-        n_jumps=np.array(0),
-        draws=np.zeros((0, config.n_chains, dim), dtype),
-        draw_log_density=np.zeros((0, config.n_chains)),
     )
 
 
@@ -181,8 +173,7 @@ def _round_program(log_density: LogDensity) -> Callable[..., Array]:
         def one_chain(key: Array, origin: Array) -> Array:
             here = archive.seen_from(origin, factor)
 
-            def to_z(y: Array) -> Array:
-                return (origin + jnp.matmul(factor, y, precision=jax.lax.Precision.HIGHEST)).astype(origin.dtype)
+            to_z = partial(unwhiten, origin, factor)
 
             def density(y: Array) -> Array:
                 return safe(to_z(y), *args) / temperature

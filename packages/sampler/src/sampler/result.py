@@ -48,17 +48,16 @@ class SamplingResult:
         return self.factor @ self.factor.T
 
 
-def result_of(state: SamplerState, summary: Summary) -> SamplingResult:
-    """Result of a run that ended in `state`."""
+def result_of(state: SamplerState, summary: Summary, n_blocks: int) -> SamplingResult:
+    """Result of a run that ended in `state`, after `n_blocks` blocks of sampling."""
     log_density = state.draw_log_density.T
-    blocks = max(int(state.blocks), 1)
     return SamplingResult(
         draws=np.swapaxes(state.draws, 0, 1),
         log_density=log_density,
         summary=summary,
         converged=summary.converged,
-        acceptance=state.acceptance / blocks,
-        jump_acceptance=state.jump_acceptance / blocks if state.jump[1] > 0 else None,
+        acceptance=state.acceptance / n_blocks,
+        jump_acceptance=state.jump_acceptance / n_blocks if state.jump[1] > 0 else None,
         step_size=float(np.exp(state.step_size[0])),
         factor=state.factor,
         n_jumps=int(state.n_jumps),

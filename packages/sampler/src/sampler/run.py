@@ -70,9 +70,14 @@ def sample(
         fingerprint: identifies data and model; a checkpoint with another one is refused.
 
     Raises:
-        ValueError: if the start has no finite density, or the checkpoint is damaged or of another run.
+        ValueError: if the start has no finite density, the checkpoint is damaged or of another run, or a block is too
+            short for jumps.
     """
     config = config or MalaConfig()
+    if approximation is not None and config.block < 2:
+        raise ValueError(
+            f"block = {config.block}: with an approximation it must be at least 2, for jumps and for MALA steps"
+        )
     pilot_settings = pilot_config(config)
     if approximation is not None:
         config = tuning_config(config)
@@ -95,7 +100,7 @@ def sample(
     finally:
         if checkpoint is not None:
             save_checkpoint(checkpoint, Checkpoint(fingerprint, config.identity, state))
-    return result_of(state, summary)
+    return result_of(state, summary, (int(state.step) - config.warmup_steps) // config.block)
 
 
 def _pilot(
@@ -234,7 +239,6 @@ class _Run:
                 for name in ("positions", "log_densities")
             )
             new = new._replace(
-                blocks=state.blocks + 1,
                 acceptance=state.acceptance + acceptance.mala,
                 jump_acceptance=state.jump_acceptance + (0.0 if acceptance.jumps is None else acceptance.jumps),
                 draws=np.concatenate([state.draws, positions]),
@@ -275,7 +279,7 @@ class _Run:
 
     def _adapt(self, state: SamplerState, block: Any) -> SamplerState:
         fisher = state.fisher + np.asarray(block.fisher, np.float64)
-        count = state.fisher_count + self.config.block * self.config.n_chains
+        count = state.fisher_count + self.mala_steps * self.config.n_chains
         state = state._replace(fisher=fisher, fisher_count=count)
         if int(state.step) in self.windows:
             factor, score = renew(state.factor, state.score, fisher, int(count))

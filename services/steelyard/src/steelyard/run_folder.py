@@ -94,9 +94,10 @@ class RunFolder:
 
         """
         try:
-            with np.load(self.approximation, allow_pickle=False) as file:
+            # Opened here, because NumPy leaves the file open when it is damaged.
+            with self.approximation.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 return dict(file)
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
             raise ContractError(self.approximation, f"cannot be read ({error}): use --restart") from error
 
     def finished(self, galaxy: Galaxy) -> Store[Posterior] | None:

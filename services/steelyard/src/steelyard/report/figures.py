@@ -160,7 +160,7 @@ def channel_maps(products: Products, n: int = 7) -> Figure:
     bright = np.flatnonzero(products.modelled.max(axis=(1, 2)) > 0.15 * products.modelled.max())
     # From low to high velocity, as people read a cube.
     chosen = np.linspace(bright[-1], bright[0], n).round().astype(int)
-    figure = Figure(figsize=(1.55 * n + 1.0, 5.4), layout="constrained")
+    figure = Figure(figsize=(1.55 * n + 1.0, 5.2), layout="compressed")
     rows = figure.subplots(3, n, sharex=True, sharey=True, squeeze=False)
     peak = 1e3 * float(products.data[chosen].max())
     cubes = (("data", products.data), ("model", products.modelled), ("residual", products.residual))
@@ -170,10 +170,11 @@ def channel_maps(products: Products, n: int = 7) -> Figure:
             if name == "residual":
                 sigma = 1e3 * products.noise
                 _contours(axes, 1e3 * cube[channel], products, levels=[-5 * sigma, -3 * sigma, 3 * sigma, 5 * sigma])
-        row[0].set_ylabel(f"{name}\nnorth [arcsec]")
+        row[0].text(0.06, 0.94, name, transform=row[0].transAxes, va="top")
     for axes, channel in zip(rows[0], chosen, strict=True):
         axes.set_title(f"{products.velocity_kms[channel]:.0f} km/s", fontsize=9)
-    rows[-1][n // 2].set_xlabel("east [arcsec]")
+    figure.supxlabel("east [arcsec]", fontsize=10)
+    figure.supylabel("north [arcsec]", fontsize=10)
     _beam(rows[0][0], products)
     figure.colorbar(image, ax=rows, label="mJy/beam", shrink=0.6)
     return figure
@@ -224,6 +225,8 @@ def _sky(axes: Axes, image: np.ndarray, products: Products, **style: Any) -> Axe
     axes.set_xlim(x0 + half, x0 - half)
     axes.set_ylim(y0 - half, y0 + half)
     axes.set_aspect("equal")
+    # A number of ticks that follows from the size of the axes would change while the layout is sought, and spoil it.
+    axes.locator_params(nbins=5)
     return shown
 
 
