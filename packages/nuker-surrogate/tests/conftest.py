@@ -1,10 +1,16 @@
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from nuker_surrogate.artifact import save_surrogate
+from nuker_surrogate.dataset import input_standardisation
 from nuker_surrogate.domain import sample_box
 from nuker_surrogate.evaluate import Reference, exact_reference
+from nuker_surrogate.features import radial_features
+from nuker_surrogate.heads import INPUTS, Weights
+from nuker_surrogate.mge import sigma_grid_pc
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +28,36 @@ def edit_manifest():
         path.write_text(json.dumps(json.loads(path.read_text()) | fields))
 
     return edit
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_registry():
+    """The registry of whoever runs the tests is none of their business."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("STEELYARD_SURROGATES", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def write_artifact():
+    """Write an artifact of any head, its weights drawn at random rather than trained."""
+
+    def write(folder: Path, version: str, head: str = "linear", seed: int = 0) -> Path:
+        rng = np.random.default_rng(seed)
+        sigma = sigma_grid_pc(64)
+        features = radial_features(sigma)
+        hidden = () if head == "linear" else (8, 8)
+        pairs = list(pairwise((len(INPUTS), *hidden, 64))) if hidden else []
+        weights = Weights(
+            input_standardisation(),
+            tuple(rng.normal(size=pair).astype(np.float32) for pair in pairs),
+            tuple(rng.normal(size=pair[1]).astype(np.float32) for pair in pairs),
+            features,
+            rng.normal(size=(features.n_features, 64)),
+        )
+        box = sample_box(2, rng)
+        errors = {(quantity, 1.0): np.zeros(2) for quantity in ("circular_velocity", "surface_density")}
+        save_surrogate(folder, version, weights, sigma, {"head": head, "hidden": hidden}, box, errors, ())
+        return folder
+
+    return write

@@ -18,7 +18,7 @@ LAW = NukerParams(2.0, 2.5, 0.8, 120.0)
 
 @pytest.fixture(scope="module")
 def released(tmp_path_factory):
-    config = TrainingConfig(hidden=(8,), examples=400, label_steps=50, loss_steps=0, batch=32)
+    config = TrainingConfig("corrected", linear_examples=200, hidden=(8,), examples=400, loss_steps=50)
     folder = tmp_path_factory.mktemp("artifacts") / "mine"
     return folder, release(folder, "0.1.0", train(config), points=8)
 
@@ -51,15 +51,13 @@ def test_what_is_written_is_what_is_read(released):
 def test_an_existing_artifact_is_never_overwritten(released):
     folder, _ = released
     before = part_hash(folder)
-    config = TrainingConfig(hidden=(8,), examples=400, label_steps=10, loss_steps=0, batch=32)
     with pytest.raises(ContractError, match="exists already"):
-        release(folder, "0.1.1", train(config), points=2)
+        release(folder, "0.1.1", train(TrainingConfig(linear_examples=50)), points=2)
     assert part_hash(folder) == before
 
 
 def test_nothing_is_left_of_a_failed_write(tmp_path, monkeypatch):
-    config = TrainingConfig(hidden=(8,), examples=400, label_steps=10, loss_steps=0, batch=32)
-    trained = train(config)
+    trained = train(TrainingConfig(linear_examples=50))
     monkeypatch.setattr("nuker_surrogate.artifact._write_validation", lambda *_: (_ for _ in ()).throw(OSError))
     with pytest.raises(OSError):  # noqa: PT011 - raised above, without words
         release(tmp_path / "out", "0.1.0", trained, points=2)
@@ -132,7 +130,7 @@ def test_foreign_weights_with_a_right_hash_are_refused(copy, edit_manifest):
 
 
 def test_layers_of_another_shape_are_refused(copy, edit_manifest):
-    edit_manifest(copy, hidden=[32, 32])
+    edit_manifest(copy, head="corrected", hidden=[32, 32])
     refused(copy, "do not have the manifest's widths")
 
 

@@ -16,19 +16,20 @@ def run(monkeypatch, *arguments):
     return end.value.code or 0
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "list", "show"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "publish", "list", "show"])
 def test_help_has_an_example(command):
     out = runner.invoke(cli.app, [command, "--help"]).output
     assert f"Example: nuker-surrogate {command}" in " ".join(out.split())
 
 
 def test_train_list_show_evaluate(monkeypatch, capfd, tmp_path):
-    small = ("--hidden", "8", "--examples", "400", "--label-steps", "50", "--loss-steps", "50", "--points", "4")
+    small = ("--head", "corrected", "--linear-examples", "200", "--hidden", "8", "--examples", "400")
+    small = (*small, "--label-steps", "50", "--loss-steps", "50", "--points", "4")
     out = tmp_path / "mine"
     assert run(monkeypatch, "train", str(out), "--version", "0.2.0", *small, "--json") == 0
     printed = capfd.readouterr()
     assert json.loads(printed.out)["version"] == "0.2.0"
-    assert "labels 50/50 loss" in printed.err  # plain lines where there is no terminal
+    assert "errors 50/50 loss" in printed.err  # plain lines where there is no terminal
     assert "measuring 5/5" in printed.err
 
     assert run(monkeypatch, "show", str(out)) == 0
@@ -36,7 +37,7 @@ def test_train_list_show_evaluate(monkeypatch, capfd, tmp_path):
 
     assert run(monkeypatch, "evaluate", str(out), "--points", "3", "--faces", "2", "--json") == 0
     table = json.loads(capfd.readouterr().out)
-    assert list(table) == ["ridge", "surrogate 0.2.0", "floor"]
+    assert list(table) == ["ridge", "surrogate 0.2.0 (corrected)", "floor"]
     for rows in table.values():
         assert [row["points"] for row in rows] == ["box"] * 5 + ["faces"] * 5
 
@@ -44,8 +45,41 @@ def test_train_list_show_evaluate(monkeypatch, capfd, tmp_path):
     assert load_surrogate().version in json.loads(capfd.readouterr().out)
 
 
-def test_the_table_names_every_route(monkeypatch, capfd):
-    assert run(monkeypatch, "evaluate", "--points", "3", "--faces", "0") == 0
+def test_publish_list_show(monkeypatch, capfd, tmp_path, write_artifact):
+    url = str(tmp_path / "registry")
+    for version in ("98.0.0", "99.0.0"):
+        write_artifact(tmp_path / version, version)
+    assert run(monkeypatch, "publish", str(tmp_path / "99.0.0"), "--registry", url) == 0
+    assert capfd.readouterr().out == f"published 99.0.0 in {url}\n"
+    monkeypatch.setenv("STEELYARD_SURROGATES", url)
+    assert run(monkeypatch, "publish", str(tmp_path / "98.0.0"), "--json") == 0
+    assert json.loads(capfd.readouterr().out) == {"version": "98.0.0", "registry": url}
+    assert run(monkeypatch, "publish", str(tmp_path / "98.0.0")) == 1
+    assert "98.0.0: exists already" in capfd.readouterr().err
+
+    newest = load_surrogate().version
+    assert run(monkeypatch, "list", "--json") == 0
+    assert json.loads(capfd.readouterr().out)[-3:] == [newest, "98.0.0", "99.0.0"]
+    assert run(monkeypatch, "list") == 0
+    lines = [line.split(maxsplit=1) for line in capfd.readouterr().out.splitlines()]
+    assert lines[-3:] == [[newest, "shipped"], ["98.0.0", f"published in {url}"], ["99.0.0", f"published in {url}"]]
+
+    assert run(monkeypatch, "show", "98.0.0") == 0
+    assert "surrogate 98.0.0: linear head" in capfd.readouterr().out
+    assert run(monkeypatch, "show", "--json") == 0
+    assert json.loads(capfd.readouterr().out)["version"] == newest  # the environment changes no default
+    monkeypatch.delenv("STEELYARD_SURROGATES")
+    assert run(monkeypatch, "show", "--registry", url, "--json") == 0
+    assert json.loads(capfd.readouterr().out)["version"] == "99.0.0"
+    assert run(monkeypatch, "list") == 0
+    assert "published" not in capfd.readouterr().out
+
+
+def test_the_table_names_every_route_and_the_maps_are_drawn(monkeypatch, capfd, tmp_path, write_artifact):
+    other = str(write_artifact(tmp_path / "other", "0.9.0"))
+    maps = tmp_path / "maps.png"
+    assert run(monkeypatch, "evaluate", "--beside", other, "--points", "3", "--faces", "0", "--maps", str(maps)) == 0
+    assert maps.read_bytes().startswith(b"\x89PNG")
     out = capfd.readouterr().out
     assert "ridge" in out
     assert "floor" in out
@@ -56,9 +90,13 @@ def test_the_table_names_every_route(monkeypatch, capfd):
     ("arguments", "words"),
     [
         (("show", "99.0.0"), "99.0.0: is not shipped"),
+        (("publish", "{tmp}/none"), "none is named: give its path or URL"),
+        (("publish", "{tmp}/none", "--registry", "{tmp}/registry"), "is not a surrogate artifact"),
+        (("list", "--registry", "notaprotocol://x"), "Protocol not known"),
         (("evaluate", "--points", "0", "--faces", "0"), "nothing to measure"),
+        (("evaluate", "--from-pc", "30", "--to-pc", "10"), "radii from 30 to 10 pc"),
         (("train", "{tmp}"), "exists already"),
-        (("train", "{tmp}/new", "--head", "tanh"), "head is 'tanh', expected symexp"),
+        (("train", "{tmp}/new", "--head", "tanh"), "head is 'tanh', expected linear"),
         (("train", "{tmp}/new", "--hidden", "a,b"), "--hidden is 'a,b'"),
         (("train", "{tmp}/new", "--version", "one"), "not a semantic version"),
     ],

@@ -5,7 +5,13 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from nuker_surrogate import NukerParams, exact_circular_velocity
-from nuker_surrogate.deprojection import G_PC_KMS2_MSUN, density, enclosed_rule, projection_factor
+from nuker_surrogate.deprojection import (
+    G_PC_KMS2_MSUN,
+    abel_inversion,
+    density,
+    enclosed_rule,
+    projection_factor,
+)
 from nuker_surrogate.law import surface_density_gradient
 from scipy import integrate, special
 
@@ -88,6 +94,57 @@ def test_density_at_the_corners_by_adaptive_quadrature(law):
             integrate.quad(integrand, a, b, epsabs=0, epsrel=1e-10, limit=200)[0] for a, b in pairwise(parts)
         )
         np.testing.assert_allclose(density(radius, params), -integral / np.pi, rtol=TOLERANCE)
+
+
+def hernquist(r):
+    """Density and its derivative, for a = 1 and M = 2 pi (Hernquist 1990, eq. 2)."""
+    return 1 / (r * (1 + r) ** 3), -(1 + 4 * r) / (r**2 * (1 + r) ** 4)
+
+
+def jaffe(r):
+    """The same for a = 1 and M = 4 pi (Jaffe 1983, eq. 3)."""
+    return 1 / (r * (1 + r)) ** 2, -2 * (1 + 2 * r) / (r * (1 + r)) ** 3
+
+
+@pytest.mark.parametrize("law", [hernquist, jaffe])
+def test_projected_hernquist_and_jaffe_spheres_give_back_their_density(law):
+    # The projection's derivative by another quadrature: int rho' cosh^2 + rho cosh / R, on r = R cosh t.
+    t, h = np.linspace(0, 40, 4001, retstep=True)
+    weight = np.full(t.size, 2 * h)
+    weight[0] /= 2
+    cosh = np.cosh(t)
+
+    def gradient(R):
+        out = np.empty(R.shape)
+        for i, row in enumerate(R):
+            rho, slope = law(row[:, None] * cosh)
+            out[i] = (slope * row[:, None] * cosh**2 + rho * cosh) @ weight
+        return out
+
+    r = np.geomspace(0.01, 100, 9)
+    np.testing.assert_allclose(abel_inversion(r, gradient, 0.2), law(r)[0], rtol=TOLERANCE)
+
+
+@pytest.mark.parametrize(
+    ("law", "mass"),
+    [(hernquist, lambda r: 2 * np.pi * (r / (1 + r)) ** 2), (jaffe, lambda r: 4 * np.pi * r / (1 + r))],
+)
+def test_velocities_of_hernquist_and_jaffe_spheres(law, mass):
+    r = np.geomspace(0.1, 100, 9)
+    rule = enclosed_rule(r, 0.5)
+    expected = G_PC_KMS2_MSUN * mass(r) / r
+    np.testing.assert_allclose(rule.circular_velocity_squared(law(rule.m_pc)[0], 1.0), expected, rtol=TOLERANCE)
+
+
+@pytest.mark.parametrize("law", [(2.0, 4.2, 0.5), (10.0, 3.5, 1.2), (0.7, 4.2, 0.001)])
+def test_the_total_mass_is_that_of_baes(law):
+    # Baes (2020, A&A 634, A109): the integral of the profile is a Beta function.
+    alpha, beta, gamma = law
+    a, b = (2 - gamma) / alpha, (beta - 2) / alpha
+    expected = 2 * np.pi * R_B**2 * 2 ** ((beta - gamma) / alpha) / alpha * special.beta(a, b)
+    rule = enclosed_rule([1e9 * R_B], R_B)
+    mass = rule.enclosed_mass(density(rule.m_pc, NukerParams(*law, R_B)))
+    np.testing.assert_allclose(mass, expected, rtol=TOLERANCE)  # beyond that radius lies less than 1e-12
 
 
 def test_shape_and_order_of_the_radii_are_kept():

@@ -1,7 +1,5 @@
 """The shipped surrogate: what it promises, measured again."""
 
-import time
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,28 +36,23 @@ def test_the_error_envelope_of_the_manifest_holds(surrogate, reference):
 def test_it_meets_its_accuracy_target(surrogate):
     for e in surrogate.manifest.errors:
         if e.points == "box" and e.quantity == "circular_velocity":
-            assert e.median < 0.001
-            assert e.p95 < 0.005
-            assert e.p99 < 0.01
+            assert e.median < 0.0003
+            assert e.p95 < 0.0015
+            assert e.p99 < 0.003
         if e.points == "box" and e.quantity == "surface_density":
-            assert e.median < 0.005
-            assert e.p99 < 0.02
+            assert e.median < 0.001
+            assert e.p99 < 0.01
 
 
 @pytest.mark.parametrize("q", [1.0, 0.4])
 def test_the_rotation_curve_is_real_everywhere(surrogate, q):
     # Negative coefficients must not add up to negative v_c^2 anywhere on the grid of widths.
-    # (On the face gamma = 0.001 three laws in a thousand still do, within 2 pc, where the stars weigh nothing.)
-    box = sample_box(3000, np.random.default_rng(11))
+    box = np.concatenate(
+        [corners(), sample_box(2000, np.random.default_rng(11)), sample_box(4000, np.random.default_rng(12), 0.4)]
+    )
     rule = enclosed_rule(np.geomspace(1.0, 1e4, 60), 2.0)
     c = np.asarray(surrogate.coefficients(from_box(box)), np.float64)
     assert (mge_circular_velocity_squared(rule, c, surrogate.sigma_pc, q) > 0).all()
-
-
-def test_loading_is_quick():
-    start = time.perf_counter()
-    load_surrogate()
-    assert time.perf_counter() - start < 0.2
 
 
 def corners():

@@ -1,14 +1,15 @@
 import numpy as np
 import pytest
-from nuker_surrogate.deconvolution import profile_sampling
+from nuker_surrogate.deconvolution import deconvolution_cost, fit_deconvolution
 from nuker_surrogate.deprojection import density, enclosed_rule
 from nuker_surrogate.domain import from_box, sample_box
 from nuker_surrogate.evaluate import worst_errors
+from nuker_surrogate.features import radial_features
 from nuker_surrogate.floor import solve_floor
 from nuker_surrogate.law import NukerParams, surface_density
 from nuker_surrogate.mge import gaussian_masses_pc2, mge_density, mge_surface_density, sigma_grid_pc
 from nuker_surrogate.ridge import ridge_projector
-from nuker_surrogate.targets import loss_targets
+from nuker_surrogate.targets import columns, loss_targets
 from scipy import integrate
 
 SIGMA = sigma_grid_pc()
@@ -39,8 +40,7 @@ def test_the_cusp_scale_is_the_mass_within_the_narrowest_gaussian():
     # A power law holds 2 pi R^2 Sigma / (2 - gamma); the six-point rule is but a scale: 3 % is ample.
     for gamma in (0.001, 0.6, 1.2):
         law = NukerParams(*np.array([[5.0], [gamma + 2], [gamma], [1000.0]]))
-        sampling = profile_sampling(SIGMA)
-        scale = (sampling.profile(law) @ sampling.scale_matrix.T)[0]
+        scale = radial_features(SIGMA).scale(law, np)[0]
         expected = surface_density(SIGMA, law, xp=np)
         expected[0] /= 2 - gamma
         np.testing.assert_allclose(scale, expected, rtol=0.03)
@@ -60,8 +60,7 @@ def _percentiles(coefficients, reference):
 
 def test_the_floor_of_the_basis(reference):
     # 64 Gaussians allow 0.01 / 0.06 / 0.09 % (median / 95 / 99 % of laws); a wrong mass or weight shows at once.
-    sampling = profile_sampling(SIGMA)
-    scale = sampling.profile(reference.params) @ sampling.scale_matrix.T
+    scale = radial_features(SIGMA).scale(reference.params, np)
     solution = solve_floor(loss_targets(SIGMA), reference.params, scale)
     median, p95, p99 = _percentiles(solution.coefficients, reference)
     assert median < 2e-4
@@ -83,4 +82,40 @@ def test_the_ridge_projector_has_the_errors_known_of_it(reference):
 
 def test_widths_must_be_log_uniform():
     with pytest.raises(ValueError, match="log-uniform"):
-        profile_sampling(np.array([1.0, 2.0, 5.0]))
+        radial_features(np.array([1.0, 2.0, 5.0]))
+
+
+def test_the_features_are_profile_and_slope():
+    # Against a central difference, whose own error is 1e-8 at this step.
+    features = radial_features(SIGMA)
+    law = NukerParams(*np.array([[0.7, 9.0], [2.0, 4.1], [0.3, 1.1], [3.0, 700.0]]))
+    seen = features.of(law, np)
+    assert seen.shape == (2, features.n_features)
+    n_c, n_R, step = features.cusp_radius_pc.size, features.R_pc.size, 1e-4
+    ahead, behind = (surface_density(features.R_pc * np.exp(s), columns(law), xp=np) for s in (step, -step))
+    np.testing.assert_allclose(seen[:, n_c : n_c + n_R], surface_density(features.R_pc, columns(law), xp=np))
+    np.testing.assert_allclose(seen[:, n_c + n_R :], (behind - ahead) / (2 * step), rtol=1e-6)
+
+
+def test_the_deconvolution_is_the_least_squares_solution():
+    """No small change of the matrix lowers the cost; a regression of another cost would not stand still there."""
+    features, targets = radial_features(SIGMA), loss_targets(SIGMA)
+    law = from_box(sample_box(1500, np.random.default_rng(4)))
+    matrix = fit_deconvolution(targets, features, law, ridge=1e-9)
+    cost = deconvolution_cost(targets, features, law, matrix).sum()
+    rng = np.random.default_rng(5)
+    for size in (1e-3, 1e-4):
+        change = size * matrix * rng.normal(size=matrix.shape)
+        ahead, behind = (deconvolution_cost(targets, features, law, matrix + sign * change).sum() for sign in (1, -1))
+        assert min(ahead, behind) > cost
+        # A quadratic about its minimum: what is odd in the change vanishes beside what is even.
+        assert abs(ahead - behind) < 0.01 * (ahead + behind - 2 * cost)
+
+
+def test_a_wider_grid_holds_the_cusp(reference):
+    """From 0.1 pc on: within 4 pc the narrowest width no longer stands for all mass inside."""
+    sigma = sigma_grid_pc(24, 0.1, 1e4)
+    targets = loss_targets(sigma)
+    assert targets.R_pc[0] == pytest.approx(0.1)
+    assert targets.R_pc.size == 125
+    assert (targets.profile_weight[targets.R_pc > 0.5] >= 0.1).all()

@@ -55,9 +55,9 @@ class SurrogateArtifact(Contract):
     kind: Literal["surrogate_artifact"] = "surrogate_artifact"
     schema_version: Literal["1.0"] = "1.0"
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$", description="semantic version of the artifact")
-    head: Literal["symexp", "normalised", "corrected"] = Field(
-        description="network output: signed logarithm of the coefficients, coefficients in units of their scale, "
-        "or that on top of a linear deconvolution"
+    head: Literal["linear", "corrected", "normalised", "symexp", "direct"] = Field(
+        description="what gives the coefficients: a linear deconvolution; a network on top of it, or alone in units of "
+        "their scale, of their signed logarithm, or directly"
     )
     hidden: tuple[int, ...] = Field(description="widths of the hidden layers")
     activation: str

@@ -5,6 +5,7 @@
 """
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from itertools import pairwise
@@ -17,15 +18,17 @@ import zarr
 from steelyard_schemas import ContractError, atomic_path, part_hash, read_model, write_model
 from steelyard_schemas.surrogate import ErrorEnvelope, SurrogateArtifact
 
-from nuker_surrogate.deconvolution import ProfileSampling
 from nuker_surrogate.deprojection import Float
 from nuker_surrogate.domain import DOMAIN, NAMES, from_box
 from nuker_surrogate.evaluate import Key
+from nuker_surrogate.features import RadialFeatures
 from nuker_surrogate.heads import INPUTS, Standardisation, Weights
 from nuker_surrogate.surrogate import Surrogate
 
 SHIPPED = Path(__file__).parent / "artifacts"
-_WEIGHTS, _VALIDATION, _MANIFEST = "weights.msgpack", "validation.zarr", "manifest.json"
+MANIFEST = "manifest.json"
+_WEIGHTS, _VALIDATION = "weights.msgpack", "validation.zarr"
+_PAPERS_GRID = "1."  # the major version says which Gaussians: 2 has wider ones
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
@@ -75,23 +78,27 @@ def save_surrogate(
             created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
             code_version=installed_version("nuker-surrogate"),
         )
-        write_model(temporary / _MANIFEST, manifest)
+        write_model(temporary / MANIFEST, manifest)
     return manifest
 
 
-def load_surrogate(which: str | Path | None = None) -> Surrogate:
+def load_surrogate(which: str | Path | None = None, *, registry: str | Path | None = None) -> Surrogate:
     """Load a trained surrogate, after checking every hash of its manifest.
 
     Args:
-        which: a version shipped with this package, e.g. ``"1.0.0"``; the path of an artifact folder; or None
-            for the newest version shipped.
+        which: a version, e.g. ``"1.1.0"``, shipped with this package or else published in the registry; the path of
+            an artifact folder; or None for the newest shipped with the 64 Gaussians of the paper (1.x). Only if
+            `registry` is given is None the newest one published there: the environment alone must not change a fit.
+        registry: path or URL of a registry; by default that of the environment variable STEELYARD_SURROGATES.
 
     Raises:
-        ContractError: (a ValueError) no such artifact, a foreign folder, a part that is missing or altered, or a
-            contract newer than this installation. One line says which.
+        ContractError: (a ValueError) no such artifact, a foreign folder, a part that is missing or altered, a
+            contract newer than this installation, or a registry that cannot be reached. One line says which.
     """
-    folder = find_artifact(which)
-    manifest = read_model(folder / _MANIFEST, SurrogateArtifact)
+    folder = find_artifact(which, registry=registry)
+    manifest = read_model(folder / MANIFEST, SurrogateArtifact)
+    if isinstance(which, str) and _VERSION.fullmatch(which) and manifest.version != which:
+        raise ContractError(folder, f"holds version {manifest.version}, not {which}: its folder was renamed")
     for name, expected in manifest.files.items():
         part = folder / name
         if not part.exists():
@@ -113,25 +120,39 @@ def check_version(version: str) -> None:
         raise ValueError(f"version {version!r} is not a semantic version such as 1.2.0")
 
 
+def in_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Those of the names that are semantic versions, oldest first."""
+    versions = filter(_VERSION.fullmatch, names)
+    return tuple(sorted(versions, key=lambda name: tuple(map(int, name.split(".")))))
+
+
 def shipped_versions() -> tuple[str, ...]:
     """Versions shipped with this package, oldest first."""
-    names = (path.name for path in SHIPPED.glob("*") if _VERSION.fullmatch(path.name))
-    return tuple(sorted(names, key=lambda name: tuple(map(int, name.split(".")))))
+    return in_order(path.name for path in SHIPPED.glob("*"))
 
 
-def find_artifact(which: str | Path | None = None) -> Path:
-    """Folder of a shipped version (the newest by default), or of a path. Raises ContractError if there is none."""
+def find_artifact(which: str | Path | None = None, *, registry: str | Path | None = None) -> Path:
+    """Folder of an artifact; arguments and errors as for `load_surrogate`, but nothing in it is checked."""
     versions = shipped_versions()
-    if which is None or which == "latest":
+    newest = which is None or which == "latest"
+    if newest and registry is None:
         if not versions:
             raise ContractError(SHIPPED.name, "no surrogate is shipped with this package: name a path")
-        return SHIPPED / versions[-1]
+        return SHIPPED / [version for version in versions if version.startswith(_PAPERS_GRID)][-1]
     if isinstance(which, str) and which in versions:
         return SHIPPED / which
-    if isinstance(which, str) and _VERSION.fullmatch(which):
-        raise ContractError(f"surrogate {which}", f"is not shipped; there is {', '.join(versions) or 'none'}")
-    if not (Path(which) / _MANIFEST).is_file():
-        raise ContractError(which, f"is not a surrogate artifact (no {_MANIFEST} in it)")
+    if which is None or newest or (isinstance(which, str) and _VERSION.fullmatch(which)):
+        # Not at the top of the file: it imports this module.
+        from nuker_surrogate.registry import ENVIRONMENT, fetch, registry_url
+
+        if registry_url(registry) is not None:
+            return fetch(None if newest else str(which), registry)
+        there = ", ".join(versions) or "none"
+        raise ContractError(
+            f"surrogate {which}", f"is not shipped; there is {there}; name a registry or set {ENVIRONMENT} for others"
+        )
+    if not (Path(which) / MANIFEST).is_file():
+        raise ContractError(which, f"is not a surrogate artifact (no {MANIFEST} in it)")
     return Path(which)
 
 
@@ -145,8 +166,9 @@ def _pack(weights: Weights) -> bytes:
         {
             "kernels": [plain(kernel) for kernel in weights.kernels],
             "biases": [plain(bias) for bias in weights.biases],
-            "R_pc": plain(weights.sampling.R_pc),
-            "scale_matrix": plain(weights.sampling.scale_matrix),
+            "R_pc": plain(weights.features.R_pc),
+            "cusp_R_pc": plain(weights.features.cusp_radius_pc),
+            "cusp_weight": plain(weights.features.cusp_weight),
             "deconvolution": plain(weights.deconvolution),
         }
     )
@@ -162,14 +184,18 @@ def _unpack(path: Path, manifest: SurrogateArtifact) -> Weights:
             Standardisation(np.array(manifest.input_mean), np.array(manifest.input_scale)),
             tuple(array(kernel) for kernel in data["kernels"]),
             tuple(array(bias) for bias in data["biases"]),
-            ProfileSampling(array(data["R_pc"]), array(data["scale_matrix"])),
+            RadialFeatures(
+                np.array(manifest.sigma_pc), array(data["R_pc"]), array(data["cusp_R_pc"]), array(data["cusp_weight"])
+            ),
             array(data["deconvolution"]),
         )
     except Exception as error:  # msgpack and NumPy share no base for malformed input
         raise ContractError(path, f"holds no weights ({type(error).__name__}: {error})") from error
-    widths = (len(manifest.inputs), *manifest.hidden, len(manifest.sigma_pc))
+    widths = (len(manifest.inputs), *manifest.hidden, len(manifest.sigma_pc)) if manifest.head != "linear" else ()
     if [kernel.shape for kernel in weights.kernels] != list(pairwise(widths)):
         raise ContractError(path, f"its layers do not have the manifest's widths {widths}")
+    if weights.deconvolution.shape != (weights.features.n_features, len(manifest.sigma_pc)):
+        raise ContractError(path, f"its linear map has shape {weights.deconvolution.shape}, not that of its features")
     return weights
 
 

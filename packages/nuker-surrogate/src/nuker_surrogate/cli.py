@@ -1,4 +1,4 @@
-"""Command line: train, evaluate, list and show surrogates. `steelyard surrogate` mounts `app`."""
+"""Command line: train, evaluate, publish, list and show surrogates. `steelyard surrogate` mounts `app`."""
 
 import sys
 from pathlib import Path
@@ -9,7 +9,7 @@ import typer
 from steelyard_schemas import ContractError
 
 from nuker_surrogate import terminal
-from nuker_surrogate.artifact import check_version, load_surrogate, shipped_versions
+from nuker_surrogate.artifact import check_version, in_order, load_surrogate, shipped_versions
 
 app = typer.Typer(
     help="Neural deprojection of the Nuker law into 64 Gaussians.",
@@ -18,19 +18,27 @@ app = typer.Typer(
     add_completion=False,
 )
 
-Artifact = Annotated[
-    str | None, typer.Argument(help="Version shipped, or path of an artifact; the newest if left out.")
+Artifact = Annotated[str | None, typer.Argument(help="Version, or path of an artifact; the newest if left out.")]
+Registry = Annotated[
+    str | None,
+    typer.Option(help="Path or URL (s3://..., gs://...) of a registry; by default that of STEELYARD_SURROGATES."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")]
 
 
-@app.command(epilog="Example: nuker-surrogate train my-surrogate --version 2.0.0 --hidden 128,128")
+@app.command(epilog="Example: nuker-surrogate train my-surrogate --version 2.0.0 --head corrected --hidden 128,128")
 def train(
     out: Annotated[Path, typer.Argument(help="Folder to write the artifact to; must not exist.")],
     version: Annotated[str, typer.Option(help="Semantic version of the artifact.")] = "0.1.0",
-    head: Annotated[str, typer.Option(help="symexp (the paper's), normalised or corrected.")] = "corrected",
-    hidden: Annotated[str, typer.Option(help="Widths of the hidden layers.")] = "64,64,64",
-    examples: Annotated[int, typer.Option(help="Laws to train on.")] = 60_000,
+    head: Annotated[
+        str, typer.Option(help="linear, corrected (by a network), normalised, symexp (the paper's) or direct.")
+    ] = "linear",
+    n_sigma: Annotated[int, typer.Option(help="Number of Gaussians.")] = 64,
+    smallest_pc: Annotated[float, typer.Option(help="Width of the narrowest [pc].")] = 1.0,
+    largest_pc: Annotated[float, typer.Option(help="Width of the widest [pc].")] = 1e4,
+    hidden: Annotated[str, typer.Option(help="Widths of the network's hidden layers.")] = "64,64,64",
+    linear_examples: Annotated[int, typer.Option(help="Laws that the linear map is solved on.")] = 40_000,
+    examples: Annotated[int, typer.Option(help="Laws that the network is trained on.")] = 60_000,
     label_steps: Annotated[int, typer.Option(help="Steps on least-squares labels.")] = 12_000,
     loss_steps: Annotated[int, typer.Option(help="Steps on the errors themselves.")] = 30_000,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 3e-3,
@@ -38,7 +46,10 @@ def train(
     seed: Annotated[int, typer.Option(help="Seed of laws, weights and batches.")] = 0,
     json: Json = False,
 ) -> None:
-    """Train a surrogate, measure it against the exact deprojection, write it as an artifact."""
+    """Train a surrogate, measure it against the exact deprojection, write it as an artifact.
+
+    What is done so far stays in OUT.training.npz: after an interruption the same command goes on.
+    """
     # The training libraries take a second to import; the other commands do without.
     from nuker_surrogate.release import release
     from nuker_surrogate.train import TrainingConfig
@@ -53,6 +64,10 @@ def train(
         raise ValueError(f"--hidden is {hidden!r}, expected widths such as 128,128") from error
     config = TrainingConfig(
         head=head,  # type: ignore[arg-type]  # TrainingConfig checks it and says what is expected
+        n_sigma=n_sigma,
+        smallest_pc=smallest_pc,
+        largest_pc=largest_pc,
+        linear_examples=linear_examples,
         hidden=widths,
         examples=examples,
         label_steps=label_steps,
@@ -60,9 +75,11 @@ def train(
         learning_rate=learning_rate,
         seed=seed,
     )
+    checkpoint = out.with_name(f"{out.name}.training.npz")
     with terminal.progress_lines() as advance:
-        trained = run(config, lambda s, i, n, a, b: advance(s, i, n, f"loss {a:.2e}, held out {b:.2e}"))
+        trained = run(config, terminal.training_progress(advance), checkpoint)
         manifest = release(out, version, trained, points, lambda i, n: advance("measuring", i, n, ""))
+    checkpoint.unlink(missing_ok=True)
     if json:
         terminal.print_json(manifest.model_dump(mode="json"))
     else:
@@ -70,40 +87,101 @@ def train(
         print(f"written to {out}")
 
 
-@app.command(epilog="Example: nuker-surrogate evaluate --points 500 --faces 200")
+@app.command(epilog="Example: nuker-surrogate evaluate --points 500 --faces 200 --maps errors.png")
 def evaluate(
     artifact: Artifact = None,
+    beside: Annotated[list[str] | None, typer.Option(help="Further surrogates on the same laws.")] = None,
     points: Annotated[int, typer.Option(help="Laws uniform in the domain.")] = 500,
     faces: Annotated[int, typer.Option(help="Laws on its faces, edges and corners.")] = 200,
+    from_pc: Annotated[float, typer.Option(help="Innermost radius [pc].")] = 10.0,
+    to_pc: Annotated[float, typer.Option(help="Outermost radius [pc].")] = 3000.0,
+    maps: Annotated[Path | None, typer.Option(help="Picture to write: worst error of v_c over the box.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the laws.")] = 1,
     json: Json = False,
 ) -> None:
-    """Errors against the exact deprojection, beside a ridge projector and the floor that 64 Gaussians allow."""
+    """Errors against the exact deprojection, beside a ridge projector and the floor that the Gaussians allow."""
     from nuker_surrogate.compare import compare
 
     surrogate = load_surrogate(artifact)
+    others = [load_surrogate(other) for other in beside or ()]
     with terminal.progress_lines() as advance:
-        table = compare(surrogate, points, faces, seed, lambda i, n: advance("deprojecting", i, n, ""))
+        comparison = compare(
+            surrogate, others, points, faces, seed, lambda i, n: advance("deprojecting", i, n, ""), (from_pc, to_pc)
+        )
+    if maps is not None:
+        from nuker_surrogate.figures import error_maps
+
+        title = f"surrogate {surrogate.version}: circular velocity, q = 1, {len(comparison.box)} laws"
+        error_maps(comparison.box, comparison.velocity_error, title).savefig(maps, dpi=130)
+    table = comparison.table
     if json:
         terminal.print_json({route: [e.model_dump(mode="json") for e in rows] for route, rows in table.items()})
     else:
         terminal.print_errors(table)
 
 
-@app.command("list", epilog="Example: nuker-surrogate list --json")
-def list_versions(json: Json = False) -> None:
-    """Versions shipped with this package, oldest first."""
+@app.command(epilog="Example: nuker-surrogate ablations docs/surrogate")
+def ablations(
+    out: Annotated[Path, typer.Argument(help="Folder for ablations.md and ablations.png.")],
+    steps: Annotated[int, typer.Option(help="Training steps of each network.", min=2)] = 20_000,
+    examples: Annotated[int, typer.Option(help="Laws that each network is trained on.")] = 30_000,
+    linear_examples: Annotated[int, typer.Option(help="Laws that each linear map is solved on.")] = 40_000,
+    points: Annotated[int, typer.Option(help="Fresh laws to measure the errors on.", min=1)] = 2000,
+    seed: Annotated[int, typer.Option(help="Seed of these laws.")] = 7,
+) -> None:
+    """Train variants of the surrogate and measure them on the same laws: heads, Gaussians, loss, width.
+
+    Takes about ten minutes on two cores. Results so far stay in OUT/parts: the same command goes on after an
+    interruption.
+    """
+    from nuker_surrogate.ablations import run_ablations, variants
+    from nuker_surrogate.figures import ablation_figure
+
+    chosen = variants(steps, examples, linear_examples)
+    with terminal.progress_lines() as advance:
+        rows = run_ablations(out / "parts", points, seed, chosen, advance)
+    ablation_figure(rows).savefig(out / "ablations.png", dpi=130)
+    command = f"nuker-surrogate ablations {out} --steps {steps} --examples {examples} --points {points} --seed {seed}"
+    (out / "ablations.md").write_text(terminal.ablation_page(rows, command, points, steps))
+    print(f"written to {out / 'ablations.md'}")
+
+
+@app.command(epilog="Example: nuker-surrogate publish my-surrogate --registry s3://bucket/surrogates")
+def publish(
+    artifact: Annotated[Path, typer.Argument(help="Folder of the artifact, as `train` wrote it.")],
+    registry: Registry = None,
+    json: Json = False,
+) -> None:
+    """Check an artifact and copy it into a registry, where its version never changes again."""
+    from nuker_surrogate.registry import publish as run
+    from nuker_surrogate.registry import registry_url
+
+    version, url = run(artifact, registry), registry_url(registry)
     if json:
-        terminal.print_json(list(shipped_versions()))
+        terminal.print_json({"version": version, "registry": url})
     else:
-        for version in shipped_versions():
-            print(version)
+        print(f"published {version} in {url}")
+
+
+@app.command("list", epilog="Example: nuker-surrogate list --registry s3://bucket/surrogates")
+def list_versions(registry: Registry = None, json: Json = False) -> None:
+    """Versions shipped with this package or published in a registry, oldest first."""
+    from nuker_surrogate.registry import published_versions, registry_url
+
+    url = registry_url(registry)
+    places = {"shipped": shipped_versions(), f"published in {url}": published_versions(url) if url else ()}
+    versions = in_order({version for found in places.values() for version in found})
+    if json:
+        terminal.print_json(list(versions))
+        return
+    for version in versions:
+        print(f"{version:10} " + ", ".join(place for place, found in places.items() if version in found))
 
 
 @app.command(epilog="Example: nuker-surrogate show 1.0.0")
-def show(artifact: Artifact = None, json: Json = False) -> None:
+def show(artifact: Artifact = None, registry: Registry = None, json: Json = False) -> None:
     """Domain, training and measured errors of a surrogate, after checking its hashes."""
-    manifest = load_surrogate(artifact).manifest
+    manifest = load_surrogate(artifact, registry=registry).manifest
     if json:
         terminal.print_json(manifest.model_dump(mode="json"))
         return

@@ -1,19 +1,20 @@
 """Routes from a Nuker law to 64 Gaussians, side by side on the same laws: ridge, surrogate, least squares."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from steelyard_schemas.surrogate import ErrorEnvelope
 
-from nuker_surrogate.deconvolution import profile_sampling
 from nuker_surrogate.deprojection import Float
 from nuker_surrogate.domain import sample_box
-from nuker_surrogate.evaluate import Tick, envelopes, exact_reference, worst_errors
+from nuker_surrogate.evaluate import RADIUS_MAX_PC, RADIUS_MIN_PC, envelopes, exact_reference, worst_errors
+from nuker_surrogate.features import radial_features
 from nuker_surrogate.floor import solve_floor
 from nuker_surrogate.law import NukerParams, surface_density
 from nuker_surrogate.ridge import ridge_projector
 from nuker_surrogate.surrogate import Surrogate
-from nuker_surrogate.targets import columns, loss_targets
+from nuker_surrogate.targets import Tick, columns, loss_targets
 
 Route = Callable[[NukerParams], Float]
 """From laws with (n,) leaves to (n, n_sigma) coefficients."""
@@ -21,48 +22,86 @@ Route = Callable[[NukerParams], Float]
 FACES = 0.4  # chance of each parameter to lie on a limit: seven laws of eight lie on some face, edge or corner
 
 
-def routes(surrogate: Surrogate) -> dict[str, Route]:
-    """The surrogate between the linear projector of today's peers and the floor that the basis sets."""
+def ridge_route(sigma_pc: Float) -> Route:
+    """The linear projector of today's peers."""
+    projector = ridge_projector(sigma_pc)
+    return lambda params: surface_density(projector.R_pc, columns(params), xp=np) @ projector.matrix.T
+
+
+def surrogate_route(surrogate: Surrogate) -> Route:
+    """A trained surrogate, in the precision JAX is set to."""
+    return lambda params: np.asarray(surrogate.coefficients(params), dtype=np.float64)
+
+
+def floor_route(sigma_pc: Float) -> Route:
+    """A least-squares solve per law: what the Gaussians allow."""
+    features, targets = radial_features(sigma_pc), loss_targets(sigma_pc)
+    return lambda params: solve_floor(targets, params, features.scale(params, np)).coefficients
+
+
+def routes(surrogate: Surrogate, *others: Surrogate) -> dict[str, Route]:
+    """Surrogates between the linear projector of today's peers and the floor that the basis of the first sets."""
     sigma = surrogate.sigma_pc
-    projector, sampling, targets = ridge_projector(sigma), profile_sampling(sigma), loss_targets(sigma)
+    learnt = {f"surrogate {s.version} ({s.manifest.head})": surrogate_route(s) for s in (surrogate, *others)}
+    return {"ridge": ridge_route(sigma), **learnt, "floor": floor_route(sigma)}
 
-    def ridge(params: NukerParams) -> Float:
-        return surface_density(projector.R_pc, columns(params), xp=np) @ projector.matrix.T
 
-    def learnt(params: NukerParams) -> Float:
-        return np.asarray(surrogate.coefficients(params), dtype=np.float64)
+class Comparison(NamedTuple):
+    """Routes measured on the same laws.
 
-    def floor(params: NukerParams) -> Float:
-        scale = sampling.profile(params) @ sampling.scale_matrix.T
-        return solve_floor(targets, params, scale).coefficients
+    Attributes:
+        table: per route its error envelopes.
+        box: (n, 4) the laws.
+        velocity_error: (n,) error of v_c of the first surrogate, q = 1.
+    """
 
-    return {"ridge": ridge, f"surrogate {surrogate.version}": learnt, "floor": floor}
+    table: dict[str, tuple[ErrorEnvelope, ...]]
+    box: Float
+    velocity_error: Float
 
 
 def compare(
-    surrogate: Surrogate, n_box: int, n_faces: int, seed: int, tick: Tick | None = None
-) -> dict[str, tuple[ErrorEnvelope, ...]]:
+    surrogate: Surrogate,
+    others: Sequence[Surrogate],
+    n_box: int,
+    n_faces: int,
+    seed: int,
+    tick: Tick | None = None,
+    R_pc: tuple[float, float] = (RADIUS_MIN_PC, RADIUS_MAX_PC),
+) -> Comparison:
     """Measure every route on fresh laws from the box and from its faces, edges and corners.
 
     Args:
         surrogate: the one to measure.
+        others: further ones, with the same Gaussians.
         n_box: laws uniform in the box; 0 leaves them out.
         n_faces: laws on faces, edges and corners; 0 leaves them out.
         seed: of the laws.
         tick: progress callback over the exact deprojections.
+        R_pc: innermost and outermost radius [pc].
+
+    Raises:
+        ValueError: no laws, no radii, or a surrogate with other Gaussians.
     """
     if n_box < 0 or n_faces < 0 or n_box + n_faces == 0:
         raise ValueError(f"nothing to measure: {n_box} laws in the box and {n_faces} on its faces")
+    if not 0 < R_pc[0] < R_pc[1]:
+        raise ValueError(f"radii from {R_pc[0]:g} to {R_pc[1]:g} pc: expected to ascend from above 0")
+    for other in others:
+        if not np.array_equal(other.sigma_pc, surrogate.sigma_pc):
+            raise ValueError(f"surrogate {other.version} has other Gaussians: evaluate it by itself")
     rng = np.random.default_rng(seed)
     box = np.concatenate([sample_box(n_box, rng), sample_box(n_faces, rng, FACES)])
-    reference = exact_reference(box, tick=tick)
-    table = {}
-    for name, route in routes(surrogate).items():
+    reference = exact_reference(box, tick, R_pc=R_pc)
+    table, velocity_error = {}, np.empty(0)
+    for number, (name, route) in enumerate(routes(surrogate, *others).items()):
         errors = worst_errors(route(reference.params), surrogate.sigma_pc, reference)
         parts: list[ErrorEnvelope] = []
         if n_box:
-            parts += envelopes({key: e[:n_box] for key, e in errors.items()}, box[:n_box], "box")
+            parts += envelopes({key: e[:n_box] for key, e in errors.items()}, box[:n_box], "box", R_pc)
         if n_faces:
-            parts += envelopes({key: e[n_box:] for key, e in errors.items()}, box[n_box:], "faces")
+            parts += envelopes({key: e[n_box:] for key, e in errors.items()}, box[n_box:], "faces", R_pc)
         table[name] = tuple(parts)
-    return table
+        if number == 1:
+            velocity_error = errors["circular_velocity", 1.0]
+    return Comparison(table, box, velocity_error)

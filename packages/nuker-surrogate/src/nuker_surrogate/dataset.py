@@ -6,13 +6,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nuker_surrogate.deconvolution import ProfileSampling, fit_deconvolution, profile_sampling
 from nuker_surrogate.deprojection import Float
 from nuker_surrogate.domain import DOMAIN, from_box, limits, sample_box
+from nuker_surrogate.features import RadialFeatures
 from nuker_surrogate.floor import solve_floor
 from nuker_surrogate.heads import Head, Standardisation, network_inputs, symlog
-from nuker_surrogate.mge import sigma_grid_pc
-from nuker_surrogate.targets import Targets, loss_targets
+from nuker_surrogate.targets import Targets
 
 
 class Examples(NamedTuple):
@@ -40,60 +39,70 @@ class Problem(NamedTuple):
 
     examples: Examples
     targets: Targets
-    sigma_pc: Float
     standardisation: Standardisation
-    sampling: ProfileSampling
+    features: RadialFeatures
     deconvolution: Float
     unwhiten: Float
     offset: Float
 
 
-def build_problem(head: Head, n: int, seed: int, *, faces: float, label_ridge: float, linear_ridge: float) -> Problem:
-    """Draw laws, solve for their coefficients, fit the linear part and the output coordinates.
+def draw_laws(n: int, rng: np.random.Generator, faces: float) -> Float:
+    """(n, 4) box coordinates of laws to train on.
 
-    A fifth of the laws has log-uniform alpha: below alpha = 1 the law varies with its logarithm.
+    A fifth of them has log-uniform alpha: below alpha = 1 the law varies with its logarithm.
     """
-    rng = np.random.default_rng(seed)
-    sigma = sigma_grid_pc()
-    targets, sampling = loss_targets(sigma), profile_sampling(sigma)
     box = sample_box(n, rng, faces)
     box[: n // 5, 0] = np.exp(rng.uniform(np.log(DOMAIN.alpha.low), np.log(DOMAIN.alpha.high), n // 5))
-    params = from_box(box)
-    values = sampling.profile(params)
-    scale = values @ sampling.scale_matrix.T
+    return box
+
+
+def build_problem(
+    head: Head,
+    targets: Targets,
+    features: RadialFeatures,
+    deconvolution: Float,
+    n: int,
+    seed: int,
+    *,
+    faces: float,
+    label_ridge: float,
+) -> Problem:
+    """Draw laws, solve for their coefficients, choose the output coordinates."""
+    params = from_box(draw_laws(n, np.random.default_rng(seed), faces))
+    scale, linear = features.scale(params, np), features.of(params, np) @ deconvolution
     solution = solve_floor(targets, params, scale, label_ridge)
-    if head == "corrected":
-        matrix = fit_deconvolution(values, scale, solution.coefficients, linear_ridge)
-    else:
-        matrix = np.zeros((sigma.size, sampling.R_pc.size))
-    linear = values @ matrix.T
-    if head == "symexp":
-        raw, metric = symlog(solution.coefficients), np.eye(sigma.size)
-    else:
-        raw, metric = (solution.coefficients - linear) / scale, solution.mean_normal
-    whiten, unwhiten, offset = _output_coordinates(raw, metric)
-    standardisation = _standardisation()
+    match head:
+        case "symexp":
+            raw, metric = symlog(solution.coefficients), np.eye(scale.shape[1])
+        case "direct":
+            raw, metric = solution.coefficients, np.eye(scale.shape[1])
+        case _:
+            raw, metric = (solution.coefficients - linear) / scale, solution.mean_normal
+    # The corrected head starts from its linear part alone, which the labels' mean would spoil.
+    mean = np.zeros(scale.shape[1]) if head == "corrected" else raw.mean(axis=0)
+    whiten, unwhiten = _output_coordinates(raw - mean, metric)
+    standardisation = input_standardisation()
     parts = (
         network_inputs(params, standardisation),
-        (raw - offset) @ whiten,
+        (raw - mean) @ whiten,
         scale,
         linear,
         targets.profile(params),
         targets.mass_pc2(params),
     )
     examples = Examples(*(jnp.asarray(part, jnp.float32) for part in parts))
-    return Problem(examples, targets, sigma, standardisation, sampling, matrix, unwhiten, offset)
+    return Problem(examples, targets, standardisation, features, deconvolution, unwhiten, mean)
 
 
-def _output_coordinates(raw: Float, metric: Float) -> tuple[Float, Float, Float]:
-    """Coordinates of mean 0 and mean squared length 1 in which the mean cost is the squared length."""
-    offset = raw.mean(axis=0)
+def _output_coordinates(raw: Float, metric: Float) -> tuple[Float, Float]:
+    """Maps to and from coordinates of mean squared length 1 in which the mean cost is the squared length."""
     root = np.linalg.cholesky(metric)
-    spread = np.sqrt((((raw - offset) @ root) ** 2).sum(axis=1).mean())
-    return root / spread, np.linalg.inv(root) * spread, offset
+    spread = np.sqrt(((raw @ root) ** 2).sum(axis=1).mean())
+    return root / spread, np.linalg.inv(root) * spread
 
 
-def _standardisation() -> Standardisation:
+def input_standardisation() -> Standardisation:
+    """Centre and half-width of the box in each input."""
     low, high = limits()
     low, high = np.append(low, np.log10(low[0])), np.append(high, np.log10(high[0]))
     return Standardisation((low + high) / 2, (high - low) / 2)

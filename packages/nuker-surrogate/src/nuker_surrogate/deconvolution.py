@@ -1,76 +1,72 @@
-"""A trained linear deconvolution: the part of the mapping that is the same for every law.
+"""The linear deconvolution: one matrix from a law's features to its coefficients, for all laws.
 
-On a logarithmic axis the expansion is a convolution of the coefficients with a fixed kernel, so its inverse is
-linear in the profile wherever the profile is smooth, and it moves with the break. Ridge regression (`ridge`)
-looks for that inverse in absolute errors, which a profile spanning fifteen decades does not forgive; here each
-coefficient has its own regression, in units of its own size, on least-squares solutions over the whole box.
+On a logarithmic axis the expansion is a convolution of the coefficients with a fixed kernel, so its inverse is linear
+in the profile. Ridge regression (`ridge`) looks for that inverse in absolute errors, which a profile spanning fifteen
+decades does not forgive. Here the errors are relative, each law's profile and enclosed mass against the exact ones,
+over the whole box of laws. That too is a linear least-squares problem, with one unknown per entry of the matrix, and
+so it is solved, not descended on.
 """
 
-from typing import NamedTuple
-
 import numpy as np
+import scipy.linalg
 
 from nuker_surrogate.deprojection import Float
-from nuker_surrogate.law import NukerParams, surface_density
-from nuker_surrogate.targets import columns
+from nuker_surrogate.features import RadialFeatures
+from nuker_surrogate.law import NukerParams
+from nuker_surrogate.targets import Targets, Tick, batches
 
-_BEYOND = 8  # radii beyond either end of the widths: what lies there is folded into the last Gaussians
-_CUSP_NODES = 6
-_CUSP_DEPTH = 20.0  # in ln R; less than 1e-6 of the mass within the narrowest Gaussian lies deeper
-
-
-class ProfileSampling(NamedTuple):
-    """Radii at which the law is evaluated, and the scale of the coefficients made from these values.
-
-    Attributes:
-        R_pc: (n_R,) radii [pc].
-        scale_matrix: (n, n_R); times the profile it is the expected size of each coefficient: the law at the
-            Gaussian's width, and for the narrowest one the mean over all mass within (a steep cusp holds up to
-            two hundred times more than its last Gaussian would).
-    """
-
-    R_pc: Float
-    scale_matrix: Float
-
-    def profile(self, params: NukerParams) -> Float:
-        """(n, n_R) surface density of the laws with (n,) leaves, for Sigma_b = 1."""
-        return surface_density(self.R_pc, columns(params), xp=np)
+_DAMPING = 3e-14  # relative to each unknown's own curvature; thirty times more, and the tail of the errors doubles
+_SAFER = 10.0  # factor on it where rounding has made the curvature indefinite
 
 
-def profile_sampling(sigma_pc: Float) -> ProfileSampling:
-    """Sampling for log-uniform widths: the widths themselves, eight radii beyond each end, and the cusp."""
-    step = np.log(sigma_pc[1] / sigma_pc[0])
-    if not np.allclose(np.diff(np.log(sigma_pc)), step, rtol=1e-6):
-        raise ValueError("profile_sampling: sigma_pc must be log-uniform")
-    n = sigma_pc.size
-    regular = sigma_pc[0] * np.exp(step * np.arange(-_BEYOND, n + _BEYOND))
-    # int Sigma R^2 dlnR inwards of the first width, ln R = ln sigma_1 - depth v^2: even in v, dense at the outside.
-    v, w = np.polynomial.legendre.leggauss(_CUSP_NODES)
-    v, w = (v + 1) / 2, w / 2
-    cusp = sigma_pc[0] * np.exp(-_CUSP_DEPTH * v**2)
-    scale = np.zeros((n, regular.size + cusp.size))
-    scale[np.arange(1, n), np.arange(_BEYOND + 1, _BEYOND + n)] = 1.0
-    scale[0, regular.size :] = 2 * _CUSP_DEPTH * v * w * (cusp / sigma_pc[0]) ** 2
-    return ProfileSampling(np.concatenate([regular, cusp]), scale)
-
-
-def fit_deconvolution(profile: Float, scale: Float, coefficients: Float, ridge: float = 1e-4) -> Float:
-    """Regress each coefficient, in units of its scale, on the profile.
+def fit_deconvolution(
+    targets: Targets, features: RadialFeatures, params: NukerParams, ridge: float, tick: Tick | None = None
+) -> Float:
+    """Minimise the weighted squared relative errors of profile and enclosed mass, summed over laws.
 
     Args:
-        profile: (n_laws, n_R) profiles.
-        scale: (n_laws, n) scale of the coefficients.
-        coefficients: (n_laws, n) what to reproduce.
-        ridge: damping of the regression; it bounds the cancellation, hence the rounding in single precision.
+        targets: radii, weights and bases.
+        features: what the matrix is applied to.
+        params: laws, with (n,) leaves; ten thousand or more, lest sharp breaks between them be missed.
+        ridge: weight of a coefficient, in units of its scale, against a relative error of one at one radius. It
+            bounds the cancellation between coefficients, hence the rounding in single precision.
+        tick: progress callback over the laws.
 
     Returns:
-        (n, n_R) matrix: coefficients = matrix @ profile.
+        (n_features, n_sigma) matrix: coefficients = features @ matrix.
     """
-    matrix = np.empty((scale.shape[1], profile.shape[1]))
-    for row, unit, wanted in zip(matrix, scale.T, coefficients.T, strict=True):
-        features = profile / unit[:, None]
-        size = np.sqrt((features**2).mean(axis=0))
-        features /= size
-        normal = features.T @ features / unit.size + ridge**2 * np.eye(size.size)
-        row[:] = np.linalg.solve(normal, features.T @ (wanted / unit) / unit.size) / size
-    return matrix
+    n, n_sigma = features.n_features, features.sigma_pc.size
+    curvature, gradient = np.zeros((n * n, n_sigma * n_sigma)), np.zeros((n, n_sigma))
+    for batch, some in batches(params):
+        rows, scale, seen = targets.relative_rows(some), features.scale(some, np), features.of(some, np)
+        normal = rows.transpose(0, 2, 1) @ rows + ridge**2 * np.eye(n_sigma) / scale[:, :, None] ** 2
+        pairs = (seen[:, :, None] * seen[:, None, :]).reshape(len(seen), -1)
+        curvature += pairs.T @ normal.reshape(len(seen), -1)
+        gradient += seen.T @ (rows.transpose(0, 2, 1) @ targets.right)
+        if tick is not None:
+            tick(min(batch.stop, np.size(params.alpha)), np.size(params.alpha))
+    unknowns = curvature.reshape(n, n, n_sigma, n_sigma).transpose(0, 2, 1, 3).reshape(n * n_sigma, -1)
+    return _solve(unknowns, gradient.ravel()).reshape(n, n_sigma)
+
+
+def deconvolution_cost(targets: Targets, features: RadialFeatures, params: NukerParams, matrix: Float) -> Float:
+    """(n,) weighted sum of squared relative errors of each law."""
+    parts = []
+    for _, some in batches(params):
+        c = features.of(some, np) @ matrix
+        parts.append(((np.einsum("nri,ni->nr", targets.relative_rows(some), c) - targets.right) ** 2).sum(axis=1))
+    return np.concatenate(parts)
+
+
+def _solve(curvature: Float, gradient: Float) -> Float:
+    unit = 1 / np.sqrt(np.diag(curvature))
+    scaled = curvature * unit[:, None] * unit
+    damping = _DAMPING
+    while True:
+        scaled[np.diag_indices_from(scaled)] = 1 + damping
+        try:
+            factor = scipy.linalg.cho_factor(scaled, lower=True, check_finite=False)
+        except np.linalg.LinAlgError:
+            damping *= _SAFER
+        else:
+            return scipy.linalg.cho_solve(factor, gradient * unit) * unit

@@ -9,6 +9,7 @@ Float64 NumPy throughout, whatever JAX's precision setting is. Both integrands a
 errors are relative errors: 1e-9 or better for alpha up to 10, at any radius.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -95,23 +96,37 @@ def _panels(edges: Float, n: int) -> tuple[Float, Float]:
 def density(m_pc: ArrayLike, params: NukerParams, projection: float = 1.0, sigma_b: float = 1.0) -> Float:
     """Intrinsic density [Msun / pc^3] of one Nuker law on the spheroids of semi-major axis m.
 
-    The Abel integral with k = m cosh t has an even integrand, analytic in a strip, so the trapezoidal rule
-    converges exponentially; its step follows the break, whose singularity lies at Im ln k = pi / alpha.
-
     Args:
         m_pc: (n,) semi-major axes [pc], > 0.
         params: one shape (scalar leaves).
         projection: ``sqrt(sin^2 i + cos^2 i / q^2)``, see `projection_factor`; 1 for a sphere.
         sigma_b: surface density at the break [Msun / pc^2].
     """
-    m = np.asarray(m_pc, dtype=np.float64)
     shape = NukerParams(*(float(leaf) for leaf in params))
-    step = min(0.3, 0.65 / shape.alpha)
+
+    def gradient(k: Float) -> Float:
+        return surface_density_gradient(k, shape, xp=np)
+
+    # The break's singularity lies at Im ln k = pi / alpha.
+    return projection * sigma_b * abel_inversion(m_pc, gradient, min(0.3, 0.65 / shape.alpha))
+
+
+def abel_inversion(m_pc: ArrayLike, gradient: Callable[[Float], Float], step: float) -> Float:
+    """Density [Msun / pc^3] of the sphere whose surface density has this derivative.
+
+    With k = m cosh t the integrand is even and analytic in a strip, so that the trapezoidal rule converges
+    exponentially.
+
+    Args:
+        m_pc: (n,) radii [pc], > 0.
+        gradient: dSigma/dk [Msun / pc^3] at k [pc], any shape; it has to fall faster than 1/k.
+        step: of the trapezoidal rule, well below the distance of the integrand's singularities from the real axis.
+    """
+    m = np.asarray(m_pc, dtype=np.float64)
     t = np.arange(0.0, _ABEL_TAIL, step)
     weight = np.full(t.size, step)
     weight[0] /= 2
-    k = m[..., None] * np.cosh(t)
-    return -(projection * sigma_b / np.pi) * (surface_density_gradient(k, shape, xp=np) @ weight)
+    return -(gradient(m[..., None] * np.cosh(t)) @ weight) / np.pi
 
 
 def projection_factor(q: float, inclination: float) -> float:

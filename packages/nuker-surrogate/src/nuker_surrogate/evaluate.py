@@ -1,6 +1,5 @@
 """Errors against the exact deprojection, as dynamics feels them: the worst one over 10 pc - 3 kpc, per law."""
 
-from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ from nuker_surrogate.deprojection import EnclosedRule, Float, density, enclosed_
 from nuker_surrogate.domain import DOMAIN, NAMES, from_box
 from nuker_surrogate.law import NukerParams, surface_density
 from nuker_surrogate.mge import gaussian_profiles, mge_density
-from nuker_surrogate.targets import columns
+from nuker_surrogate.targets import Tick, columns
 
 Quantity = Literal["surface_density", "enclosed_mass", "circular_velocity"]
 
@@ -47,19 +46,22 @@ class Reference(NamedTuple):
         return from_box(self.box)
 
 
-Tick = Callable[[int, int], None]
-"""Called as ``tick(done, total)``."""
-
-
-def exact_reference(box: Float, n_R: int = 41, tick: Tick | None = None) -> Reference:
+def exact_reference(
+    box: Float,
+    tick: Tick | None = None,
+    *,
+    n_R: int = 41,
+    R_pc: tuple[float, float] = (RADIUS_MIN_PC, RADIUS_MAX_PC),
+) -> Reference:
     """Deproject laws exactly (about 10 ms each).
 
     Args:
         box: (n, 4) box coordinates, see `domain`.
-        n_R: number of log-uniform radii from 10 pc to 3 kpc.
         tick: progress callback.
+        n_R: number of log-uniform radii.
+        R_pc: the innermost and the outermost of them [pc].
     """
-    rule = enclosed_rule(np.geomspace(RADIUS_MIN_PC, RADIUS_MAX_PC, n_R), DOMAIN.r_b_pc.low)
+    rule = enclosed_rule(np.geomspace(*R_pc, n_R), DOMAIN.r_b_pc.low)
     params = from_box(box)
     rho = np.empty((len(box), rule.m_pc.size))
     for i, law in enumerate(zip(*params, strict=True)):
@@ -95,7 +97,10 @@ def _dynamics(rule: EnclosedRule, rho: Float) -> dict[Key, Float]:
 
 
 def envelopes(
-    errors: dict[Key, Float], box: Float, points: Literal["box", "faces"] = "box"
+    errors: dict[Key, Float],
+    box: Float,
+    points: Literal["box", "faces"] = "box",
+    R_pc: tuple[float, float] = (RADIUS_MIN_PC, RADIUS_MAX_PC),
 ) -> tuple[ErrorEnvelope, ...]:
     """Distribution of the errors of `worst_errors` over the laws, for a manifest.
 
@@ -103,6 +108,7 @@ def envelopes(
         errors: from `worst_errors`.
         box: (n, 4) the laws.
         points: how they were drawn: uniform in the box, or on its faces, edges and corners.
+        R_pc: innermost and outermost radius over which the errors are the worst [pc].
     """
     out = []
     for (quantity, q), values in errors.items():
@@ -114,8 +120,8 @@ def envelopes(
                 quantity=quantity,
                 q=q,
                 points=points,
-                radius_min_pc=RADIUS_MIN_PC,
-                radius_max_pc=RADIUS_MAX_PC,
+                radius_min_pc=R_pc[0],
+                radius_max_pc=R_pc[1],
                 n_points=values.size,
                 median=median,
                 p95=p95,

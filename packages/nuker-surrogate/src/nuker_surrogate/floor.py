@@ -9,9 +9,7 @@ import numpy as np
 
 from nuker_surrogate.deprojection import Float
 from nuker_surrogate.law import NukerParams
-from nuker_surrogate.targets import Targets
-
-_BATCH = 1000  # laws at a time: 100 MB of normal equations
+from nuker_surrogate.targets import Targets, batches
 
 
 class FloorSolution(NamedTuple):
@@ -38,21 +36,10 @@ def solve_floor(targets: Targets, params: NukerParams, scale: Float, ridge: floa
             better; large ones give coefficients that are smaller and smoother in the parameters.
     """
     parts, normal = [], np.zeros((scale.shape[1],) * 2)
-    right = np.concatenate([targets.profile_weight, targets.mass_weight])
-    for start in range(0, scale.shape[0], _BATCH):
-        batch = slice(start, start + _BATCH)
-        some = NukerParams(*(np.asarray(leaf)[batch] for leaf in params))
-        profile, mass = targets.profile(some), targets.mass_pc2(some)
-        rows = np.concatenate(
-            [
-                targets.profile_basis * (targets.profile_weight / profile)[:, :, None],
-                targets.mass_basis_pc2 * (targets.mass_weight / mass)[:, :, None],
-            ],
-            axis=1,
-        )
-        rows *= scale[batch, None, :]
+    for batch, some in batches(params):
+        rows = targets.relative_rows(some) * scale[batch, None, :]
         rows_t = rows.transpose(0, 2, 1)
         matrix = rows_t @ rows + ridge**2 * np.eye(scale.shape[1])
         normal += matrix.sum(axis=0)
-        parts.append(np.linalg.solve(matrix, (rows_t @ right)[..., None])[..., 0] * scale[batch])
+        parts.append(np.linalg.solve(matrix, (rows_t @ targets.right)[..., None])[..., 0] * scale[batch])
     return FloorSolution(np.concatenate(parts), normal / scale.shape[0])

@@ -3,17 +3,18 @@
 No training library is needed here, so that loading a surrogate stays cheap.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nuker_surrogate.deconvolution import ProfileSampling
 from nuker_surrogate.domain import to_box
-from nuker_surrogate.law import Array, NukerParams, surface_density
+from nuker_surrogate.features import RadialFeatures
+from nuker_surrogate.law import Array, NukerParams
 
-Head = Literal["symexp", "normalised", "corrected"]
+Head = Literal["linear", "corrected", "normalised", "symexp", "direct"]
+HEADS: tuple[Head, ...] = get_args(Head)
 
 INPUTS = ("alpha", "beta_minus_gamma", "gamma", "log10_r_b_pc", "log10_alpha")
 
@@ -30,16 +31,16 @@ class Weights(NamedTuple):
 
     Attributes:
         standardisation: of the inputs.
-        kernels: one (n_in, n_out) array per layer.
+        kernels: one (n_in, n_out) array per layer of the network; none for the `linear` head.
         biases: one (n_out,) array per layer.
-        sampling: where the law is evaluated, and the scale of the coefficients.
-        deconvolution: (n, n_R) linear part of the `corrected` head; zero for the others.
+        features: where the law is evaluated.
+        deconvolution: (n_features, n) linear part of the `linear` and `corrected` heads; zero for the others.
     """
 
     standardisation: Standardisation
     kernels: tuple[Array, ...]
     biases: tuple[Array, ...]
-    sampling: ProfileSampling
+    features: RadialFeatures
     deconvolution: Array
 
 
@@ -72,26 +73,38 @@ def combine(head: Head, raw: Array, scale: Array, linear: Array) -> Array:
     """Coefficients (..., n) for Sigma_b = 1.
 
     Args:
-        head: ``symexp``: the network gives their signed logarithm, as in the paper. ``normalised``: it gives them
-            in units of their scale. ``corrected``: it gives, in that unit, what the linear deconvolution misses.
+        head: ``linear``: the linear deconvolution, without a network. ``corrected``: the network gives, in units of
+            the coefficients' scale, what that misses. ``normalised``: it gives the coefficients in that unit.
+            ``symexp``: it gives their signed logarithm, as in the paper. ``direct``: it gives them as they are.
         raw: (..., n) output of the network.
         scale: (..., n) expected size of the coefficients.
         linear: (..., n) the linear deconvolution.
     """
-    if head == "symexp":
-        return symexp(raw)
-    return scale * raw if head == "normalised" else linear + scale * raw
+    match head:
+        case "linear":
+            return linear
+        case "corrected":
+            return linear + scale * raw
+        case "normalised":
+            return scale * raw
+        case "symexp":
+            return symexp(raw)
+        case "direct":
+            return raw
 
 
 def coefficients(head: Head, weights: Weights, params: NukerParams) -> Array:
     """Coefficients (..., n) of laws anywhere, inside the trained domain or not; see `combine`."""
     dtype = jnp.result_type(float, *(jnp.asarray(leaf).dtype for leaf in params))
-    params = NukerParams(*(jnp.asarray(leaf, dtype) for leaf in params))
-    kernels, biases, sampling, matrix = jax.tree.map(
-        lambda leaf: jnp.asarray(leaf, dtype),
-        (weights.kernels, weights.biases, weights.sampling, weights.deconvolution),
-    )
-    raw = dense(kernels, biases, network_inputs(params, weights.standardisation))
-    leaves = NukerParams(*(leaf[..., None] for leaf in params))
-    profile = surface_density(sampling.R_pc, leaves)
-    return combine(head, raw, profile @ sampling.scale_matrix.T, profile @ matrix.T)
+    params = NukerParams(*jnp.broadcast_arrays(*(jnp.asarray(leaf, dtype) for leaf in params)))
+    linear = scale = raw = jnp.zeros((), dtype)
+    if head in ("linear", "corrected"):
+        # Accelerators would round the products to 10 or 19 bits, and neighbouring coefficients cancel.
+        matrix = jnp.asarray(weights.deconvolution, dtype)
+        linear = jnp.matmul(weights.features.of(params), matrix, precision=jax.lax.Precision.HIGHEST)
+    if head in ("corrected", "normalised"):
+        scale = weights.features.scale(params)
+    if head != "linear":
+        kernels, biases = jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), (weights.kernels, weights.biases))
+        raw = dense(kernels, biases, network_inputs(params, weights.standardisation))
+    return combine(head, raw, scale, linear)

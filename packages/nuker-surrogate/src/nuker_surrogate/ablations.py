@@ -1,0 +1,150 @@
+"""What each part of the surrogate is worth: variants trained alike and measured on the same laws, in one run.
+
+The questions are those of Yantovski-Barth et al. (2025, arXiv:2511.20746): signed logarithm against the coefficients
+themselves, fewer Gaussians, the mass in the loss, the width of the network; and the linear map without a network.
+"""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from steelyard_schemas import atomic_path
+
+from nuker_surrogate import heads
+from nuker_surrogate.artifact import load_surrogate
+from nuker_surrogate.compare import Route, floor_route, ridge_route, surrogate_route
+from nuker_surrogate.deprojection import Float
+from nuker_surrogate.domain import sample_box
+from nuker_surrogate.evaluate import Reference, exact_reference, worst_errors
+from nuker_surrogate.law import NukerParams
+from nuker_surrogate.mge import sigma_grid_pc
+from nuker_surrogate.train import TrainingConfig, train
+
+Advance = Callable[[str, int, int, str], None]
+PERCENTILES = (50, 95, 99, 100)
+
+
+class Variant(NamedTuple):
+    """One row of the table."""
+
+    name: str
+    question: str
+    config: TrainingConfig
+
+
+class Row(NamedTuple):
+    """What was measured of a variant; errors as fractions at `PERCENTILES`."""
+
+    name: str
+    question: str
+    n_parameters: int
+    training_s: float
+    circular_velocity: tuple[float, ...]
+    surface_density: tuple[float, ...]
+
+
+def variants(steps: int, examples: int, linear_examples: int) -> tuple[Variant, ...]:
+    """The variants, their networks trained for `steps` steps: three tenths on labels, the rest on errors."""
+    linear = TrainingConfig(linear_examples=linear_examples)
+    network = dataclasses.replace(
+        linear, examples=examples, label_steps=max(1, 3 * steps // 10), loss_steps=max(1, 7 * steps // 10)
+    )
+
+    def head(name: heads.Head, **changes: object) -> TrainingConfig:
+        return dataclasses.replace(network, head=name, **changes)  # type: ignore[arg-type]
+
+    kinds = (
+        ("corrected: linear map and network", head("corrected", loss_steps=steps)),
+        ("normalised network", head("normalised")),
+        ("symexp network (the paper's head)", head("symexp")),
+        ("direct network", head("direct")),
+    )
+    return (
+        Variant("linear map", "head", linear),
+        *(Variant(name, "head", config) for name, config in kinds),
+        *(
+            Variant(f"linear map, {n} Gaussians", "number of Gaussians", _with(linear, n_sigma=n))
+            for n in (48, 32, 16)
+        ),
+        Variant("linear map, no mass in the loss", "mass term", _with(linear, mass_weight=0.0)),
+        Variant("symexp network, no mass in the loss", "mass term", head("symexp", mass_weight=0.0)),
+        *(Variant(f"symexp network, width {n}", "width", head("symexp", hidden=(n, n, n))) for n in (16, 32, 128)),
+    )
+
+
+def _with(config: TrainingConfig, **changes: object) -> TrainingConfig:
+    return dataclasses.replace(config, **changes)  # type: ignore[arg-type]
+
+
+def run_ablations(
+    folder: Path, points: int, seed: int, chosen: tuple[Variant, ...], advance: Advance
+) -> tuple[Row, ...]:
+    """Train and measure every variant, beside the ridge projector, the shipped surrogate and the floor.
+
+    Each result is kept in `folder` as soon as it is known; a run that was interrupted goes on from there.
+
+    Args:
+        folder: where results are kept.
+        points: fresh laws, uniform in the box.
+        seed: of these laws.
+        chosen: from `variants`.
+        advance: progress callback.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    box = sample_box(points, np.random.default_rng(seed))
+    reference = exact_reference(box, tick=lambda i, n: advance("deprojecting", i, n, ""))
+    sigma = sigma_grid_pc()
+    shipped = load_surrogate()
+    known: tuple[tuple[str, int, Route], ...] = (
+        ("ridge projector", 0, ridge_route(sigma)),
+        (f"shipped surrogate {shipped.version}", 0, surrogate_route(shipped)),
+        ("floor: a solve per law", 0, floor_route(sigma)),
+    )
+    rows = [_row(name, "beside", n, 0.0, route(reference.params), sigma, reference) for name, n, route in known]
+    for variant in chosen:
+        rows.append(_kept(folder, variant, points, seed, reference, advance))
+    return tuple(rows)
+
+
+def _kept(folder: Path, variant: Variant, points: int, seed: int, reference: Reference, advance: Advance) -> Row:
+    stem = "".join(c if c.isalnum() else "-" for c in variant.name)
+    path, identity = folder / f"{stem}.json", repr((points, seed, sorted(variant.config.as_dict().items())))
+    if path.exists():
+        kept: dict[str, Any] = json.loads(path.read_text())
+        if kept.pop("identity") == identity:
+            fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in kept.items()}
+            return Row(**fields)
+    checkpoint = folder / f"{stem}.training.npz"
+
+    def tell(stage: str, done: int, total: int, loss: float | None, held_out: float | None) -> None:
+        advance(f"{variant.name}: {stage}", done, total, "" if held_out is None else f"held out {held_out:.2e}")
+
+    began = time.perf_counter()
+    trained = train(variant.config, tell, checkpoint)
+    spent = time.perf_counter() - began
+    weights = trained.weights
+    c = np.asarray(heads.coefficients(variant.config.head, weights, _single(reference.params)), np.float64)
+    arrays = (*weights.kernels, *weights.biases, weights.deconvolution)
+    n = sum(a.size for a in arrays if np.any(a))
+    row = _row(variant.name, variant.question, n, spent, c, weights.features.sigma_pc, reference)
+    with atomic_path(path, overwrite=True) as temporary:
+        temporary.write_text(json.dumps(row._asdict() | {"identity": identity}, indent=2) + "\n")
+    checkpoint.unlink(missing_ok=True)
+    return row
+
+
+def _single(params: NukerParams) -> NukerParams:
+    return NukerParams(*(np.asarray(leaf, np.float32) for leaf in params))
+
+
+def _row(name: str, question: str, n: int, seconds: float, c: Float, sigma_pc: Float, reference: Reference) -> Row:
+    errors = worst_errors(np.nan_to_num(c), sigma_pc, reference)
+    velocity, density = (
+        tuple(float(x) for x in np.percentile(errors[key, 1.0], PERCENTILES))
+        for key in ("circular_velocity", "surface_density")
+    )
+    return Row(name, question, n, seconds, velocity, density)

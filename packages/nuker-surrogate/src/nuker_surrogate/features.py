@@ -1,0 +1,84 @@
+"""What the heads see of a law: its profile and slope at a few radii, the cusp, and the law at the Gaussians' widths.
+
+Profile and slope together fix a law between the radii as well as twice as many values would, and the slope costs no
+further exponential.
+"""
+
+from types import ModuleType
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from nuker_surrogate.deprojection import Float
+from nuker_surrogate.law import Array, NukerParams, log_slope, surface_density
+
+_EVERY = 3  # Gaussians per radius
+_BEYOND = 3  # radii beyond either end of the widths: what lies there is folded into the last Gaussians
+_CUSP_NODES = 6
+_CUSP_DEPTH = 20.0  # in ln R; less than 1e-6 of the mass within the narrowest Gaussian lies deeper
+
+
+class RadialFeatures(NamedTuple):
+    """Radii at which a law is evaluated; all arrays float64, fixed.
+
+    Attributes:
+        sigma_pc: (n,) widths of the Gaussians [pc].
+        R_pc: (n_R,) radii of profile and slope [pc].
+        cusp_radius_pc: (n_c,) radii within the narrowest width [pc].
+        cusp_weight: (n_c,) weights with which the profile there adds up to the central surface density of a Gaussian
+            of the narrowest width that holds all mass within it.
+    """
+
+    sigma_pc: Float
+    R_pc: Float
+    cusp_radius_pc: Float
+    cusp_weight: Float
+
+    @property
+    def n_features(self) -> int:
+        """Length of what `of` returns."""
+        return self.cusp_radius_pc.size + 2 * self.R_pc.size
+
+    def of(self, params: NukerParams, xp: ModuleType = jnp) -> Array:
+        """(..., n_features) cusp, ``Sigma`` and ``-R dSigma/dR`` of laws with (...) leaves, for Sigma_b = 1."""
+        rows = NukerParams(*(xp.asarray(leaf)[..., None] for leaf in params))
+        dtype = xp.result_type(*rows, np.float32)
+        R = xp.asarray(np.concatenate([self.cusp_radius_pc, self.R_pc]), dtype)
+        n_c = self.cusp_radius_pc.size
+        profile = surface_density(R, rows, xp=xp)
+        cusp = profile[..., :n_c] * xp.asarray(self.cusp_weight, dtype)
+        profile = profile[..., n_c:]
+        return xp.concatenate([cusp, profile, profile * log_slope(R[n_c:], rows, xp=xp)], axis=-1)
+
+    def scale(self, params: NukerParams, xp: ModuleType = jnp) -> Array:
+        """(..., n) expected size of the coefficients: the law at the widths.
+
+        For the narrowest Gaussian all mass within its width counts: a steep cusp holds up to two hundred times more
+        than the law at that width says.
+        """
+        rows = NukerParams(*(xp.asarray(leaf)[..., None] for leaf in params))
+        dtype = xp.result_type(*rows, np.float32)
+        R = xp.asarray(np.concatenate([self.cusp_radius_pc, self.sigma_pc[1:]]), dtype)
+        n_c = self.cusp_radius_pc.size
+        profile = surface_density(R, rows, xp=xp)
+        cusp = (profile[..., :n_c] * xp.asarray(self.cusp_weight, dtype)).sum(axis=-1, keepdims=True)
+        return xp.concatenate([cusp, profile[..., n_c:]], axis=-1)
+
+
+def radial_features(sigma_pc: Float) -> RadialFeatures:
+    """Radii for log-uniform widths.
+
+    Raises:
+        ValueError: the widths are not log-uniform.
+    """
+    step = np.log(sigma_pc[1] / sigma_pc[0])
+    if not np.allclose(np.diff(np.log(sigma_pc)), step, rtol=1e-6):
+        raise ValueError("radial_features: sigma_pc must be log-uniform")
+    n = int(np.ceil((sigma_pc.size - 1) / _EVERY)) + 1
+    R = sigma_pc[0] * np.exp(_EVERY * step * np.arange(-_BEYOND, n + _BEYOND))
+    # int Sigma R^2 dlnR inwards of the first width, ln R = ln sigma_1 - depth v^2: even in v, dense at the outside.
+    v, w = np.polynomial.legendre.leggauss(_CUSP_NODES)
+    v, w = (v + 1) / 2, w / 2
+    inwards = np.exp(-_CUSP_DEPTH * v**2)
+    return RadialFeatures(sigma_pc, R, sigma_pc[0] * inwards, 2 * _CUSP_DEPTH * v * w * inwards**2)

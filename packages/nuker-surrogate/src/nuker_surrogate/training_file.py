@@ -1,0 +1,84 @@
+"""The file that an interrupted training is taken up from: a .npz per run, replaced atomically."""
+
+import time
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from steelyard_schemas import atomic_path
+
+from nuker_surrogate.deprojection import Float
+
+_SECONDS = 10.0  # between two writes
+
+
+class Progressed(NamedTuple):
+    """How far a stage has come.
+
+    Attributes:
+        done: steps or rounds done.
+        arrays: whatever the stage needs to go on.
+        history: held-out losses so far.
+    """
+
+    done: int
+    arrays: tuple[np.ndarray, ...]
+    history: Float
+
+
+class TrainingFile:
+    """Progress of every stage of one training run; without a path it forgets.
+
+    Args:
+        path: of the file, or None.
+        identity: of the configuration; a file with another one is refused.
+
+    Raises:
+        ValueError: the file is damaged or belongs to another configuration.
+    """
+
+    def __init__(self, path: Path | None, identity: str) -> None:
+        self.path, self._identity = path, identity
+        self._stages: dict[str, Progressed] = {}
+        self._written = time.monotonic()
+        if path is not None and path.exists():
+            self._read(path)
+
+    def load(self, stage: str) -> Progressed | None:
+        """Progress of a stage, None if it has not begun."""
+        return self._stages.get(stage)
+
+    def save(
+        self, stage: str, done: int, arrays: Sequence[Any], history: Sequence[float], *, final: bool = True
+    ) -> None:
+        """Keep the progress of a stage. What is not final is written at most every ten seconds."""
+        if self.path is None or not (final or time.monotonic() - self._written > _SECONDS):
+            return
+        self._stages[stage] = Progressed(done, tuple(np.asarray(a) for a in arrays), np.array(history))
+        content: dict[str, Any] = {"identity": np.array(self._identity)}
+        for name, progress in self._stages.items():
+            content |= {f"{name}/done": np.array(progress.done), f"{name}/history": progress.history}
+            content |= {f"{name}/{i}": array for i, array in enumerate(progress.arrays)}
+        with atomic_path(self.path, overwrite=True) as temporary, temporary.open("wb") as file:
+            np.savez(file, allow_pickle=False, **content)
+        self._written = time.monotonic()
+
+    def _read(self, path: Path) -> None:
+        try:
+            # Opened here, because NumPy leaves the file open when it is damaged.
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+                content = dict(file)
+            identity = str(content.pop("identity"))
+            for stage in dict.fromkeys(name.split("/")[0] for name in content):
+                arrays: list[np.ndarray] = []
+                while (part := content.get(f"{stage}/{len(arrays)}")) is not None:
+                    arrays.append(part)
+                self._stages[stage] = Progressed(
+                    int(content[f"{stage}/done"]), tuple(arrays), content[f"{stage}/history"]
+                )
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path}: not a training in progress ({error}); delete it to start afresh") from error
+        if identity != self._identity:
+            raise ValueError(f"{path}: a training of another configuration; delete it or restore the settings")
