@@ -66,7 +66,8 @@ def test_nothing_is_left_of_a_failed_write(tmp_path, monkeypatch):
 
 def test_shipped_versions_load_by_name_and_are_small():
     versions = shipped_versions()
-    assert load_surrogate().version == versions[-1]
+    # The default changes with the paper's Gaussians only, however many other grids are shipped.
+    assert load_surrogate().version == [version for version in versions if version.startswith("1.")][-1]
     for version in versions:
         assert load_surrogate(version).version == version
         folder = find_artifact(version)

@@ -69,7 +69,7 @@ class Data(Part):
 
 
 class NukerStars(Part):
-    """Stars that follow a Nuker law, deprojected by the neural surrogate."""
+    """Stars that follow a Nuker law, deprojected by a surrogate."""
 
     kind: Literal["nuker"] = "nuker"
     surrogate: str = Field(default="latest", description="version of the artifact, or a path to one")

@@ -56,8 +56,8 @@ class SurrogateArtifact(Contract):
     schema_version: Literal["1.0"] = "1.0"
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$", description="semantic version of the artifact")
     head: Literal["linear", "corrected", "normalised", "symexp", "direct"] = Field(
-        description="what gives the coefficients: a linear deconvolution; a network on top of it, or alone in units of "
-        "their scale, of their signed logarithm, or directly"
+        description="what gives the coefficients: a linear deconvolution; a network on top of it; a network alone, "
+        "in units of their scale, by their signed logarithm, or directly"
     )
     hidden: tuple[int, ...] = Field(description="widths of the hidden layers")
     activation: str

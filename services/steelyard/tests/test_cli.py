@@ -90,7 +90,7 @@ def test_validate_what_is_not(workplace, edit):
 def test_the_surrogate_command_is_mounted():
     listed = run("surrogate", "list")
     assert listed.exit_code == 0
-    assert "1.0.0" in listed.stdout
+    assert {"1.1.0", "2.0.0"} <= set(listed.stdout.split())
     assert run("surrogate", "show", "--json").exit_code == 0
 
 

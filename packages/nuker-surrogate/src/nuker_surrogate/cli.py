@@ -18,7 +18,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-Artifact = Annotated[str | None, typer.Argument(help="Version, or path of an artifact; the newest if left out.")]
+Artifact = Annotated[str | None, typer.Argument(help="Version or path; the newest of 64 Gaussians if left out.")]
 Registry = Annotated[
     str | None,
     typer.Option(help="Path or URL (s3://..., gs://...) of a registry; by default that of STEELYARD_SURROGATES."),
@@ -111,7 +111,9 @@ def evaluate(
     if maps is not None:
         from nuker_surrogate.figures import error_maps
 
-        title = f"surrogate {surrogate.version}: circular velocity, q = 1, {len(comparison.box)} laws"
+        n_laws = len(comparison.box)
+        extent = f"{from_pc:g} pc - {to_pc:g} pc"
+        title = f"surrogate {surrogate.version}: circular velocity, q = 1, {extent}, {n_laws} laws"
         error_maps(comparison.box, comparison.velocity_error, title).savefig(maps, dpi=130)
     table = comparison.table
     if json:
