@@ -66,8 +66,11 @@ def print_json(value: Any) -> None:
 
 def print_errors(rows: dict[str, tuple[ErrorEnvelope, ...]], console: Console | None = None) -> None:
     """Table of error envelopes, in per cent; the routes side by side under each quantity."""
-    first = next(iter(rows.values()))[0]
-    extent = f"{first.radius_min_pc:g} pc - {first.radius_max_pc:g} pc"
+    measured = next(iter(rows.values()))
+    if not measured:
+        print("its errors were not measured")
+        return
+    extent = f"{measured[0].radius_min_pc:g} pc - {measured[0].radius_max_pc:g} pc"
     table = Table(title=f"worst relative error over {extent}, per cent, distribution over laws")
     for name in ("laws", "quantity", "q", "route", "median", "95 %", "99 %", "worst", "worst at"):
         table.add_column(name, justify="left" if name in ("laws", "quantity", "route", "worst at") else "right")
