@@ -68,7 +68,8 @@ def test_publish_list_show(monkeypatch, capfd, tmp_path, write_artifact):
     assert run(monkeypatch, "show", "98.0.0") == 0
     assert "surrogate 98.0.0: linear head" in capfd.readouterr().out
     assert run(monkeypatch, "show", "--json") == 0
-    assert json.loads(capfd.readouterr().out)["version"] == load_surrogate().version  # the environment changes no default
+    # The environment changes no default.
+    assert json.loads(capfd.readouterr().out)["version"] == load_surrogate().version
     monkeypatch.delenv("STEELYARD_SURROGATES")
     assert run(monkeypatch, "show", "--registry", url, "--json") == 0
     assert json.loads(capfd.readouterr().out)["version"] == "99.0.0"
