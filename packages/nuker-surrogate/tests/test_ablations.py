@@ -51,6 +51,6 @@ def test_the_command_writes_a_page_and_a_figure(tmp_path, monkeypatch):
 def test_numbers_off_the_scale_do_not_break_the_figure():
     from nuker_surrogate.figures import ablation_figure
 
-    row = ablations.Row("huge", "head", 1, 1.0, (1e3, 1e10, 1e20, 1e30), tuple(np.geomspace(1e-4, 1e-1, 4)))
+    row = ablations.Row("huge", "head", 1, (1e3, 1e10, 1e20, 1e30), tuple(np.geomspace(1e-4, 1e-1, 4)))
     figure = ablation_figure([row, row._replace(name="other")])
     assert figure.axes[0].get_xlim()[1] < 1e4

@@ -6,7 +6,6 @@ themselves, fewer Gaussians, the mass in the loss, the width of the network; and
 
 import dataclasses
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,7 +41,6 @@ class Row(NamedTuple):
     name: str
     question: str
     n_parameters: int
-    training_s: float
     circular_velocity: tuple[float, ...]
     surface_density: tuple[float, ...]
 
@@ -99,12 +97,12 @@ def run_ablations(
     reference = exact_reference(box, tick=lambda i, n: advance("deprojecting", i, n, ""))
     sigma = sigma_grid_pc()
     shipped = load_surrogate()
-    known: tuple[tuple[str, int, Route], ...] = (
-        ("ridge projector", 0, ridge_route(sigma)),
-        (f"shipped surrogate {shipped.version}", 0, surrogate_route(shipped)),
-        ("floor: a solve per law", 0, floor_route(sigma)),
+    known: tuple[tuple[str, Route], ...] = (
+        ("ridge projector", ridge_route(sigma)),
+        (f"shipped surrogate {shipped.version}", surrogate_route(shipped)),
+        ("floor: a solve per law", floor_route(sigma)),
     )
-    rows = [_row(name, "beside", n, 0.0, route(reference.params), sigma, reference) for name, n, route in known]
+    rows = [_row(name, "beside", 0, route(reference.params), sigma, reference) for name, route in known]
     for variant in chosen:
         rows.append(_kept(folder, variant, points, seed, reference, advance))
     return tuple(rows)
@@ -123,14 +121,12 @@ def _kept(folder: Path, variant: Variant, points: int, seed: int, reference: Ref
     def tell(stage: str, done: int, total: int, loss: float | None, held_out: float | None) -> None:
         advance(f"{variant.name}: {stage}", done, total, "" if held_out is None else f"held out {held_out:.2e}")
 
-    began = time.perf_counter()
     trained = train(variant.config, tell, checkpoint)
-    spent = time.perf_counter() - began
     weights = trained.weights
     c = np.asarray(heads.coefficients(variant.config.head, weights, _single(reference.params)), np.float64)
     arrays = (*weights.kernels, *weights.biases, weights.deconvolution)
     n = sum(a.size for a in arrays if np.any(a))
-    row = _row(variant.name, variant.question, n, spent, c, weights.features.sigma_pc, reference)
+    row = _row(variant.name, variant.question, n, c, weights.features.sigma_pc, reference)
     with atomic_path(path, overwrite=True) as temporary:
         temporary.write_text(json.dumps(row._asdict() | {"identity": identity}, indent=2) + "\n")
     checkpoint.unlink(missing_ok=True)
@@ -141,10 +137,10 @@ def _single(params: NukerParams) -> NukerParams:
     return NukerParams(*(np.asarray(leaf, np.float32) for leaf in params))
 
 
-def _row(name: str, question: str, n: int, seconds: float, c: Float, sigma_pc: Float, reference: Reference) -> Row:
+def _row(name: str, question: str, n: int, c: Float, sigma_pc: Float, reference: Reference) -> Row:
     errors = worst_errors(np.nan_to_num(c), sigma_pc, reference)
     velocity, density = (
         tuple(float(x) for x in np.percentile(errors[key, 1.0], PERCENTILES))
         for key in ("circular_velocity", "surface_density")
     )
-    return Row(name, question, n, seconds, velocity, density)
+    return Row(name, question, n, velocity, density)

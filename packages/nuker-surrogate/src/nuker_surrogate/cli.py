@@ -143,7 +143,10 @@ def ablations(
     with terminal.progress_lines() as advance:
         rows = run_ablations(out / "parts", points, seed, chosen, advance)
     ablation_figure(rows).savefig(out / "ablations.png", dpi=130)
-    command = f"nuker-surrogate ablations {out} --steps {steps} --examples {examples} --points {points} --seed {seed}"
+    command = (
+        f"nuker-surrogate ablations {out} --steps {steps} --examples {examples} --linear-examples {linear_examples}"
+    )
+    command += f" --points {points} --seed {seed}"
     (out / "ablations.md").write_text(terminal.ablation_page(rows, command, points, steps))
     print(f"written to {out / 'ablations.md'}")
 

@@ -63,5 +63,5 @@ def ablation_figure(rows: Sequence[Row]) -> Figure:
         axes.grid(axis="x", color="0.92")
         axes.set_axisbelow(True)
     left.set_yticks(place, [row.name for row in rows])
-    right.legend(frameon=False, loc="lower right", fontsize=8)
+    right.legend(frameon=False, loc="lower left", fontsize=8)
     return figure

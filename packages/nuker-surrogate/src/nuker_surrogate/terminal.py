@@ -95,11 +95,10 @@ def ablation_page(rows: "Sequence[Row]", command: str, points: int, steps: int) 
         f"99 % / worst over {points} fresh laws, uniform in the box. Where nothing else is said, networks have three",
         f"hidden layers of 64; they were trained for {steps} steps of 512 laws.",
         "",
-        "| variant | circular velocity | surface density | numbers in it | training [s] |",
-        "|---|---|---|---|---|",
+        "| variant | circular velocity | surface density | numbers in it |",
+        "|---|---|---|---|",
     ]
     for row in rows:
         errors = (" / ".join(f"{100 * x:.2g}" for x in part) for part in (row.circular_velocity, row.surface_density))
-        size = f"{row.n_parameters} | {row.training_s:.0f}" if row.n_parameters else " | "
-        lines.append(f"| {row.name} | {' | '.join(errors)} | {size} |")
+        lines.append(f"| {row.name} | {' | '.join(errors)} | {row.n_parameters or ''} |")
     return "\n".join([*lines, "", "![errors of all variants](ablations.png)", ""])
