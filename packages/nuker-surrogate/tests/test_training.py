@@ -150,6 +150,7 @@ def test_a_short_fit_already_beats_the_ridge_projector(reference):
         ("linear_examples", 0, "linear_examples must be 1"),
         ("n_sigma", 1, "n_sigma must be 2"),
         ("label_steps", -1, "not be negative"),
+        ("loss_steps", 0, "all that the head uses be 0"),
     ],
 )
 def test_bad_configurations_are_refused(field, value, words):

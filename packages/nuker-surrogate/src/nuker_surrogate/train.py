@@ -86,8 +86,9 @@ class TrainingConfig:
             raise ValueError(f"hidden is {self.hidden}, expected at least one width of 1 or more")
         if self.batch < 1 or self.examples * _HELD_OUT < 1 or not 0 <= self.faces < 1:
             raise ValueError("batch must be 1 or more, examples 20 or more and faces in [0, 1)")
-        if min(self.label_steps, self.loss_steps) < 0 or self.label_steps + self.loss_steps == 0:
-            raise ValueError("label_steps and loss_steps must not be negative, nor both 0")
+        steps = (self.loss_steps,) if self.head == "corrected" else (self.label_steps, self.loss_steps)
+        if min(self.label_steps, *steps) < 0 or sum(steps) == 0:
+            raise ValueError("label_steps and loss_steps must not be negative, nor all that the head uses be 0")
 
     @property
     def has_network(self) -> bool:
