@@ -92,6 +92,10 @@ def test_the_surrogate_command_is_mounted():
     assert listed.exit_code == 0
     assert {"1.1.0", "2.0.0"} <= set(listed.stdout.split())
     assert run("surrogate", "show", "--json").exit_code == 0
+    wrong = run("surrogate", "show", "no/such/folder")
+    assert wrong.exit_code == 1
+    (line,) = wrong.stderr.splitlines()
+    assert "surrogate: no/such/folder: is not a surrogate artifact" in line
 
 
 def test_info_and_grid_are_mounted(workplace):

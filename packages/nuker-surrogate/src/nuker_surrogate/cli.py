@@ -2,16 +2,30 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 from steelyard_schemas import ContractError
+from typer.core import TyperGroup
 
 from nuker_surrogate import terminal
 from nuker_surrogate.artifact import check_version, in_order, load_surrogate, shipped_versions
 
+
+class _OneLineErrors(TyperGroup):
+    """Says in one line what is wrong with the input or the disk, here and where the commands are mounted."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (ValueError, OSError, FloatingPointError) as error:
+            print(f"{ctx.command_path}: {error}", file=sys.stderr)
+            raise typer.Exit(1) from error
+
+
 app = typer.Typer(
+    cls=_OneLineErrors,
     help="Neural deprojection of the Nuker law into 64 Gaussians.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -201,9 +215,5 @@ def show(artifact: Artifact = None, registry: Registry = None, json: Json = Fals
 
 
 def main() -> None:
-    """Entry point: one clear line and a non-zero exit on bad input."""
-    try:
-        app()
-    except (ValueError, OSError, FloatingPointError) as error:
-        print(f"nuker-surrogate: {error}", file=sys.stderr)
-        sys.exit(1)
+    """Entry point of the `nuker-surrogate` command."""
+    app()

@@ -140,12 +140,15 @@ def train(config: TrainingConfig, progress: Progress | None = None, checkpoint: 
     targets, features = loss_targets(sigma), radial_features(sigma)
     targets = targets._replace(mass_weight=config.mass_weight**0.5 * targets.mass_weight)
     matrix, history = np.zeros((features.n_features, sigma.size)), np.empty(0)
-    if config.has_linear_part:
-        matrix, history = _fit_linear(config, targets, features, saved, progress)
     kernels: tuple[Float, ...] = ()
     biases: tuple[Float, ...] = ()
-    if config.has_network:
-        kernels, biases, history = _train_network(config, targets, features, matrix, saved, progress)
+    try:
+        if config.has_linear_part:
+            matrix, history = _fit_linear(config, targets, features, saved, progress)
+        if config.has_network:
+            kernels, biases, history = _train_network(config, targets, features, matrix, saved, progress)
+    finally:
+        saved.write()
     return Trained(config, Weights(input_standardisation(), kernels, biases, features, matrix), history)
 
 

@@ -42,7 +42,7 @@ class TrainingFile:
     def __init__(self, path: Path | None, identity: str) -> None:
         self.path, self._identity = path, identity
         self._stages: dict[str, Progressed] = {}
-        self._written = time.monotonic()
+        self._written, self._unwritten = time.monotonic(), False
         if path is not None and path.exists():
             self._read(path)
 
@@ -54,16 +54,22 @@ class TrainingFile:
         self, stage: str, done: int, arrays: Sequence[Any], history: Sequence[float], *, final: bool = True
     ) -> None:
         """Keep the progress of a stage. What is not final is written at most every ten seconds."""
-        if self.path is None or not (final or time.monotonic() - self._written > _SECONDS):
-            return
         self._stages[stage] = Progressed(done, tuple(np.asarray(a) for a in arrays), np.array(history))
+        self._unwritten = True
+        if final or time.monotonic() - self._written > _SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Write what is not yet in the file."""
+        if self.path is None or not self._unwritten:
+            return
         content: dict[str, Any] = {"identity": np.array(self._identity)}
         for name, progress in self._stages.items():
             content |= {f"{name}/done": np.array(progress.done), f"{name}/history": progress.history}
             content |= {f"{name}/{i}": array for i, array in enumerate(progress.arrays)}
         with atomic_path(self.path, overwrite=True) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **content)
-        self._written = time.monotonic()
+        self._written, self._unwritten = time.monotonic(), False
 
     def _read(self, path: Path) -> None:
         try:
