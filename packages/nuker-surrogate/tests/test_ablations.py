@@ -11,10 +11,11 @@ FEW = tuple(v for v in variants(20, 100, 60) if v.name in ("linear map, 16 Gauss
 
 def test_every_question_of_the_paper_is_asked():
     asked = variants(20, 100, 60)
-    assert {v.config.head for v in asked if v.question == "head"} == set(ablations.heads.HEADS)
-    assert {v.config.n_sigma for v in asked if v.question == "number of Gaussians"} == {16, 32, 48}
-    assert {v.config.mass_weight for v in asked if v.question == "mass term"} == {0.0}
-    assert len({v.config.hidden for v in asked if v.question == "width"}) == 3
+    assert {v.config.head for v in asked} == set(ablations.heads.HEADS)
+    assert {v.config.n_sigma for v in asked if v.config.head == "linear"} == {16, 32, 48, 64}
+    for head in ("linear", "symexp"):
+        assert {v.config.mass_weight for v in asked if v.config.head == head} == {0.0, 1.0}
+    assert {v.config.hidden[0] for v in asked if v.config.head == "symexp"} == {16, 32, 64, 128}
     assert len({v.name for v in asked}) == len(asked)
 
 
@@ -51,6 +52,6 @@ def test_the_command_writes_a_page_and_a_figure(tmp_path, monkeypatch):
 def test_numbers_off_the_scale_do_not_break_the_figure():
     from nuker_surrogate.figures import ablation_figure
 
-    row = ablations.Row("huge", "head", 1, (1e3, 1e10, 1e20, 1e30), tuple(np.geomspace(1e-4, 1e-1, 4)))
+    row = ablations.Row("huge", 1, (1e3, 1e10, 1e20, 1e30), tuple(np.geomspace(1e-4, 1e-1, 4)))
     figure = ablation_figure([row, row._replace(name="other")])
     assert figure.axes[0].get_xlim()[1] < 1e4

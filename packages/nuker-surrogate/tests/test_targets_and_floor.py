@@ -112,8 +112,7 @@ def test_the_deconvolution_is_the_least_squares_solution():
         assert abs(ahead - behind) < 0.01 * (ahead + behind - 2 * cost)
 
 
-def test_a_wider_grid_holds_the_cusp(reference):
-    """From 0.1 pc on: within 4 pc the narrowest width no longer stands for all mass inside."""
+def test_the_targets_follow_the_grid():
     sigma = sigma_grid_pc(24, 0.1, 1e4)
     targets = loss_targets(sigma)
     assert targets.R_pc[0] == pytest.approx(0.1)

@@ -114,7 +114,7 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Errors against the exact deprojection, beside a ridge projector and the floor that the Gaussians allow."""
-    from nuker_surrogate.compare import compare
+    from nuker_surrogate.compare import compare, route_name
 
     surrogate = load_surrogate(artifact)
     others = [load_surrogate(other) for other in beside or ()]
@@ -128,7 +128,7 @@ def evaluate(
         n_laws = len(comparison.box)
         extent = f"{from_pc:g} pc - {to_pc:g} pc"
         title = f"surrogate {surrogate.version}: circular velocity, q = 1, {extent}, {n_laws} laws"
-        error_maps(comparison.box, comparison.velocity_error, title).savefig(maps, dpi=130)
+        error_maps(comparison.box, comparison.velocity_error[route_name(surrogate)], title).savefig(maps, dpi=130)
     table = comparison.table
     if json:
         terminal.print_json({route: [e.model_dump(mode="json") for e in rows] for route, rows in table.items()})
@@ -150,7 +150,7 @@ def ablations(
     Takes about ten minutes on two cores. Results so far stay in OUT/parts: the same command goes on after an
     interruption.
     """
-    from nuker_surrogate.ablations import run_ablations, variants
+    from nuker_surrogate.ablations import ablation_page, run_ablations, variants
     from nuker_surrogate.figures import ablation_figure
 
     chosen = variants(steps, examples, linear_examples)
@@ -161,7 +161,7 @@ def ablations(
         f"nuker-surrogate ablations {out} --steps {steps} --examples {examples} --linear-examples {linear_examples}"
     )
     command += f" --points {points} --seed {seed}"
-    (out / "ablations.md").write_text(terminal.ablation_page(rows, command, points, steps))
+    (out / "ablations.md").write_text(ablation_page(rows, command, points, steps))
     print(f"written to {out / 'ablations.md'}")
 
 

@@ -39,10 +39,15 @@ def floor_route(sigma_pc: Float) -> Route:
     return lambda params: solve_floor(targets, params, features.scale(params, np)).coefficients
 
 
+def route_name(surrogate: Surrogate) -> str:
+    """What a surrogate is called in a table."""
+    return f"surrogate {surrogate.version} ({surrogate.manifest.head})"
+
+
 def routes(surrogate: Surrogate, *others: Surrogate) -> dict[str, Route]:
     """Surrogates between the linear projector of today's peers and the floor that the basis of the first sets."""
     sigma = surrogate.sigma_pc
-    learnt = {f"surrogate {s.version} ({s.manifest.head})": surrogate_route(s) for s in (surrogate, *others)}
+    learnt = {route_name(s): surrogate_route(s) for s in (surrogate, *others)}
     return {"ridge": ridge_route(sigma), **learnt, "floor": floor_route(sigma)}
 
 
@@ -52,12 +57,12 @@ class Comparison(NamedTuple):
     Attributes:
         table: per route its error envelopes.
         box: (n, 4) the laws.
-        velocity_error: (n,) error of v_c of the first surrogate, q = 1.
+        velocity_error: per route (n,) errors of v_c, q = 1.
     """
 
     table: dict[str, tuple[ErrorEnvelope, ...]]
     box: Float
-    velocity_error: Float
+    velocity_error: dict[str, Float]
 
 
 def compare(
@@ -81,7 +86,7 @@ def compare(
         R_pc: innermost and outermost radius [pc].
 
     Raises:
-        ValueError: no laws, no radii, or a surrogate with other Gaussians.
+        ValueError: no laws, no radii, a surrogate with other Gaussians, or two of one name.
     """
     if n_box < 0 or n_faces < 0 or n_box + n_faces == 0:
         raise ValueError(f"nothing to measure: {n_box} laws in the box and {n_faces} on its faces")
@@ -90,11 +95,16 @@ def compare(
     for other in others:
         if not np.array_equal(other.sigma_pc, surrogate.sigma_pc):
             raise ValueError(f"surrogate {other.version} has other Gaussians: evaluate it by itself")
+    names = [route_name(s) for s in (surrogate, *others)]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"two surrogates of one version and head ({', '.join(names)}): train one under another version"
+        )
     rng = np.random.default_rng(seed)
     box = np.concatenate([sample_box(n_box, rng), sample_box(n_faces, rng, FACES)])
     reference = exact_reference(box, tick, R_pc=R_pc)
-    table, velocity_error = {}, np.empty(0)
-    for number, (name, route) in enumerate(routes(surrogate, *others).items()):
+    table, velocity_error = {}, {}
+    for name, route in routes(surrogate, *others).items():
         errors = worst_errors(route(reference.params), surrogate.sigma_pc, reference)
         parts: list[ErrorEnvelope] = []
         if n_box:
@@ -102,6 +112,5 @@ def compare(
         if n_faces:
             parts += envelopes({key: e[n_box:] for key, e in errors.items()}, box[n_box:], "faces", R_pc)
         table[name] = tuple(parts)
-        if number == 1:
-            velocity_error = errors["circular_velocity", 1.0]
+        velocity_error[name] = errors["circular_velocity", 1.0]
     return Comparison(table, box, velocity_error)

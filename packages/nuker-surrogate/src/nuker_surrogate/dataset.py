@@ -35,13 +35,10 @@ class Examples(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """A training problem: examples and the fixed linear maps around the network."""
+    """A training problem: examples, what their errors are measured by, and the map from training coordinates."""
 
     examples: Examples
     targets: Targets
-    standardisation: Standardisation
-    features: RadialFeatures
-    deconvolution: Float
     unwhiten: Float
     offset: Float
 
@@ -81,9 +78,8 @@ def build_problem(
     # The corrected head starts from its linear part alone, which the labels' mean would spoil.
     mean = np.zeros(scale.shape[1]) if head == "corrected" else raw.mean(axis=0)
     whiten, unwhiten = _output_coordinates(raw - mean, metric)
-    standardisation = input_standardisation()
     parts = (
-        network_inputs(params, standardisation),
+        network_inputs(params, input_standardisation()),
         (raw - mean) @ whiten,
         scale,
         linear,
@@ -91,7 +87,7 @@ def build_problem(
         targets.mass_pc2(params),
     )
     examples = Examples(*(jnp.asarray(part, jnp.float32) for part in parts))
-    return Problem(examples, targets, standardisation, features, deconvolution, unwhiten, mean)
+    return Problem(examples, targets, unwhiten, mean)
 
 
 def _output_coordinates(raw: Float, metric: Float) -> tuple[Float, Float]:

@@ -42,14 +42,9 @@ class RadialFeatures(NamedTuple):
 
     def of(self, params: NukerParams, xp: ModuleType = jnp) -> Array:
         """(..., n_features) cusp, ``Sigma`` and ``-R dSigma/dR`` of laws with (...) leaves, for Sigma_b = 1."""
-        rows = NukerParams(*(xp.asarray(leaf)[..., None] for leaf in params))
-        dtype = xp.result_type(*rows, np.float32)
-        R = xp.asarray(np.concatenate([self.cusp_radius_pc, self.R_pc]), dtype)
-        n_c = self.cusp_radius_pc.size
-        profile = surface_density(R, rows, xp=xp)
-        cusp = profile[..., :n_c] * xp.asarray(self.cusp_weight, dtype)
-        profile = profile[..., n_c:]
-        return xp.concatenate([cusp, profile, profile * log_slope(R[n_c:], rows, xp=xp)], axis=-1)
+        cusp, profile = self._profiles(self.R_pc, params, xp)
+        R = xp.asarray(self.R_pc, profile.dtype)
+        return xp.concatenate([cusp, profile, profile * log_slope(R, _rows(params, xp), xp=xp)], axis=-1)
 
     def scale(self, params: NukerParams, xp: ModuleType = jnp) -> Array:
         """(..., n) expected size of the coefficients: the law at the widths.
@@ -57,13 +52,20 @@ class RadialFeatures(NamedTuple):
         For the narrowest Gaussian all mass within its width counts: a steep cusp holds up to two hundred times more
         than the law at that width says.
         """
-        rows = NukerParams(*(xp.asarray(leaf)[..., None] for leaf in params))
+        cusp, profile = self._profiles(self.sigma_pc[1:], params, xp)
+        return xp.concatenate([cusp.sum(axis=-1, keepdims=True), profile], axis=-1)
+
+    def _profiles(self, R_pc: Float, params: NukerParams, xp: ModuleType) -> tuple[Array, Array]:
+        """(..., n_c) weighted profile in the cusp, and (..., n) profile at R; one evaluation for both."""
+        rows = _rows(params, xp)
         dtype = xp.result_type(*rows, np.float32)
-        R = xp.asarray(np.concatenate([self.cusp_radius_pc, self.sigma_pc[1:]]), dtype)
+        profile = surface_density(xp.asarray(np.concatenate([self.cusp_radius_pc, R_pc]), dtype), rows, xp=xp)
         n_c = self.cusp_radius_pc.size
-        profile = surface_density(R, rows, xp=xp)
-        cusp = (profile[..., :n_c] * xp.asarray(self.cusp_weight, dtype)).sum(axis=-1, keepdims=True)
-        return xp.concatenate([cusp, profile[..., n_c:]], axis=-1)
+        return profile[..., :n_c] * xp.asarray(self.cusp_weight, dtype), profile[..., n_c:]
+
+
+def _rows(params: NukerParams, xp: ModuleType) -> NukerParams:
+    return NukerParams(*(xp.asarray(leaf)[..., None] for leaf in params))
 
 
 def radial_features(sigma_pc: Float) -> RadialFeatures:

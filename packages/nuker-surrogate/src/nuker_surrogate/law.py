@@ -48,7 +48,7 @@ def log_surface_density(R_pc: Array, params: NukerParams, xp: ModuleType = jnp) 
 
 
 def _softplus(t: Array, xp: ModuleType) -> Array:
-    """``log(1 + exp(t))``: what logaddexp computes, less its care for infinities, in two thirds of the time."""
+    """``log(1 + exp(t))``: what logaddexp computes, less its care for infinities, which costs time in hot paths."""
     return xp.maximum(t, 0.0) + xp.log1p(xp.exp(-xp.abs(t)))
 
 

@@ -2,17 +2,14 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from steelyard_schemas.surrogate import ErrorEnvelope
-
-if TYPE_CHECKING:  # it brings the training libraries
-    from nuker_surrogate.ablations import Row
 
 Advance = Callable[[str, int, int, str], None]
 """Called as ``advance(stage, done, total, note)``."""
@@ -83,22 +80,3 @@ def print_errors(rows: dict[str, tuple[ErrorEnvelope, ...]], console: Console | 
         if len(rows) > 1:
             table.add_section()
     (console or Console(width=None if sys.stdout.isatty() else 150)).print(table)
-
-
-def ablation_page(rows: "Sequence[Row]", command: str, points: int, steps: int) -> str:
-    """Markdown page of `ablations.run_ablations`."""
-    lines = [
-        "# What each part of the surrogate is worth",
-        "",
-        f"Written by `{command}`, in one run.",
-        "Worst relative error over 10 pc - 3 kpc against the exact deprojection, q = 1, in per cent: median / 95 % /",
-        f"99 % / worst over {points} fresh laws, uniform in the box. Where nothing else is said, networks have three",
-        f"hidden layers of 64; they were trained for {steps} steps of 512 laws.",
-        "",
-        "| variant | circular velocity | surface density | numbers in it |",
-        "|---|---|---|---|",
-    ]
-    for row in rows:
-        errors = (" / ".join(f"{100 * x:.2g}" for x in part) for part in (row.circular_velocity, row.surface_density))
-        lines.append(f"| {row.name} | {' | '.join(errors)} | {row.n_parameters or ''} |")
-    return "\n".join([*lines, "", "![errors of all variants](ablations.png)", ""])

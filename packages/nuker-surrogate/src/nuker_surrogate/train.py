@@ -115,12 +115,10 @@ class Trained(NamedTuple):
     Attributes:
         config: what was asked for.
         weights: for `heads.coefficients`.
-        held_out_loss: held-out loss of the last stage, after each hundred steps.
     """
 
     config: TrainingConfig
     weights: Weights
-    held_out_loss: Float
 
 
 def train(config: TrainingConfig, progress: Progress | None = None, checkpoint: Path | None = None) -> Trained:
@@ -139,26 +137,26 @@ def train(config: TrainingConfig, progress: Progress | None = None, checkpoint: 
     sigma = sigma_grid_pc(config.n_sigma, config.smallest_pc, config.largest_pc)
     targets, features = loss_targets(sigma), radial_features(sigma)
     targets = targets._replace(mass_weight=config.mass_weight**0.5 * targets.mass_weight)
-    matrix, history = np.zeros((features.n_features, sigma.size)), np.empty(0)
+    matrix = np.zeros((features.n_features, sigma.size))
     kernels: tuple[Float, ...] = ()
     biases: tuple[Float, ...] = ()
     try:
         if config.has_linear_part:
-            matrix, history = _fit_linear(config, targets, features, saved, progress)
+            matrix = _fit_linear(config, targets, features, saved, progress)
         if config.has_network:
-            kernels, biases, history = _train_network(config, targets, features, matrix, saved, progress)
+            kernels, biases = _train_network(config, targets, features, matrix, saved, progress)
     finally:
         saved.write()
-    return Trained(config, Weights(input_standardisation(), kernels, biases, features, matrix), history)
+    return Trained(config, Weights(input_standardisation(), kernels, biases, features, matrix))
 
 
 def _fit_linear(
     config: TrainingConfig, targets: Targets, features: RadialFeatures, saved: TrainingFile, progress: Progress | None
-) -> tuple[Float, Float]:
-    """The matrix, and its mean cost on held-out laws, (1,)."""
+) -> Float:
+    """The matrix of the linear deconvolution."""
     stage = "linear"
     if (before := saved.load(stage)) is not None:
-        return before.arrays[0], before.history
+        return before.arrays[0]
     rng = np.random.default_rng(config.seed)
     params = from_box(draw_laws(config.linear_examples, rng, config.linear_faces))
     held_out = from_box(draw_laws(max(1, config.linear_examples // 20), rng, config.linear_faces))
@@ -169,10 +167,10 @@ def _fit_linear(
 
     matrix = fit_deconvolution(targets, features, params, config.linear_ridge, tick)
     cost, check = (deconvolution_cost(targets, features, laws, matrix).mean() for laws in (params, held_out))
-    saved.save(stage, 1, (matrix,), [check])
+    saved.save(stage, 1, (matrix,))
     if progress is not None:
         progress(stage, config.linear_examples, config.linear_examples, float(cost), float(check))
-    return matrix, np.array([check])
+    return matrix
 
 
 def _train_network(
@@ -182,8 +180,8 @@ def _train_network(
     matrix: Float,
     saved: TrainingFile,
     progress: Progress | None,
-) -> tuple[tuple[Float, ...], tuple[Float, ...], Float]:
-    """Kernels, biases, and the held-out loss of the last stage."""
+) -> tuple[tuple[Float, ...], tuple[Float, ...]]:
+    """Kernels and biases."""
     problem = build_problem(
         config.head,
         targets,
@@ -196,7 +194,6 @@ def _train_network(
     )
     rngs = nnx.Rngs(config.seed)
     network = CoefficientNetwork(len(INPUTS), config.hidden, problem.unwhiten, problem.offset, rngs=rngs)
-    history = np.empty(0)
     # What the linear part leaves of the labels is mostly what the errors do not depend on.
     label_steps = 0 if config.head == "corrected" else config.label_steps
     stages = (
@@ -207,8 +204,8 @@ def _train_network(
         if steps:
             key = jax.random.fold_in(jax.random.key(config.seed), number)
             run = _Stage(stage, loss, steps, config.batch, rate, key)
-            history = _descend(network, run, problem.examples, saved, progress)
-    return *network.export(), history
+            _descend(network, run, problem.examples, saved, progress)
+    return network.export()
 
 
 Loss = Callable[[CoefficientNetwork, Examples], jax.Array]
@@ -263,8 +260,8 @@ class _Stage(NamedTuple):
 
 def _descend(
     network: CoefficientNetwork, stage: _Stage, examples: Examples, saved: TrainingFile, progress: Progress | None
-) -> Float:
-    """Adam with a cosine schedule, in place; returns the held-out loss after each chunk."""
+) -> None:
+    """Adam with a cosine schedule, in place."""
     name, loss, steps, batch, rate, key = stage
     n_train = int(examples.inputs.shape[0] * (1 - _HELD_OUT))
     held_out = Examples(*(part[n_train:] for part in examples))
@@ -292,18 +289,15 @@ def _descend(
     if before is not None:
         arrays = [jnp.asarray(kept, leaf.dtype) for kept, leaf in zip(before.arrays, leaves, strict=True)]
         carry = jax.tree.unflatten(form, arrays)
-    begin, history = (before.done, list(before.history)) if before else (0, [])
-    for start in range(begin, steps, _CHUNK):
+    for start in range(before.done if before else 0, steps, _CHUNK):
         n = min(_CHUNK, steps - start)
         keys = jax.random.split(jax.random.fold_in(key, start), n)
         carry, value, check = chunk(carry, keys)
-        history.append(float(check))
-        if not np.isfinite(history[-1]):
+        if not np.isfinite(check):
             raise FloatingPointError(
                 f"training diverged in stage '{name}' after {start + n} steps: lower the learning rate"
             )
-        saved.save(name, start + n, jax.tree.leaves(carry), history, final=start + n == steps)
+        saved.save(name, start + n, jax.tree.leaves(carry), final=start + n == steps)
         if progress is not None:
-            progress(name, start + n, steps, float(value), history[-1])
+            progress(name, start + n, steps, float(value), float(check))
     nnx.update(network, carry[0])
-    return np.array(history)

@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from steelyard_schemas import atomic_path
 
-from nuker_surrogate.deprojection import Float
-
 _SECONDS = 10.0  # between two writes
 
 
@@ -20,12 +18,10 @@ class Progressed(NamedTuple):
     Attributes:
         done: steps or rounds done.
         arrays: whatever the stage needs to go on.
-        history: held-out losses so far.
     """
 
     done: int
     arrays: tuple[np.ndarray, ...]
-    history: Float
 
 
 class TrainingFile:
@@ -50,11 +46,11 @@ class TrainingFile:
         """Progress of a stage, None if it has not begun."""
         return self._stages.get(stage)
 
-    def save(
-        self, stage: str, done: int, arrays: Sequence[Any], history: Sequence[float], *, final: bool = True
-    ) -> None:
+    def save(self, stage: str, done: int, arrays: Sequence[Any], *, final: bool = True) -> None:
         """Keep the progress of a stage. What is not final is written at most every ten seconds."""
-        self._stages[stage] = Progressed(done, tuple(np.asarray(a) for a in arrays), np.array(history))
+        if self.path is None:
+            return
+        self._stages[stage] = Progressed(done, tuple(np.asarray(a) for a in arrays))
         self._unwritten = True
         if final or time.monotonic() - self._written > _SECONDS:
             self.write()
@@ -65,7 +61,7 @@ class TrainingFile:
             return
         content: dict[str, Any] = {"identity": np.array(self._identity)}
         for name, progress in self._stages.items():
-            content |= {f"{name}/done": np.array(progress.done), f"{name}/history": progress.history}
+            content[f"{name}/done"] = np.array(progress.done)
             content |= {f"{name}/{i}": array for i, array in enumerate(progress.arrays)}
         with atomic_path(self.path, overwrite=True) as temporary, temporary.open("wb") as file:
             np.savez(file, allow_pickle=False, **content)
@@ -81,9 +77,7 @@ class TrainingFile:
                 arrays: list[np.ndarray] = []
                 while (part := content.get(f"{stage}/{len(arrays)}")) is not None:
                     arrays.append(part)
-                self._stages[stage] = Progressed(
-                    int(content[f"{stage}/done"]), tuple(arrays), content[f"{stage}/history"]
-                )
+                self._stages[stage] = Progressed(int(content[f"{stage}/done"]), tuple(arrays))
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path}: not a training in progress ({error}); delete it to start afresh") from error
         if identity != self._identity:

@@ -166,7 +166,7 @@ def channel_maps(products: Products, n: int = 7) -> Figure:
     cubes = (("data", products.data), ("model", products.modelled), ("residual", products.residual))
     for row, (name, cube) in zip(rows, cubes, strict=True):
         for axes, channel in zip(row, chosen, strict=True):
-            image = _sky(axes, 1e3 * cube[channel], products, cmap="RdBu_r", vmin=-peak, vmax=peak)
+            image = _sky(axes, 1e3 * cube[channel], products, 3, cmap="RdBu_r", vmin=-peak, vmax=peak)
             if name == "residual":
                 sigma = 1e3 * products.noise
                 _contours(axes, 1e3 * cube[channel], products, levels=[-5 * sigma, -3 * sigma, 3 * sigma, 5 * sigma])
@@ -217,7 +217,7 @@ def traces(products: Products, names: tuple[str, ...] = ("log10_mbh", "inclinati
     return figure
 
 
-def _sky(axes: Axes, image: np.ndarray, products: Products, **style: Any) -> AxesImage:
+def _sky(axes: Axes, image: np.ndarray, products: Products, n_ticks: int = 5, **style: Any) -> AxesImage:
     """Draw an image with east to the left, as on the sky."""
     half = products.extent_arcsec()
     shown = axes.imshow(image, origin="lower", extent=_extent(products), interpolation="nearest", **style)
@@ -226,7 +226,7 @@ def _sky(axes: Axes, image: np.ndarray, products: Products, **style: Any) -> Axe
     axes.set_ylim(y0 - half, y0 + half)
     axes.set_aspect("equal")
     # A number of ticks that follows from the size of the axes would change while the layout is sought, and spoil it.
-    axes.locator_params(nbins=5)
+    axes.locator_params(nbins=n_ticks)
     return shown
 
 
