@@ -67,6 +67,7 @@ OBSERVATION = Observation(
     phase_centre_dec_deg=9.0219,
     frequency_frame="LSRK",
     rest_frequency_hz=230.538e9,
+    array_position_m=(2225142.18, -5440307.37, -2481029.85),
 )
 FREQUENCY_HZ = 229.2e9 + 12e6 * np.arange(3)
 CREATED_UTC = "2026-01-01T00:00:00Z"
@@ -103,13 +104,16 @@ def visibilities() -> Store[Visibilities]:
 
 
 def gridded() -> Store[GriddedVisibilities]:
-    """Return three channels on an 8 x 5 half plane."""
+    """Return three channels on an 8 x 5 half plane, with cell moments."""
     rng = np.random.default_rng(2)
     npix, cell_arcsec = 8, 0.12
     shape = (3, npix, npix // 2 + 1)
     mask = rng.random(shape) < 0.5
     mean = np.where(mask, rng.standard_normal(shape) + 1j * rng.standard_normal(shape), 0)
     cell_rad = np.radians(cell_arcsec / 3600)
+    # Two samples in each cell, so that the moments are those of some positions.
+    x, y = rng.uniform(-0.5, 0.5, (2, 2, *shape))
+    moments = {"offset_u": x, "offset_v": y, "spread_uu": x * x, "spread_uv": x * y, "spread_vv": y * y}
     arrays = {
         "mean": mean.astype(np.complex64),
         "variance": np.where(mask, 0.01, 0).astype(np.float32),
@@ -120,6 +124,7 @@ def gridded() -> Store[GriddedVisibilities]:
         "u_wavelengths": np.fft.rfftfreq(npix, cell_rad),
         "v_wavelengths": np.fft.fftfreq(npix, cell_rad),
     }
+    arrays |= {name: np.where(mask, values.mean(0), 0).astype(np.float16) for name, values in moments.items()}
     noise = NoiseReport(
         visibility_noise_jy=0.27,
         weight_scale=1.02,
@@ -137,6 +142,8 @@ def gridded() -> Store[GriddedVisibilities]:
         kernel=Kernel(width_cells=1.0, beta=2.3),
         noise=noise,
         source="example.ms",
+        sources=("example.ms", "example_2.ms"),
+        cell_moments=True,
     )
     return Store(manifest, arrays)
 

@@ -20,7 +20,9 @@ RELEASED = sorted(
 @pytest.mark.parametrize("path", RELEASED, ids=lambda p: p.parent.name)
 def test_every_released_example_opens(path):
     kind, _, _version = path.parent.name.rpartition("-")
-    assert validate(path).kind == kind
+    found = validate(path)
+    assert found.kind == kind
+    assert found.schema_version == current_version(kind)
 
 
 def test_every_current_contract_has_an_example():
@@ -57,9 +59,32 @@ def test_exported_schemas_are_current(kind):
 
 def test_export_writes_every_contract(tmp_path):
     main(str(tmp_path / "json"))
-    assert sorted(p.name for p in (tmp_path / "json").iterdir()) == sorted(p.name for p in (ROOT / "json").iterdir())
-    arrays = json.loads((tmp_path / "json" / "visibilities-1.0.json").read_text())["x-arrays"]
+    written = {p.name for p in (tmp_path / "json").iterdir()}
+    assert written == {f"{kind}-{current_version(kind)}.json" for kind in CONTRACTS}
+    arrays = json.loads((tmp_path / "json" / "visibilities-1.1.json").read_text())["x-arrays"]
     assert {"name": "u_m", "dims": ["row"], "dtype": "float64", "unit": "m"}.items() <= arrays[0].items()
+    promised = json.loads((tmp_path / "json" / "gridded_visibilities-1.1.json").read_text())["x-arrays-if"]
+    assert [spec["name"] for spec in promised["cell_moments"]] == [
+        "offset_u",
+        "offset_v",
+        "spread_uu",
+        "spread_uv",
+        "spread_vv",
+    ]
+
+
+def test_every_released_version_keeps_its_schema():
+    assert {p.name for p in (ROOT / "json").iterdir()} == {f"{p.parent.name}.json" for p in RELEASED}
+
+
+@pytest.mark.parametrize("kind", ["visibilities", "gridded_visibilities"])
+def test_what_1_0_did_not_know_is_empty(kind):
+    old = read_store(ROOT / "examples" / f"{kind}-1.0" / "example.zarr", CONTRACTS[kind])
+    assert old.manifest.observation.array_position_m is None
+    assert old.manifest.observation.target == "example"
+    if kind == "gridded_visibilities":
+        assert (old.manifest.cell_moments, old.manifest.sources) == (False, ())
+        assert "offset_u" not in old.arrays
 
 
 @pytest.fixture
@@ -94,9 +119,10 @@ def test_a_folder_of_something_else(tmp_path):
 
 
 def test_readme_example_runs(tmp_path, monkeypatch):
-    (example,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    examples = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
     monkeypatch.chdir(tmp_path)
     names: dict = {}
-    exec(compile(example, "README.md", "exec"), names)
+    exec(compile("".join(examples), "README.md", "exec"), names)
     assert isinstance(names["back"], Store)
     assert (tmp_path / "target.zarr").is_dir()
+    np.testing.assert_array_equal(read_store("halved.zarr", names["Visibilities"])["weight"], 0.5)

@@ -39,7 +39,7 @@ def test_round_trip(make, tmp_path, maker):
     returned = write_store(tmp_path / "a", store)
     back = read_store(tmp_path / "a", type(store.manifest))
     assert back.manifest == returned.manifest
-    assert back.manifest.content_hash.startswith("sha256:")
+    assert back.manifest.content_hash.startswith("sha256-arrays:")
     assert back.arrays.keys() == store.arrays.keys()
     for name, values in store.arrays.items():
         assert back[name].dtype == values.dtype
@@ -80,7 +80,7 @@ def test_a_store_without_rows_round_trips(make, tmp_path):
 
 
 def test_large_arrays_are_chunked_by_rows(make, tmp_path, monkeypatch):
-    monkeypatch.setattr("steelyard_schemas.store.CHUNK_BYTES", 50)
+    monkeypatch.setattr("steelyard_schemas.layout.CHUNK_BYTES", 50)
     store = make.visibilities()
     write_store(tmp_path / "a", store)
     assert zarr.open_group(tmp_path / "a", mode="r")["vis"].chunks == (2, 3)
@@ -181,7 +181,7 @@ def test_a_failed_write_leaves_nothing_and_keeps_the_old(make, tmp_path, monkeyp
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr("steelyard_schemas.store.zarr.consolidate_metadata", fail)
+    monkeypatch.setattr("steelyard_schemas.layout.zarr.consolidate_metadata", fail)
     for name in ("old", "new"):
         with pytest.raises(OSError, match="disk full"):
             write_store(tmp_path / name, make.visibilities(), overwrite=True)
@@ -216,6 +216,22 @@ def test_atomic_path_makes_parents_and_files(tmp_path):
 
 def test_any_store_can_be_read_as_a_store(written):
     assert isinstance(read_store(written, StoreContract).manifest, Visibilities)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_moments_are_there_exactly_when_the_model_says_so(make, tmp_path, kept):
+    store = make.gridded()
+    moments = {name for name in store.arrays if name.startswith(("offset_", "spread_"))}
+    assert len(moments) == 5
+    plain = {name: values for name, values in store.arrays.items() if name not in moments}
+    manifest = store.manifest.model_copy(update={"cell_moments": kept})
+    right, wrong = (store.arrays, plain) if kept else (plain, store.arrays)
+    write_store(tmp_path / "a", Store(manifest, right))
+    assert read_store(tmp_path / "a", GriddedVisibilities).arrays.keys() == right.keys()
+    with pytest.raises(ContractError) as caught:
+        write_store(tmp_path / "b", Store(manifest, wrong))
+    fault = "is missing" if kept else "is not part of the contract"
+    assert set(caught.value.problems) == {f"array '{name}' {fault}" for name in moments}
 
 
 def test_posterior_opens_in_xarray(make, tmp_path):

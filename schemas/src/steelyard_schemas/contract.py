@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -24,10 +25,14 @@ class Contract(Part):
     schema_version: str
 
     ARRAYS: ClassVar[tuple[ArraySpec, ...]] = ()
+    ARRAYS_IF: ClassVar[Mapping[str, tuple[ArraySpec, ...]]] = {}
+    """Name of a boolean field -> further arrays that its being true promises."""
 
     def array_specs(self) -> tuple[ArraySpec, ...]:
         """Return the arrays that must lie beside this model in its store."""
-        return self.ARRAYS
+        return self.ARRAYS + tuple(
+            spec for field, specs in self.ARRAYS_IF.items() if getattr(self, field) for spec in specs
+        )
 
 
 class StoreContract(Contract):

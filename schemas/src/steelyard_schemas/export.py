@@ -13,10 +13,14 @@ __all__ = ["json_schema", "main"]
 
 
 def json_schema(model: type[Contract]) -> str:
-    """Return a contract's JSON Schema, with its arrays listed under `x-arrays`."""
+    """Return a contract's JSON Schema, its arrays under `x-arrays`, those a field promises under `x-arrays-if`."""
     schema = model.model_json_schema()
     if model.ARRAYS:
         schema["x-arrays"] = [spec._asdict() for spec in model.ARRAYS]
+    if model.ARRAYS_IF:
+        schema["x-arrays-if"] = {
+            field: [spec._asdict() for spec in specs] for field, specs in model.ARRAYS_IF.items()
+        }
     return json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 

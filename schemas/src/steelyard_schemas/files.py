@@ -8,10 +8,10 @@ from pathlib import Path
 
 import msgpack
 
+from steelyard_schemas.atomic import atomic_path
 from steelyard_schemas.contract import Contract
 from steelyard_schemas.errors import ContractError
 from steelyard_schemas.registry import parse
-from steelyard_schemas.store import atomic_path
 
 __all__ = ["pack", "read_model", "unpack", "write_model"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
@@ -45,10 +46,14 @@ class GriddedVisibilities(StoreContract):
     of `fftfreq`, `u` in that of `rfftfreq`, both times `1 / cell`. Cells hold the mean of V(u, v) =
     sum I exp(+2 pi i (u l + v m)), weighted by weight times kernel. `variance` is that of the real (or of the
     imaginary) part of the mean. Where `mask` is false a cell holds no data and zeros elsewhere.
+
+    `cell_moments` tells where in their cell the samples lie: with (x, y) = (u, v) less the cell's centre, in
+    cells and after conjugation to this half plane, the means of x, y, x x, x y and y y, weighted as `mean` is.
+    The second moments are about the centre of the cell, not about the first moments.
     """
 
     kind: Literal["gridded_visibilities"] = "gridded_visibilities"
-    schema_version: Literal["1.0"] = "1.0"
+    schema_version: Literal["1.1"] = "1.1"
     observation: Observation
     npix: int = Field(ge=8, description="image pixels along a side")
     cell_arcsec: float = Field(gt=0, description="image pixel size")
@@ -56,7 +61,9 @@ class GriddedVisibilities(StoreContract):
     kernel: Kernel
     noise: NoiseReport
     source: str
+    sources: tuple[str, ...] = Field(default=(), description="names of the data sets, where several were gridded")
     history: tuple[str, ...] = ()
+    cell_moments: bool = Field(default=False, description="true if the moments of the sample positions are kept")
 
     ARRAYS: ClassVar[tuple[ArraySpec, ...]] = (
         ArraySpec("mean", ("channel", "v", "u"), "complex64", "Jy", "weighted mean visibility"),
@@ -68,6 +75,15 @@ class GriddedVisibilities(StoreContract):
         ArraySpec("u_wavelengths", ("u",), "float64", "", "cell centre, in wavelengths"),
         ArraySpec("v_wavelengths", ("v",), "float64", "", "cell centre, in wavelengths"),
     )
+    ARRAYS_IF: ClassVar[Mapping[str, tuple[ArraySpec, ...]]] = {
+        "cell_moments": (
+            ArraySpec("offset_u", ("channel", "v", "u"), "float16", "", "mean of x; cells from the cell's centre"),
+            ArraySpec("offset_v", ("channel", "v", "u"), "float16", "", "mean of y; cells from the cell's centre"),
+            ArraySpec("spread_uu", ("channel", "v", "u"), "float16", "", "mean of x x about the cell's centre"),
+            ArraySpec("spread_uv", ("channel", "v", "u"), "float16", "", "mean of x y about the cell's centre"),
+            ArraySpec("spread_vv", ("channel", "v", "u"), "float16", "", "mean of y y about the cell's centre"),
+        )
+    }
 
     @model_validator(mode="after")
     def _width_is_one_cell(self) -> Self:

@@ -23,3 +23,7 @@ class Observation(Part):
     phase_centre_dec_deg: float = Field(ge=-90, le=90)
     frequency_frame: FrequencyFrame
     rest_frequency_hz: float | None = Field(gt=0, description="of the line; None where the file does not tell")
+    array_position_m: tuple[float, float, float] | None = Field(
+        default=None,
+        description="mean position of the antennas, geocentric (ITRF x, y, z); None where the file does not tell",
+    )

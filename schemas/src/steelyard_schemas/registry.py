@@ -33,7 +33,11 @@ CONTRACTS: dict[str, type[Contract]] = {
 }
 
 # (kind, version) -> pure function from a model of that version to one of the next, as plain data.
-MIGRATIONS: dict[tuple[str, str], Callable[[dict[str, Any]], dict[str, Any]]] = {}
+MIGRATIONS: dict[tuple[str, str], Callable[[dict[str, Any]], dict[str, Any]]] = {
+    # 1.1 only adds optional fields: where the array stands and, of gridded data, cell moments and several sources.
+    ("visibilities", "1.0"): lambda data: {**data, "schema_version": "1.1"},
+    ("gridded_visibilities", "1.0"): lambda data: {**data, "schema_version": "1.1"},
+}
 
 
 def current_version(kind: str) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from steelyard_schemas.contract import Contract, StoreContract
 from steelyard_schemas.errors import ContractError
 from steelyard_schemas.files import read_model
-from steelyard_schemas.store import is_store, read_store
+from steelyard_schemas.layout import is_store
+from steelyard_schemas.stream import open_store
 from steelyard_schemas.surrogate import SurrogateArtifact
 
 __all__ = ["file_hash", "part_hash", "validate"]
@@ -41,7 +42,10 @@ def validate(path: str | Path) -> Contract:
     if not path.exists():
         raise ContractError(path, "no such file or folder")
     if is_store(path):
-        return read_store(path, StoreContract).manifest
+        reader = open_store(path, StoreContract)
+        for _ in reader.blocks():
+            pass  # the hash is checked when all rows have been read
+        return reader.manifest
     if (path / "manifest.json").is_file():
         artifact = read_model(path / "manifest.json", SurrogateArtifact)
         if problems := _file_problems(path, artifact):

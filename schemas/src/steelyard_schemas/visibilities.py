@@ -22,7 +22,7 @@ class Visibilities(StoreContract):
     """
 
     kind: Literal["visibilities"] = "visibilities"
-    schema_version: Literal["1.0"] = "1.0"
+    schema_version: Literal["1.1"] = "1.1"
     observation: Observation
     source: str = Field(description="name of the file that was read, without its folder")
     history: tuple[str, ...] = Field(default=(), description="what was done to the data, in order")

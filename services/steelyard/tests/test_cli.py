@@ -58,17 +58,17 @@ def test_help_loads_neither_figures_nor_sampler(what):
 
 
 def test_validate_what_is_valid(workplace, finished):
-    for path, kind in (
-        (workplace / "toy.toml", "galaxy"),
-        (workplace / "toy.zarr", "visibilities"),
-        (finished.folder / "gridded.zarr", "gridded_visibilities"),
-        (finished.folder / "posterior.zarr", "posterior"),
+    for path, kind, version in (
+        (workplace / "toy.toml", "galaxy", "1.0"),
+        (workplace / "toy.zarr", "visibilities", "1.1"),
+        (finished.folder / "gridded.zarr", "gridded_visibilities", "1.1"),
+        (finished.folder / "posterior.zarr", "posterior", "1.0"),
     ):
         plain = run("validate", path)
         assert plain.exit_code == 0, plain.stderr
-        assert f"valid {kind} 1.0" in plain.stdout
+        assert f"valid {kind} {version}" in plain.stdout
         told = json.loads(run("validate", path, "--json").stdout)
-        assert told == {"path": str(path), "kind": kind, "schema_version": "1.0", "valid": True}
+        assert told == {"path": str(path), "kind": kind, "schema_version": version, "valid": True}
 
 
 def test_validate_what_is_not(workplace, edit):

@@ -1,13 +1,12 @@
 """The file that an interrupted training is taken up from: a .npz per run, replaced atomically."""
 
 import time
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from steelyard_schemas import atomic_path
+from steelyard_schemas import read_npz, write_npz
 
 _SECONDS = 10.0  # between two writes
 
@@ -63,22 +62,19 @@ class TrainingFile:
         for name, progress in self._stages.items():
             content[f"{name}/done"] = np.array(progress.done)
             content |= {f"{name}/{i}": array for i, array in enumerate(progress.arrays)}
-        with atomic_path(self.path, overwrite=True) as temporary, temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **content)
+        write_npz(self.path, content)
         self._written, self._unwritten = time.monotonic(), False
 
     def _read(self, path: Path) -> None:
+        content = read_npz(path, "delete it to start afresh")
         try:
-            # Opened here, because NumPy leaves the file open when it is damaged.
-            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                content = dict(file)
             identity = str(content.pop("identity"))
             for stage in dict.fromkeys(name.split("/")[0] for name in content):
                 arrays: list[np.ndarray] = []
                 while (part := content.get(f"{stage}/{len(arrays)}")) is not None:
                     arrays.append(part)
                 self._stages[stage] = Progressed(int(content[f"{stage}/done"]), tuple(arrays))
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{path}: not a training in progress ({error}); delete it to start afresh") from error
         if identity != self._identity:
             raise ValueError(f"{path}: a training of another configuration; delete it or restore the settings")

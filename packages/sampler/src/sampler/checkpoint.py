@@ -1,7 +1,6 @@
 """The whole state of a sampling run, and its file: a .npz of plain arrays, replaced atomically."""
 
 import os
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,9 +101,9 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         # Opened here, because NumPy leaves the file open when it is damaged.
         with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
             arrays = dict(file)
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # damage shows in zipfile, zlib, struct or NumPy, each with exceptions of its own
         raise ValueError(f"{path}: not a readable checkpoint ({error}); delete it to start afresh") from error
     expected = {"format", "fingerprint", "config", *SamplerState._fields}
     if set(arrays) != expected or str(arrays["format"]) != _FORMAT:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,9 @@ from steelyard_schemas import (
     Posterior,
     Store,
     atomic_path,
+    read_npz,
     read_store,
+    write_npz,
     write_store,
 )
 
@@ -83,8 +84,7 @@ class RunFolder:
 
     def save_approximation(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Keep what a resumed run needs to be the same run."""
-        with atomic_path(self.approximation, overwrite=True) as temporary, temporary.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+        write_npz(self.approximation, arrays)
 
     def load_approximation(self) -> dict[str, np.ndarray]:
         """Return what `save_approximation` kept.
@@ -93,12 +93,7 @@ class RunFolder:
             ContractError: it is not there, or damaged.
 
         """
-        try:
-            # Opened here, because NumPy leaves the file open when it is damaged.
-            with self.approximation.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-                return dict(file)
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-            raise ContractError(self.approximation, f"cannot be read ({error}): use --restart") from error
+        return read_npz(self.approximation, "use --restart")
 
     def finished(self, galaxy: Galaxy) -> Store[Posterior] | None:
         """Return the posterior if it is complete and made with the same settings."""

@@ -1,0 +1,43 @@
+"""Plain arrays in one `.npz` file, for what a program keeps for itself: written atomically, never unpickled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from steelyard_schemas.atomic import atomic_path
+from steelyard_schemas.errors import ContractError
+
+__all__ = ["read_npz", "write_npz"]
+
+
+def read_npz(path: str | Path, advice: str) -> dict[str, np.ndarray]:
+    """Return all arrays of a `.npz` file.
+
+    Args:
+        path: of the file.
+        advice: what to do if it cannot be read, as "delete it to start afresh".
+
+    Raises:
+        ContractError: it is not there, damaged, or holds more than plain arrays.
+
+    """
+    try:
+        # Opened here, because NumPy leaves the file open when it is damaged.
+        with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            return dict(file)
+    except Exception as error:  # damage shows in zipfile, zlib, struct or NumPy, each with exceptions of its own
+        raise ContractError(path, f"cannot be read ({error or type(error).__name__}); {advice}") from error
+
+
+def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays to a `.npz` file; a crash at any moment leaves either the old file or the new one.
+
+    Raises:
+        ValueError: an array holds Python objects.
+
+    """
+    with atomic_path(Path(path), overwrite=True) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
