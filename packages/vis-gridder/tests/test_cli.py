@@ -56,6 +56,50 @@ def test_info(uvfits):
     assert "suggested_cell_arcsec" in plain.stdout
 
 
+def test_pictures_line_and_history(uvfits, tmp_path):
+    pytest.importorskip("matplotlib", reason="the extra [plot] draws pictures")
+    result = run("grid", uvfits, "-o", tmp_path / "out.zarr", "--plot", tmp_path / "pictures")
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "pictures" / "overview.png").stat().st_size > 10_000
+    again = run("grid", uvfits, "-o", tmp_path / "other.zarr", "--plot", tmp_path / "pictures")
+    assert again.exit_code == 1
+    assert not (tmp_path / "other.zarr").exists(), "nothing is gridded that cannot be drawn"
+
+
+def test_several_files_go_on_one_grid(uvfits, tmp_path):
+    alone, twice = tmp_path / "alone.zarr", tmp_path / "twice.zarr"
+    grid = ("--cell-arcsec", 10, "--npix", 64)
+    assert run("grid", uvfits, *grid, "-o", alone).exit_code == 0
+    assert run("grid", uvfits, uvfits, *grid, "-o", twice).exit_code == 0
+    one, two = (read_store(path, GriddedVisibilities) for path in (alone, twice))
+    np.testing.assert_array_equal(two["count"], 2 * one["count"])
+    assert two.manifest.sources == ("target.uvfits", "target.uvfits")
+
+
+def test_continuum_and_channel_width(uvfits, tmp_path):
+    # Six channels of 21.1 km/s from 4200 to 4307 km/s: three of 42.2, the continuum from the outer ones.
+    out = tmp_path / "out.zarr"
+    arguments = ("--channel-width-kms", 42.3, "--continuum-kms", "4190:4230", "--continuum-kms", "4280:4320")
+    result = run("grid", uvfits, "--cell-arcsec", 10, "--npix", 64, *arguments, "-o", out)
+    assert result.exit_code == 0, result.stderr
+    store = read_store(out, GriddedVisibilities)
+    assert store["frequency_hz"].size == 2
+    assert any("subtracted a polynomial of order 1" in line for line in store.manifest.history)
+    assert any("averaged 6 channels" in line for line in store.manifest.history)
+
+
+def test_convert_writes_a_store_that_grids_to_the_same(uvfits, tmp_path):
+    store = tmp_path / "vis.zarr"
+    assert run("convert", uvfits, "-o", store).exit_code == 0
+    for file in (uvfits, store):
+        result = run("grid", file, "--cell-arcsec", 10, "--npix", 64, "-o", tmp_path / f"{file.name}.grid")
+        assert result.exit_code == 0, result.stderr
+    one, other = (read_store(tmp_path / f"{file.name}.grid", GriddedVisibilities) for file in (uvfits, store))
+    for name, array in one.arrays.items():
+        np.testing.assert_array_equal(other[name], array)
+    assert run("convert", uvfits, "-o", store).exit_code == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -63,6 +107,12 @@ def test_info(uvfits):
         (["--velocity-min-kms", "9000"], "no channel within the velocity range"),
         (["--field", "B"], "no field=B"),
         (["--cell-arcsec", "1000", "--npix", "16"], "finer keep all"),
+        (["--frame", "helio"], "--frame"),
+        (["--continuum-kms", "900-1100"], "LOW:HIGH"),
+        (["--continuum-kms", "0:100"], "no channel from 0 to 100 km/s"),
+        (["--channel-width-kms", "1"], "narrower than the data's"),
+        (["--scan", "99"], "scan"),
+        (["--spw", "3"], "spw"),
     ],
 )
 def test_bad_input_gets_one_line_and_leaves_nothing(uvfits, tmp_path, arguments, message):

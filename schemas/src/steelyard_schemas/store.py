@@ -14,11 +14,10 @@ import numpy as np
 from steelyard_schemas.arrays import array_problems
 from steelyard_schemas.contract import StoreContract
 from steelyard_schemas.errors import ContractError
-from steelyard_schemas.hashing import content_hash
 from steelyard_schemas.layout import by_row
 from steelyard_schemas.stream import open_store, write_stream
 
-__all__ = ["Store", "content_hash", "read_store", "write_store"]
+__all__ = ["Store", "read_store", "write_store"]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from steelyard_schemas import Visibilities, read_store
 from typer.testing import CliRunner
 
 COMMANDS = [
-    *("demo", "fit", "report", "validate", "simulate", "info", "grid"),
+    *("demo", "fit", "report", "validate", "simulate", "info", "grid", "convert"),
     *("surrogate train", "surrogate evaluate", "surrogate list", "surrogate show"),
 ]
 
@@ -58,7 +58,7 @@ def test_help_loads_neither_figures_nor_sampler(what):
 
 
 def test_validate_what_is_valid(workplace, finished):
-    for path, kind, version in (
+    for path, kind, expected in (
         (workplace / "toy.toml", "galaxy", "1.0"),
         (workplace / "toy.zarr", "visibilities", "1.1"),
         (finished.folder / "gridded.zarr", "gridded_visibilities", "1.1"),
@@ -66,9 +66,9 @@ def test_validate_what_is_valid(workplace, finished):
     ):
         plain = run("validate", path)
         assert plain.exit_code == 0, plain.stderr
-        assert f"valid {kind} {version}" in plain.stdout
+        assert f"valid {kind} {expected}" in plain.stdout
         told = json.loads(run("validate", path, "--json").stdout)
-        assert told == {"path": str(path), "kind": kind, "schema_version": version, "valid": True}
+        assert told == {"path": str(path), "kind": kind, "schema_version": expected, "valid": True}
 
 
 def test_validate_what_is_not(workplace, edit):

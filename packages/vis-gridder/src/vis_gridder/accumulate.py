@@ -1,103 +1,246 @@
-"""The inner loop: sums over the visibilities of each uv cell, compiled."""
+"""The inner loop: sums over the visibilities of each uv cell, compiled.
+
+Channels are the innermost axis. Neighbouring channels of a row nearly always fall in the same cell, so that the work
+on them is the same straight-line arithmetic, which the compiler turns into vector instructions; every loop below
+works on one thing at a time for that reason.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
 
-__all__ = ["N_SUMS", "accumulate"]
-
-N_SUMS = 11
-"""Sums kept per cell: [wK, wK Re d, wK Im d, w, w Re d, w Im d, w |d|^2, w K^2, w K^2 s, w K^2 s / nu, count]."""
+__all__ = ["N_SUMS", "accumulate", "cell_order"]
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+WK, WK_RE, WK_IM, W, W_RE, W_IM, W_SQUARE, WKK, N, WK_X, WK_Y, WK_XX, WK_XY, WK_YY = range(14)
+"""Where each sum of a cell stands: d = (re, im) are the samples and square their |d|^2, w their weights, K the
+kernel, N their number, x and y their offsets from the cell's centre."""
+N_SUMS = 14
+
+FAST = {"contract", "nsz", "reassoc"}
+"""Sums may be taken in any order and products fused; NaN and infinity keep their meaning."""
+
+
+@njit(cache=True, nogil=True)
+def cell_order(u_m: np.ndarray, v_m: np.ndarray, cells_per_metre: float, edge: int) -> np.ndarray:
+    """Return the key of each row's cell, [row] int64: rows of one cell side by side meet it in the cache."""
+    key = np.empty(u_m.size, np.int64)
+    wide = 2 * edge + 3
+    for row in range(u_m.size):
+        sign = -1.0 if u_m[row] < 0.0 else 1.0
+        x = min(sign * u_m[row] * cells_per_metre, edge + 1.0)
+        y = max(min(sign * v_m[row] * cells_per_metre, edge + 1.0), -edge - 1.0)
+        key[row] = int(np.floor(x + 0.5)) * wide + int(np.floor(y + 0.5))
+    return key
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _weights(w: np.ndarray, weight: np.ndarray, flag: np.ndarray) -> int:
+    """Put the weights of good samples in `w`, zero for the others; return how many are good."""
+    n_good = 0
+    for k in range(weight.size):
+        good = (not flag[k]) and weight[k] > 0.0
+        n_good += good
+        w[k] = float(weight[k]) if good else 0.0
+    return n_good
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _samples(re: np.ndarray, im: np.ndarray, parts: np.ndarray, w: np.ndarray, sign: float) -> None:
+    """Take real and imaginary parts, the latter times `sign`."""
+    for k in range(parts.size // 2):
+        # Flagged samples may hold anything, NaN times a weight of zero included.
+        good = w[k] > 0.0
+        re[k] = float(parts[2 * k]) if good else 0.0
+        im[k] = sign * float(parts[2 * k + 1]) if good else 0.0
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _offsets(x: np.ndarray, cells_per_metre: np.ndarray, length_m: float, centre: int) -> None:
+    for k in range(cells_per_metre.size):
+        x[k] = length_m * cells_per_metre[k] - centre
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _kernel(
+    wk: np.ndarray, wkk: np.ndarray, w: np.ndarray, x: np.ndarray, y: np.ndarray, m: int, kernel: tuple[float, ...]
+) -> None:
+    k0, k1, k2, k3, k4, k5, k6, k7, k8, k9, k10, k11 = kernel
+    for k in range(m):
+        t = 4.0 * x[k] * x[k]
+        p = k10 + t * k11
+        p = k8 + t * (k9 + t * p)
+        p = k6 + t * (k7 + t * p)
+        p = k4 + t * (k5 + t * p)
+        p = k2 + t * (k3 + t * p)
+        both = k0 + t * (k1 + t * p)
+        t = 4.0 * y[k] * y[k]
+        p = k10 + t * k11
+        p = k8 + t * (k9 + t * p)
+        p = k6 + t * (k7 + t * p)
+        p = k4 + t * (k5 + t * p)
+        p = k2 + t * (k3 + t * p)
+        both *= k0 + t * (k1 + t * p)
+        wk[k] = w[k] * both
+        wkk[k] = w[k] * both * both
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _add(total: np.ndarray, a: np.ndarray) -> None:
+    for k in range(total.size):
+        total[k] += a[k]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _add_one(total: np.ndarray, w: np.ndarray) -> None:
+    for k in range(total.size):
+        total[k] += 1.0 if w[k] > 0.0 else 0.0
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _add_product(total: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
+    for k in range(total.size):
+        total[k] += a[k] * b[k]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _add_product3(total: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> None:
+    for k in range(total.size):
+        total[k] += a[k] * b[k] * c[k]
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _add_square(total: np.ndarray, w: np.ndarray, re: np.ndarray, im: np.ndarray) -> None:
+    for k in range(total.size):
+        total[k] += w[k] * (re[k] * re[k] + im[k] * im[k])
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
 def accumulate(
     sums: np.ndarray,
-    x_m: np.ndarray,
-    y_m: np.ndarray,
+    visits: np.ndarray,
+    pool: np.ndarray,
+    pool_wkk: np.ndarray,
+    n_pool: int,
+    order: np.ndarray,
+    u_m: np.ndarray,
+    v_m: np.ndarray,
     cells_per_metre: np.ndarray,
-    vis: np.ndarray,
+    parts: np.ndarray,
     weight: np.ndarray,
     flag: np.ndarray,
-    scale: np.ndarray,
-    scale_over_dof: np.ndarray,
-    table: np.ndarray,
+    group: np.ndarray,
+    kernel: tuple[float, ...],
+    min_count: int,
     first_channel: int,
-) -> tuple[int, int, int]:
-    """Add visibilities to the sums of their cells, for a block of channels.
+) -> tuple[int, int, int, int]:
+    """Add rows of visibilities to the sums of their cells, for a range of channels.
 
-    Neighbouring channels of a row fall into the same or the next cell, so channels are the innermost axis of
-    `sums`: memory is then walked through in order, and a block of channels keeps it within the cache.
+    Cells of fewer than `min_count` samples will need to know whose samples they hold: the pool keeps a chain of
+    (noise group, sum of w K^2) for each, until they have that many.
 
     Args:
-        sums: [v, u, channel of the block, N_SUMS] float64, added to in place.
-        x_m: [row] u in metres.
-        y_m: [row] v in metres.
-        cells_per_metre: [channel of the block] frequency / c * field of view.
-        vis: [row, channel] all channels.
+        sums: [v, u, N_SUMS, channel of the range] float64, added to in place.
+        visits: [v, u, channel of the range] int32, one more than where the cell's chain starts; 0 for none.
+        pool: [entry, 2] int32, noise group and the next entry (counted as `visits`), filled from `n_pool` on.
+        pool_wkk: [entry] float32, sum of w K^2 of the group.
+        n_pool: entries in use. There must be room for one more for each sample.
+        order: [row] the order in which rows are taken.
+        u_m: [row] metres.
+        v_m: [row] metres.
+        cells_per_metre: [channel of the range] frequency / c * field of view.
+        parts: [row, 2 * channel] all channels, real and imaginary part by turns, float32.
         weight: [row, channel].
         flag: [row, channel].
-        scale: [row] s, the variance times weight.
-        scale_over_dof: [row] s / nu, nu its degrees of freedom.
-        table: kernel at even steps of |offset| from 0 to half a cell (and the last once more).
-        first_channel: where the block starts.
+        group: [row] noise group.
+        kernel: the twelve coefficients of K in powers of (2 x)^2, rising.
+        min_count: fewest samples for a variance from scatter.
+        first_channel: of the range.
 
     Returns:
-        Numbers of visibility-channels used, flagged, and beyond the edge.
+        Entries of the pool in use, and the numbers of samples used, flagged, and beyond the edge.
 
     """
     n_v = sums.shape[0]
+    n = cells_per_metre.size
     # The Nyquist row and column stand for both +1/2 and -1/2 cycle per pixel; they stay empty.
     edge = (n_v - 1) // 2
-    steps = 2.0 * (table.size - 2)
+    w, re, im, x, y, wk = np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+    wkk = np.empty(n)
     used = 0
     flagged = 0
     outside = 0
-    for row in range(x_m.size):
-        s = scale[row]
-        s_nu = scale_over_dof[row]
-        for k in range(cells_per_metre.size):
-            channel = first_channel + k
-            w = float(weight[row, channel])
-            if flag[row, channel] or w <= 0.0:
-                flagged += 1
-                continue
-            x = x_m[row] * cells_per_metre[k]
-            y = y_m[row] * cells_per_metre[k]
-            re = float(vis[row, channel].real)
-            im = float(vis[row, channel].imag)
-            if x < 0.0:
-                x, y, im = -x, -y, -im
-            iu = int(np.floor(x + 0.5))
-            iv = int(np.floor(y + 0.5))
+    for position in range(order.size):
+        row = order[position]
+        sign = -1.0 if u_m[row] < 0.0 else 1.0
+        a = sign * u_m[row]
+        b = sign * v_m[row]
+        stop = 0
+        while stop < n:
+            start = stop
+            iu = int(np.floor(a * cells_per_metre[start] + 0.5))
+            iv = int(np.floor(b * cells_per_metre[start] + 0.5))
+            stop = n
+            if (
+                int(np.floor(a * cells_per_metre[n - 1] + 0.5)) != iu
+                or int(np.floor(b * cells_per_metre[n - 1] + 0.5)) != iv
+            ):
+                stop = start + 1
+                while (
+                    stop < n
+                    and int(np.floor(a * cells_per_metre[stop] + 0.5)) == iu
+                    and int(np.floor(b * cells_per_metre[stop] + 0.5)) == iv
+                ):
+                    stop += 1
+            mirror = 1.0
             if iu == 0 and iv < 0:
                 # In the column u = 0 the cells +v and -v are conjugates: all goes to +v.
-                x, y, im = -x, -y, -im
+                mirror = -1.0
                 iv = -iv
+            m = stop - start
+            here = slice(first_channel + start, first_channel + stop)
+            n_good = _weights(w, weight[row, here], flag[row, here])
+            flagged += m - n_good
             if iu > edge or iv > edge or iv < -edge:
-                outside += 1
+                outside += n_good
                 continue
-            used += 1
-            tx = abs(x - iu) * steps
-            ty = abs(y - iv) * steps
-            jx = int(tx)
-            jy = int(ty)
-            kernel = (table[jx] + (tx - jx) * (table[jx + 1] - table[jx])) * (
-                table[jy] + (ty - jy) * (table[jy + 1] - table[jy])
-            )
-            wk = w * kernel
-            wkk = wk * kernel
-            cell = sums[iv if iv >= 0 else iv + n_v, iu, k]
-            cell[0] += wk
-            cell[1] += wk * re
-            cell[2] += wk * im
-            cell[3] += w
-            cell[4] += w * re
-            cell[5] += w * im
-            cell[6] += w * (re * re + im * im)
-            cell[7] += wkk
-            cell[8] += wkk * s
-            cell[9] += wkk * s_nu
-            cell[10] += 1.0
-    return used, flagged, outside
+            if n_good == 0:
+                continue
+            used += n_good
+            _samples(re, im, parts[row, 2 * here.start : 2 * here.stop], w, sign * mirror)
+            _offsets(x, cells_per_metre[start:stop], mirror * a, iu)
+            _offsets(y, cells_per_metre[start:stop], mirror * b, iv)
+            _kernel(wk, wkk, w, x, y, m, kernel)
+            cell = sums[iv if iv >= 0 else iv + n_v, iu]
+            _add(cell[WK, start:stop], wk)
+            _add_product(cell[WK_RE, start:stop], wk, re)
+            _add_product(cell[WK_IM, start:stop], wk, im)
+            _add(cell[W, start:stop], w)
+            _add_product(cell[W_RE, start:stop], w, re)
+            _add_product(cell[W_IM, start:stop], w, im)
+            _add_square(cell[W_SQUARE, start:stop], w, re, im)
+            _add(cell[WKK, start:stop], wkk)
+            _add_one(cell[N, start:stop], w)
+            _add_product(cell[WK_X, start:stop], wk, x)
+            _add_product(cell[WK_Y, start:stop], wk, y)
+            _add_product3(cell[WK_XX, start:stop], wk, x, x)
+            _add_product3(cell[WK_XY, start:stop], wk, x, y)
+            _add_product3(cell[WK_YY, start:stop], wk, y, y)
+            fewest = min_count + 1.0
+            for k in range(m):
+                fewest = min(fewest, cell[N, start + k])
+            if fewest < min_count:
+                chain = visits[iv if iv >= 0 else iv + n_v, iu]
+                for k in range(m):
+                    if w[k] > 0.0 and cell[N, start + k] < min_count:
+                        head = chain[start + k]
+                        if head > 0 and pool[head - 1, 0] == group[row]:
+                            pool_wkk[head - 1] += wkk[k]
+                        else:
+                            pool[n_pool, 0] = group[row]
+                            pool[n_pool, 1] = head
+                            pool_wkk[n_pool] = wkk[k]
+                            n_pool += 1
+                            chain[start + k] = n_pool
+    return n_pool, used, flagged, outside

@@ -1,63 +1,300 @@
-"""From the sums of a cell to its mean and the variance of that mean."""
+"""The uv cells of a grid: their sums while data come by, and their statistics at the end."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 
-__all__ = ["CellStatistics", "cell_statistics"]
+from vis_gridder.accumulate import N_SUMS, W_IM, W_RE, W_SQUARE, WK, WK_IM, WK_RE, WK_X, WKK, N, W, accumulate
+from vis_gridder.source import Block
+
+__all__ = ["CellStatistics", "CellSums", "Counts"]
+
+
+class Counts(NamedTuple):
+    """Visibility-channels used, flagged, and beyond the edge of the grid."""
+
+    used: int = 0
+    flagged: int = 0
+    outside: int = 0
+
+    def plus(self, other: Counts) -> Counts:
+        """Return the sums."""
+        return Counts(*(a + b for a, b in zip(self, other, strict=True)))
 
 
 class CellStatistics(NamedTuple):
-    """Statistics of cells, arrays of one shape."""
+    """Statistics of cells, arrays [channel, v, u] that `CellSums.finish` fills; moments [5 or 0, channel, v, u]."""
 
     mean: np.ndarray
     variance: np.ndarray
     dof: np.ndarray
-    n: np.ndarray
+    n_samples: np.ndarray
     propagated: np.ndarray
-    residual: float
-    residual_dof: float
+    moments: np.ndarray
+
+    @classmethod
+    def empty(cls, shape: tuple[int, int, int], *, moments: bool, precision: type = np.complex64) -> CellStatistics:
+        """Return statistics of cells without data."""
+        return cls(
+            mean=np.zeros(shape, precision),
+            variance=np.zeros(shape, np.float32),
+            dof=np.zeros(shape, np.float32),
+            n_samples=np.zeros(shape, np.int32),
+            propagated=np.zeros(shape, bool),
+            moments=np.zeros((5, *shape) if moments else (0, 0, 0, 0), np.float32),
+        )
 
 
-def cell_statistics(sums: np.ndarray, min_count: int) -> CellStatistics:
-    """Return mean, variance of its real part and degrees of freedom of cells that hold data.
+class CellSums:
+    """Sums over the samples of each cell, for a range of channels of a grid of `npix` pixels a side.
 
-    Samples d_i have variance s / w_i in the real and in the imaginary part, w known, s not. About the mean m
-    weighted by w, E sum w |d - m|^2 = 2 (n - 1) s, so s' = sum w |d - m|^2 / (2 (n - 1)) is unbiased with
-    2 (n - 1) degrees of freedom, whatever the weights. The mean weighted by w K, sum w K d / sum w K, has the
-    variance s sum w K^2 / (sum w K)^2. Cells of fewer than `min_count` samples, or without any scatter, take s from
-    the time differences, sum w K^2 s_i / (sum w K)^2; their degrees of freedom nu obey
-    1 / nu = sum a_i / nu_i / sum a_i with a_i = w_i K_i^2 s_i: exact for samples of one baseline, a lower bound
-    for several.
-
-    Args:
-        sums: [cell, N_SUMS] as `accumulate` leaves them, of cells that hold data.
-        min_count: fewest samples for a variance from scatter.
-
-    Returns:
-        Statistics shaped as `sums` without its last axis. `residual` and `residual_dof` are sum w |d - m|^2 and
-        2 (n - 1) over all cells.
-
+    Memory is that of the cells that hold data: pages of the others are never touched.
     """
-    wk, wk_re, wk_im, w, w_re, w_im, w_square, wkk, wkk_s, wkk_s_nu, count = np.moveaxis(sums, -1, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):  # n = 1 has no scatter, and is propagated
-        mean = (wk_re + 1j * wk_im) / wk
-        # Rounding may leave a negative trace of a sum of squares that cancels.
-        residual = np.maximum(w_square - (w_re**2 + w_im**2) / w, 0.0)
-        residual_dof = 2.0 * (count - 1.0)
-        noiseless = residual <= 1e-12 * w_square
-        propagated = (count < min_count) | noiseless
-        variance = np.where(propagated, wkk_s, residual / residual_dof * wkk) / wk**2
-        dof = np.where(propagated, wkk_s / wkk_s_nu, residual_dof)
-    several = count > 1
-    return CellStatistics(
-        mean=mean.astype(np.complex64),
-        variance=variance.astype(np.float32),
-        dof=dof.astype(np.float32),
-        n=count.astype(np.int32),
-        propagated=propagated,
-        residual=float(residual[several].sum()),
-        residual_dof=float(residual_dof[several].sum()),
-    )
+
+    def __init__(self, npix: int, channels: range, min_count: int) -> None:
+        half = (npix, npix // 2 + 1)
+        self.channels = channels
+        self.min_count = min_count
+        self.sums = np.zeros((*half, N_SUMS, len(channels)))
+        self.visits = np.zeros((*half, len(channels)), np.int32)
+        self.pool = np.empty((0, 2), np.int32)
+        self.pool_wkk = np.empty(0, np.float32)
+        self.n_pool = 0
+        self.counts = Counts()
+
+    def add(
+        self,
+        block: Block,
+        order: np.ndarray,
+        group: np.ndarray,
+        cells_per_metre: np.ndarray,
+        kernel: tuple[float, ...],
+    ) -> None:
+        """Add a block of rows.
+
+        Args:
+            block: rows with all channels.
+            order: [row] the order in which to take them.
+            group: [row] noise group.
+            cells_per_metre: [channel] of all channels, frequency / c * field of view.
+            kernel: coefficients, see `accumulate`.
+
+        """
+        here = slice(self.channels.start, self.channels.stop)
+        self._make_room(block.u_m.size * len(self.channels))
+        self.n_pool, *counts = accumulate(
+            self.sums,
+            self.visits,
+            self.pool,
+            self.pool_wkk,
+            self.n_pool,
+            order,
+            block.u_m,
+            block.v_m,
+            cells_per_metre[here],
+            block.vis.view(np.float32),
+            block.weight,
+            block.flag,
+            group,
+            kernel,
+            self.min_count,
+            here.start,
+        )
+        self.counts = self.counts.plus(Counts(*counts))
+
+    def merge(self, other: CellSums, factor: float, first_group: int) -> None:
+        """Add the cells of another data set, whose weights count `factor` times and whose groups start later."""
+        self._make_room(other.n_pool)
+        self.n_pool = _merge(
+            self.sums,
+            self.visits,
+            self.pool,
+            self.pool_wkk,
+            self.n_pool,
+            other.sums,
+            other.visits,
+            other.pool,
+            other.pool_wkk,
+            factor,
+            first_group,
+        )
+        self.counts = self.counts.plus(other.counts)
+
+    def scale(self, factor: float) -> None:
+        """Count all weights `factor` times."""
+        linear = [i for i in range(N_SUMS) if i != N]
+        self.sums[:, :, linear] *= factor
+        self.pool_wkk[: self.n_pool] *= np.float32(factor)
+
+    def finish(
+        self,
+        into: CellStatistics,
+        variance_per_weight: np.ndarray,
+        group_dof: np.ndarray,
+        set_of_group: np.ndarray,
+        channel_factor: np.ndarray,
+    ) -> None:
+        """Turn the sums into statistics.
+
+        Samples d_i have variance s / w_i in the real and in the imaginary part, w known, s not. About the mean m
+        weighted by w, E sum w |d - m|^2 = 2 (n - 1) s, so s' = sum w |d - m|^2 / (2 (n - 1)) is unbiased with
+        2 (n - 1) degrees of freedom, whatever the weights. The mean weighted by w K, sum w K d / sum w K, has the
+        variance s sum w K^2 / (sum w K)^2. Cells of fewer than `min_count` samples, or without any scatter, take
+        for s the mean of s_i of the samples' noise groups, weighted by w K^2; its degrees of freedom nu obey
+        1 / nu = sum a_i / nu_i / sum a_i with a_i = w_i K_i^2 s_i: exact for samples of one baseline, a lower bound
+        for several.
+
+        Args:
+            into: filled for the channels of this range.
+            variance_per_weight: [group] s.
+            group_dof: [group] its degrees of freedom.
+            set_of_group: [group] data set that the group belongs to.
+            channel_factor: [data set, channel] of all channels, by which s is multiplied.
+
+        """
+        here = slice(self.channels.start, self.channels.stop)
+        _finish(
+            into.mean[here],
+            into.variance[here],
+            into.dof[here],
+            into.n_samples[here],
+            into.propagated[here],
+            into.moments[:, here],
+            self.sums,
+            self.visits,
+            self.pool,
+            self.pool_wkk,
+            variance_per_weight,
+            group_dof,
+            set_of_group,
+            channel_factor[:, here],
+            self.min_count,
+        )
+
+    def scatter(self) -> tuple[float, float]:
+        """Return sum w |d - m|^2 about each cell's mean m and its degrees of freedom 2 (n - 1), over all cells."""
+        return _scatter(self.sums)
+
+    def weights(self) -> tuple[float, float]:
+        """Return the sum of weights and the number of samples."""
+        return float(self.sums[:, :, W].sum()), float(self.sums[:, :, N].sum())
+
+    def _make_room(self, entries: int) -> None:
+        needed = self.n_pool + entries
+        if needed > self.pool.shape[0]:
+            # Memory that is reserved but not written costs nothing.
+            size = max(needed, 2 * self.pool.shape[0])
+            pool, wkk = np.empty((size, 2), np.int32), np.empty(size, np.float32)
+            pool[: self.n_pool], wkk[: self.n_pool] = self.pool[: self.n_pool], self.pool_wkk[: self.n_pool]
+            self.pool, self.pool_wkk = pool, wkk
+
+
+@njit(cache=True, nogil=True)
+def _merge(
+    sums: np.ndarray,
+    visits: np.ndarray,
+    pool: np.ndarray,
+    pool_wkk: np.ndarray,
+    n_pool: int,
+    more: np.ndarray,
+    more_visits: np.ndarray,
+    more_pool: np.ndarray,
+    more_wkk: np.ndarray,
+    factor: float,
+    first_group: int,
+) -> int:
+    n_v, n_u, n_sums, n_channels = sums.shape
+    for v in range(n_v):
+        for u in range(n_u):
+            for channel in range(n_channels):
+                if more[v, u, N, channel] == 0.0:
+                    continue
+                for i in range(n_sums):
+                    sums[v, u, i, channel] += more[v, u, i, channel] * (1.0 if i == N else factor)
+                entry = more_visits[v, u, channel]
+                while entry > 0:
+                    pool[n_pool, 0] = more_pool[entry - 1, 0] + first_group
+                    pool[n_pool, 1] = visits[v, u, channel]
+                    pool_wkk[n_pool] = more_wkk[entry - 1] * factor
+                    n_pool += 1
+                    visits[v, u, channel] = n_pool
+                    entry = more_pool[entry - 1, 1]
+    return n_pool
+
+
+@njit(cache=True, nogil=True)
+def _residual(sums: np.ndarray, v: int, u: int, channel: int) -> float:
+    """Return sum w |d - m|^2 of a cell."""
+    squared = sums[v, u, W_RE, channel] ** 2 + sums[v, u, W_IM, channel] ** 2
+    # Rounding may leave a negative trace of a sum of squares that cancels.
+    return max(sums[v, u, W_SQUARE, channel] - squared / sums[v, u, W, channel], 0.0)
+
+
+@njit(cache=True, nogil=True)
+def _scatter(sums: np.ndarray) -> tuple[float, float]:
+    residual = 0.0
+    dof = 0.0
+    for v in range(sums.shape[0]):
+        for u in range(sums.shape[1]):
+            for channel in range(sums.shape[3]):
+                if sums[v, u, N, channel] > 1.0:
+                    residual += _residual(sums, v, u, channel)
+                    dof += 2.0 * (sums[v, u, N, channel] - 1.0)
+    return residual, dof
+
+
+@njit(cache=True, nogil=True)
+def _finish(
+    mean: np.ndarray,
+    variance: np.ndarray,
+    dof: np.ndarray,
+    counts: np.ndarray,
+    propagated: np.ndarray,
+    moments: np.ndarray,
+    sums: np.ndarray,
+    visits: np.ndarray,
+    pool: np.ndarray,
+    pool_wkk: np.ndarray,
+    variance_per_weight: np.ndarray,
+    group_dof: np.ndarray,
+    set_of_group: np.ndarray,
+    channel_factor: np.ndarray,
+    min_count: int,
+) -> None:
+    n_v, n_u, _, n_channels = sums.shape
+    for v in range(n_v):
+        for u in range(n_u):
+            for channel in range(n_channels):
+                n = sums[v, u, N, channel]
+                if n == 0.0:
+                    continue
+                wk = sums[v, u, WK, channel]
+                residual = _residual(sums, v, u, channel)
+                residual_dof = 2.0 * (n - 1.0)
+                if n < min_count or residual <= 1e-12 * sums[v, u, W_SQUARE, channel]:
+                    a = 0.0
+                    a_over_nu = 0.0
+                    wkk = 0.0
+                    entry = visits[v, u, channel]
+                    while entry > 0:
+                        group = pool[entry - 1, 0]
+                        share = pool_wkk[entry - 1] * variance_per_weight[group]
+                        share *= channel_factor[set_of_group[group], channel]
+                        wkk += pool_wkk[entry - 1]
+                        a += share
+                        a_over_nu += share / group_dof[group]
+                        entry = pool[entry - 1, 1]
+                    scale = a / wkk
+                    dof[channel, v, u] = a / a_over_nu
+                    propagated[channel, v, u] = True
+                else:
+                    scale = residual / residual_dof
+                    dof[channel, v, u] = residual_dof
+                mean[channel, v, u] = complex(sums[v, u, WK_RE, channel] / wk, sums[v, u, WK_IM, channel] / wk)
+                variance[channel, v, u] = scale * sums[v, u, WKK, channel] / wk**2
+                counts[channel, v, u] = int(n)
+                for i in range(moments.shape[0]):
+                    moments[i, channel, v, u] = sums[v, u, WK_X + i, channel] / wk

@@ -1,4 +1,4 @@
-"""Command line: `vis-gridder info FILE` and `vis-gridder grid FILE -o OUT.zarr`."""
+"""Command line: `vis-gridder info`, `grid`, `convert`."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from steelyard_schemas import ContractError, GriddedVisibilities, Store, Visibilities, write_store
+from steelyard_schemas import ContractError, GriddedVisibilities, Store, write_store
 
+from vis_gridder.advice import advise
 from vis_gridder.dirty import dirty_beam, dirty_cube, fit_beam
 from vis_gridder.fits_cube import write_fits
 from vis_gridder.gridding import GridWarning, grid
-from vis_gridder.noise import time_difference_noise
-from vis_gridder.readers import read_visibilities
-from vis_gridder.spec import DEFAULT_BETA, DEFAULT_MIN_COUNT, longest_baseline_wavelengths, suggest_grid
-from vis_gridder.velocity import radio_velocity_kms
+from vis_gridder.plots.pictures import PICTURES, pictures
+from vis_gridder.readers import open_visibilities
+from vis_gridder.source import Source
+from vis_gridder.spec import DEFAULT_BETA, DEFAULT_MIN_COUNT, GridSpec, suggest_grid
+from vis_gridder.spectral.prepare import Spectral, prepare
+from vis_gridder.store import write_visibilities
+from vis_gridder.survey import survey
 
 __all__ = ["app", "main"]
 
@@ -33,11 +37,16 @@ app = typer.Typer(
     add_completion=False,
 )
 
-File = Annotated[Path, typer.Argument(help="Measurement Set, UVFITS (.gz too), viscube .npz or Visibilities store")]
+FILE_HELP = "Measurement Set, UVFITS, viscube .npz, text table or Visibilities store"
+File = Annotated[Path, typer.Argument(help=FILE_HELP)]
+Files = Annotated[list[Path], typer.Argument(help=FILE_HELP + "; several are gridded together")]
 FieldOption = Annotated[str | None, typer.Option(help="Field (source), by name or number")]
-SpwOption = Annotated[str | None, typer.Option(help="Spectral window (IF), by name or number")]
+SpwOption = Annotated[str | None, typer.Option(help="Spectral windows (IFs), by name or number: 0,2 or all")]
+ScanOption = Annotated[str | None, typer.Option(help="Scans, e.g. 3,5~9")]
+ObservationOption = Annotated[int | None, typer.Option(help="Observation of a Measurement Set, by number")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else there")]
 RestOption = Annotated[float | None, typer.Option(help="Rest frequency of the line, if not the file's own")]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there")]
 
 
 @contextmanager
@@ -65,58 +74,54 @@ def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
     print(f"{label}: {time.perf_counter() - start:.1f} s", file=sys.stderr)
 
 
-def _read(file: Path, field: str | None, spw: str | None) -> Store[Visibilities]:
-    with _progress(f"reading {file.name}") as progress:
-        return read_visibilities(file, field=field, spw=spw, progress=progress)
+@contextmanager
+def _told_warnings() -> Iterator[None]:
+    """Print the gridder's warnings as lines."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", GridWarning)
+        yield
+    for warning in caught:
+        print(f"warning: {warning.message}", file=sys.stderr)
+
+
+def _names(files: list[Path]) -> str:
+    return " + ".join(file.name for file in files)
+
+
+def _free(*targets: Path | None, overwrite: bool) -> None:
+    for target in targets:
+        if target is not None and target.exists() and not overwrite:
+            raise ContractError(target, "exists already; choose another name or give --overwrite")
 
 
 @app.command()
 def info(
-    file: File,
+    files: Files,
     field: FieldOption = None,
     spw: SpwOption = None,
+    scan: ScanOption = None,
+    observation: ObservationOption = None,
     rest_frequency_hz: RestOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Tell what a file holds, its noise, and a grid that suits it.
+    """Tell what files hold, their noise, where the line is, and a grid that suits them.
 
     Example: vis-gridder info target.ms --spw 0
     """
     with _one_line_errors():
-        facts = _facts(_read(file, field, spw), rest_frequency_hz)
+        sources = [
+            source
+            for file in files
+            for source in open_visibilities(
+                file, field=field, spw=spw, scan=scan, observation=observation, allow_mixed_widths=True
+            )
+        ]
+        with _progress(f"reading {_names(files)}") as progress, _told_warnings():
+            facts = advise(sources, rest_frequency_hz, progress)
     if as_json:
         print(json.dumps(facts))
     else:
         _print_facts(facts)
-
-
-def _facts(vis: Store[Visibilities], rest_frequency_hz: float | None) -> dict[str, Any]:
-    manifest, frequency = vis.manifest, vis["frequency_hz"]
-    rest_hz = rest_frequency_hz or manifest.observation.rest_frequency_hz
-    noise = time_difference_noise(vis)
-    suggested = suggest_grid(vis)
-    velocity = None if rest_hz is None else radio_velocity_kms(frequency, rest_hz)
-    return {
-        "source": manifest.source,
-        **manifest.observation.model_dump(),
-        "rest_frequency_hz": rest_hz,
-        "rows": vis["u_m"].size,
-        "channels": frequency.size,
-        "frequency_hz": [float(frequency[0]), float(frequency[-1])],
-        "channel_width_hz": float(vis["channel_width_hz"].mean()),
-        "velocity_kms": None if velocity is None else [float(velocity.min()), float(velocity.max())],
-        "flagged_fraction": float(vis["flag"].mean()),
-        "longest_baseline_wavelengths": longest_baseline_wavelengths(vis),
-        "visibility_noise_jy": None if noise is None else 1.0 / (noise.weight_scale * _typical_weight(vis)) ** 0.5,
-        "weight_scale": None if noise is None else noise.weight_scale,
-        "suggested_cell_arcsec": suggested.cell_arcsec,
-        "suggested_npix": suggested.npix,
-        "history": list(manifest.history),
-    }
-
-
-def _typical_weight(vis: Store[Visibilities]) -> float:
-    return float(vis["weight"][~vis["flag"]].mean())
 
 
 def _print_facts(facts: dict[str, Any]) -> None:
@@ -132,7 +137,7 @@ def _print_facts(facts: dict[str, Any]) -> None:
 
 @app.command("grid")
 def grid_command(
-    file: File,
+    files: Files,
     out: Annotated[Path, typer.Option("--out", "-o", help="Store to write, e.g. target_grid.zarr")],
     cell_arcsec: Annotated[float | None, typer.Option(help="Image pixel size; suggested if left out")] = None,
     npix: Annotated[int | None, typer.Option(help="Image pixels along a side; suggested if left out")] = None,
@@ -141,40 +146,91 @@ def grid_command(
     rest_frequency_hz: RestOption = None,
     field: FieldOption = None,
     spw: SpwOption = None,
+    scan: ScanOption = None,
+    observation: ObservationOption = None,
+    frame: Annotated[
+        str | None, typer.Option(help="LSRK, BARY, TOPO, or file; without it TOPO becomes LSRK, others stay")
+    ] = None,
+    channel_width_kms: Annotated[float | None, typer.Option(help="Average to channels of this width")] = None,
+    continuum_kms: Annotated[
+        list[str] | None, typer.Option(help="Velocities without line, LOW:HIGH; repeat it. Their continuum goes")
+    ] = None,
+    continuum_order: Annotated[int, typer.Option(help="Of the continuum's polynomial, 0 to 3")] = 1,
     beta: Annotated[float, typer.Option(help="Shape of the Kaiser-Bessel kernel")] = DEFAULT_BETA,
     min_count: Annotated[int, typer.Option(help="Fewest visibilities for scatter")] = DEFAULT_MIN_COUNT,
     dirty_fits: Annotated[Path | None, typer.Option(help="Write the dirty cube there too, as FITS")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Folder for pictures: beam, moments, uv coverage, noise")] = None,
+    overwrite: OverwriteOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Grid a file to a store of uv cells with their noise.
+    """Grid files to a store of uv cells with their noise; several files go on one grid.
 
     Example: vis-gridder grid target.ms --cell-arcsec 0.1 --npix 144 --rest-frequency-hz 230.538e9 -o target.zarr
     """
     with _one_line_errors():
-        for target in (out, dirty_fits):
-            if target is not None and target.exists() and not overwrite:
-                raise ContractError(target, "exists already; choose another name or give --overwrite")
-        vis = _read(file, field, spw)
-        suggested = suggest_grid(vis, cell_arcsec=cell_arcsec)
+        spectral = Spectral(
+            frame=_frame(frame),
+            channel_width_kms=channel_width_kms,
+            rest_frequency_hz=rest_frequency_hz,
+            continuum_kms=tuple(_range(text) for text in continuum_kms or ()),
+            continuum_order=continuum_order,
+        )
+        pages = [plot / f"{name}.png" for name in PICTURES] if plot else []
+        _free(out, dirty_fits, *pages, overwrite=overwrite)
+        found = [
+            open_visibilities(
+                file,
+                field=field,
+                spw=spw,
+                scan=scan,
+                observation=observation,
+                allow_mixed_widths=channel_width_kms is not None,
+            )
+            for file in files
+        ]
+        sources = prepare([source for opened in found for source in opened], spectral)
+        spec = _spec(sources, cell_arcsec, npix, files)
         spec = replace(
-            suggested,
-            npix=suggested.npix if npix is None else npix,
+            spec,
             velocity_min_kms=velocity_min_kms,
             velocity_max_kms=velocity_max_kms,
             rest_frequency_hz=rest_frequency_hz,
             beta=beta,
             min_count=min_count,
         )
-        with _progress(f"gridding {file.name}") as progress, warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", GridWarning)
-            gridded = grid(vis, spec, progress=progress)
-        for warning in caught:
-            print(f"warning: {warning.message}", file=sys.stderr)
+        with _progress(f"gridding {_names(files)}") as progress, _told_warnings():
+            gridded = grid(sources, spec, progress=progress)
         written = write_store(out, gridded, overwrite=overwrite)
         if dirty_fits is not None:
             _write_dirty(dirty_fits, gridded, overwrite)
-    _report(written, out, as_json)
+        if plot is not None:
+            with _progress("drawing"):
+                pictures(gridded, plot, overwrite=overwrite)
+    _report(written, out, plot, as_json)
+
+
+def _frame(text: str | None) -> Any:
+    known = {"lsrk": "LSRK", "bary": "BARY", "topo": "TOPO", "file": "file"}
+    if text is not None and text.lower() not in known:
+        raise ContractError("--frame", f"is {text}; choose LSRK, BARY, TOPO or file")
+    return None if text is None else known[text.lower()]
+
+
+def _range(text: str) -> tuple[float, float]:
+    try:
+        low, high = (float(part) for part in text.split(":"))
+    except ValueError as error:
+        raise ContractError("--continuum-kms", f"is {text!r}; write LOW:HIGH in km/s, e.g. 900:1100") from error
+    return low, high
+
+
+def _spec(sources: list[Source], cell_arcsec: float | None, npix: int | None, files: list[Path]) -> GridSpec:
+    """Return the grid wanted; what is left open is suggested, which takes a pass over the data."""
+    if cell_arcsec is not None and npix is not None:
+        return GridSpec(cell_arcsec=cell_arcsec, npix=npix)
+    with _progress(f"reading {_names(files)}") as progress:
+        suggested = suggest_grid(survey(sources, progress), cell_arcsec=cell_arcsec)
+    return suggested if npix is None else replace(suggested, npix=npix)
 
 
 def _write_dirty(path: Path, gridded: Store[GriddedVisibilities], overwrite: bool) -> None:
@@ -186,7 +242,7 @@ def _write_dirty(path: Path, gridded: Store[GriddedVisibilities], overwrite: boo
     write_fits(path, dirty_cube(gridded), gridded, beam=beam, overwrite=overwrite)
 
 
-def _report(gridded: Store[GriddedVisibilities], out: Path, as_json: bool) -> None:
+def _report(gridded: Store[GriddedVisibilities], out: Path, plot: Path | None, as_json: bool) -> None:
     manifest, noise = gridded.manifest, gridded.manifest.noise
     if as_json:
         filled = float(gridded["mask"].mean())
@@ -196,6 +252,33 @@ def _report(gridded: Store[GriddedVisibilities], out: Path, as_json: bool) -> No
     print(f"  {noise.n_used} visibility-channels used, {noise.n_flagged} flagged, {noise.n_outside} beyond the edge")
     print(f"  {noise.visibility_noise_jy:.4g} Jy noise of a visibility, weights scaled by {noise.weight_scale:.4g}")
     print(f"  {noise.n_cells_scatter} cells with variance from scatter, {noise.n_cells_propagated} propagated")
+    print(f"  frequencies in {manifest.observation.frequency_frame}")
+    if plot is not None:
+        print(f"  pictures in {plot}")
+
+
+@app.command()
+def convert(
+    file: File,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Store to write, e.g. target.zarr")],
+    field: FieldOption = None,
+    spw: SpwOption = None,
+    scan: ScanOption = None,
+    observation: ObservationOption = None,
+    overwrite: OverwriteOption = False,
+) -> None:
+    """Write one field and spectral window as a Visibilities store, Stokes I, block by block.
+
+    Example: vis-gridder convert target.ms --spw 0 -o target.zarr
+    """
+    with _one_line_errors():
+        _free(out, overwrite=overwrite)
+        sources = open_visibilities(file, field=field, spw=spw, scan=scan, observation=observation)
+        if len(sources) > 1:
+            raise ContractError(file, f"has {len(sources)} spectral windows that fit; choose one by --spw")
+        with _progress(f"writing {out.name}") as progress:
+            write_visibilities(out, sources[0], overwrite=overwrite, progress=progress)
+    print(f"{out}: {sources[0].n_rows} rows, {sources[0].frequency_hz.size} channels")
 
 
 def main() -> None:

@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 
 import numpy as np
+from astropy.coordinates import SkyCoord
 from steelyard_schemas import ContractError, GriddedVisibilities, NoiseReport, Store, Visibilities
 
-from vis_gridder.accumulate import N_SUMS, accumulate
-from vis_gridder.cells import CellStatistics, cell_statistics
+from vis_gridder.cells import CellStatistics, CellSums, Counts
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
-from vis_gridder.kernel import kernel_table
-from vis_gridder.noise import time_difference_noise
-from vis_gridder.spec import GridSpec, longest_baseline_wavelengths
+from vis_gridder.one_pass import Pass, one_pass
+from vis_gridder.set_noise import SetNoise, set_noise
+from vis_gridder.source import Source, as_source
+from vis_gridder.spec import GridSpec
+from vis_gridder.spectral.prepare import same_channels
 from vis_gridder.velocity import radio_velocity_kms
 
 __all__ = ["GridWarning", "grid"]
 
-BLOCK = 8
-"""Channels gridded together: eight complex64 are one cache line of the data."""
 MOST_OUTSIDE = 0.5
 """A grid that loses more than this fraction of the visibilities is a mistake, not a choice."""
+MOMENTS = ("offset_u", "offset_v", "spread_uu", "spread_uv", "spread_vv")
+SAME_CENTRE_ARCSEC = 0.01
+"""Phase centres of data sets gridded together may differ by rounding, no more."""
 
 
 class GridWarning(UserWarning):
     """The grid was made, but part of the data is not in it."""
 
 
+type Data = Store[Visibilities] | Source
+
+
 def grid(
-    vis: Store[Visibilities], spec: GridSpec, *, progress: Callable[[int, int], None] | None = None
+    data: Data | Sequence[Data], spec: GridSpec, *, progress: Callable[[int, int], None] | None = None
 ) -> Store[GriddedVisibilities]:
     """Average visibilities in the cells of a half plane; each baseline counts once.
 
@@ -40,160 +44,188 @@ def grid(
     another that holds data. The Nyquist row and column of an even number of pixels stay empty. What falls beyond
     is counted in the noise report and warned of.
 
-    The model to compare with a cell's mean is the Fourier transform of the image times `taper`, at the cell's
-    centre. Variances: see `cell_statistics`; the noise of cells with few visibilities is that of
-    `estimate_noise`, or, where no baseline repeats, the scatter pooled over all cells.
+    The model to compare with a cell's mean is the Fourier transform of the image times `taper` at the cell's
+    centre, which is right for samples that fill the cell evenly; the moments of where they really lie are kept for
+    a model that takes account of them. Variances: see `CellSums.finish`; the noise of cells with few
+    visibilities is that of `estimate_noise`, or, where no baseline repeats, the scatter pooled over all cells.
+
+    Several data sets (configurations, nights, spectral windows) are gridded together: the weights of each are first
+    brought to inverse variances by its own noise. The data are read once, block by block; memory does not grow
+    with their number.
 
     Args:
-        vis: the data.
+        data: one data set or several, in memory or as streams.
         spec: the grid.
-        progress: called with channels done and channels in all.
+        progress: called with rows done and rows in all.
 
     Raises:
         ContractError: no channel within the velocity range, no rest frequency for one, most data beyond the
-            grid's edge, or no way to measure the noise.
+            grid's edge, no way to measure the noise, or data sets that do not belong together.
 
     Warns:
         GridWarning: some visibilities lie beyond the grid's edge.
 
     """
-    source = vis.manifest.source
-    channels, rest_hz = _channels(vis, spec)
-    noise = time_difference_noise(vis)
-    n_rows = vis["u_m"].size
-    # Without time differences the sums carry s = 1, and the pooled scatter fills it in below.
-    scale = np.ones(n_rows) if noise is None else noise.variance_per_weight
-    scale_over_dof = scale if noise is None else scale / noise.dof
-    half = (len(channels), spec.npix, spec.npix // 2 + 1)
-    arrays: dict[str, np.ndarray] = {
-        "mean": np.zeros(half, np.complex64),
-        "variance": np.zeros(half, np.float32),
-        "dof": np.zeros(half, np.float32),
-        "count": np.zeros(half, np.int32),
-        "mask": np.zeros(half, bool),
-    }
-    propagated = np.zeros(half, bool)
-    frequency = vis["frequency_hz"]
-    table = kernel_table(spec.kernel)
+    given = [data] if isinstance(data, (Store, Source)) else list(data)
+    sources = [d if isinstance(d, Source) else as_source(d) for d in given]
+    if not sources:
+        raise ContractError("grid", "got no data; give at least one data set")
+    _check_together(sources)
+    first = sources[0]
+    channels, rest_hz = _channels(first, spec)
+    frequency = first.frequency_hz[channels.start : channels.stop].copy()
 
-    def block(start: int) -> tuple[int, int, int, CellStatistics]:
-        here = range(start, min(start + BLOCK, len(channels)))
-        cells_per_metre = frequency[channels.start :][here.start : here.stop] / SPEED_OF_LIGHT_M_S * spec.field_rad
-        sums = np.zeros((*half[1:], len(here), N_SUMS))
-        numbers = accumulate(
-            sums,
-            vis["u_m"],
-            vis["v_m"],
-            cells_per_metre,
-            vis["vis"],
-            vis["weight"],
-            vis["flag"],
-            scale,
-            scale_over_dof,
-            table,
-            channels.start + here.start,
-        )
-        filled = sums[..., -1] > 0
-        cells = cell_statistics(sums[filled], spec.min_count)
-        for name, values in (
-            ("mean", cells.mean),
-            ("variance", cells.variance),
-            ("dof", cells.dof),
-            ("count", cells.n),
-            ("mask", True),
-        ):
-            # The view has the sums' order of axes, so that it can be written where `filled` is true.
-            np.moveaxis(arrays[name][here.start : here.stop], 0, -1)[filled] = values
-        np.moveaxis(propagated[here.start : here.stop], 0, -1)[filled] = cells.propagated
-        return (*numbers, cells)
+    total: list[CellSums] = []
+    noises: list[SetNoise] = []
+    history: list[str] = []
+    counts = Counts()
+    n_rows = sum(source.n_rows for source in sources)
+    for source in sources:
+        before = sum(s.n_rows for s in sources[: len(noises)])
+        tell = None if progress is None else (lambda done, _, before=before: progress(before + done, n_rows))
+        this = one_pass(source, spec, channels, tell)
+        _check_edge(source, spec, this, float(frequency[-1]))
+        noise = set_noise(source, this, together=len(sources) > 1)
+        counts = counts.plus(this.counts)
+        label = f"{source.name}: " if len(sources) > 1 else ""
+        history += [label + line for line in (*source.history, *noise.history)]
+        _join(total, this.cells, noise.weight_factor, sum(n.scale.size for n in noises))
+        noises.append(noise)
 
-    starts = range(0, len(channels), BLOCK)
-    used = flagged = outside = 0
-    residual = residual_dof = 0.0
-    with ThreadPoolExecutor(min(len(starts), os.cpu_count() or 1)) as pool:
-        for done, (n_used, n_flagged, n_outside, cells) in enumerate(pool.map(block, starts), start=1):
-            used, flagged, outside = used + n_used, flagged + n_flagged, outside + n_outside
-            residual, residual_dof = residual + cells.residual, residual_dof + cells.residual_dof
-            if progress:
-                progress(min(done * BLOCK, len(channels)), len(channels))
+    shape = (len(channels), spec.npix, spec.npix // 2 + 1)
+    statistics = CellStatistics.empty(shape, moments=True)
+    scale, dof = (np.concatenate([getattr(n, name) for n in noises]) for name in ("scale", "dof"))
+    set_of_group = np.repeat(np.arange(len(noises)), [n.scale.size for n in noises])
+    factors = np.stack([n.channel_factor for n in noises])
+    for cells in total:
+        cells.finish(statistics, scale, dof, set_of_group, factors)
 
-    _check_edge(vis, spec, used, outside)
-    history = [*vis.manifest.history]
-    if noise is not None:
-        visibility_noise, weight_scale = float(np.nanmedian(noise.sigma_jy)), noise.weight_scale
-        history.append(f"noise from {noise.n_differences} differences in time per baseline and scan")
-    else:
-        if not residual > 0:
-            raise ContractError(source, "gives no noise: no baseline repeats in time and no cell holds scatter")
-        pooled = residual / residual_dof
-        arrays["variance"][propagated] *= pooled
-        arrays["dof"][propagated] = residual_dof
-        positive = vis["weight"][~vis["flag"]]
-        visibility_noise, weight_scale = float(np.sqrt(pooled / np.median(positive))), float(1.0 / pooled)
-        history.append("no baseline repeats in time: noise from the scatter pooled over all cells")
-    arrays["frequency_hz"] = frequency[channels.start : channels.stop].copy()
-    pixel_rad = spec.cell_arcsec * ARCSEC
-    arrays["u_wavelengths"] = np.fft.rfftfreq(spec.npix, pixel_rad)
-    arrays["v_wavelengths"] = np.fft.fftfreq(spec.npix, pixel_rad)
-    if len(channels) < frequency.size:
-        history.append(f"kept channels {channels.start} to {channels.stop - 1} of {frequency.size}")
+    if len(channels) < first.frequency_hz.size:
+        history.append(f"kept channels {channels.start} to {channels.stop - 1} of {first.frequency_hz.size}")
     history.append(
         f"gridded to {spec.npix} x {spec.npix} pixels of {spec.cell_arcsec:g} arcsec, each visibility in one cell "
         f"of half the plane, beta {spec.beta:g}, scatter from {spec.min_count} visibilities"
     )
-    n_filled = int(np.count_nonzero(arrays["mask"]))
-    n_propagated = int(np.count_nonzero(propagated))
+    return _store(first, spec, rest_hz, frequency, statistics, noises, counts, [s.name for s in sources], history)
+
+
+def _join(total: list[CellSums], more: list[CellSums], factor: float, first_group: int) -> None:
+    """Add the cells of a data set to those of the data sets before it."""
+    if total:
+        for mine, theirs in zip(total, more, strict=True):
+            mine.merge(theirs, factor, first_group)
+        return
+    total += more
+    if factor != 1.0:
+        for cells in total:
+            cells.scale(factor)
+
+
+def _store(
+    first: Source,
+    spec: GridSpec,
+    rest_hz: float | None,
+    frequency_hz: np.ndarray,
+    statistics: CellStatistics,
+    noises: list[SetNoise],
+    counts: Counts,
+    names: list[str],
+    history: list[str],
+) -> Store[GriddedVisibilities]:
+    mask = statistics.n_samples > 0
+    pixel_rad = spec.cell_arcsec * ARCSEC
+    arrays = {
+        "mean": statistics.mean,
+        "variance": statistics.variance,
+        "dof": statistics.dof,
+        "count": statistics.n_samples,
+        "mask": mask,
+        "frequency_hz": frequency_hz,
+        "u_wavelengths": np.fft.rfftfreq(spec.npix, pixel_rad),
+        "v_wavelengths": np.fft.fftfreq(spec.npix, pixel_rad),
+        **dict(zip(MOMENTS, statistics.moments.astype(np.float16), strict=True)),
+    }
+    n_propagated = int(np.count_nonzero(statistics.propagated))
     manifest = GriddedVisibilities(
-        observation=vis.manifest.observation.model_copy(update={"rest_frequency_hz": rest_hz}),
+        observation=first.observation.model_copy(update={"rest_frequency_hz": rest_hz}),
         npix=spec.npix,
         cell_arcsec=spec.cell_arcsec,
-        channel_width_hz=float(vis["channel_width_hz"].mean()),
+        channel_width_hz=float(first.channel_width_hz.mean()),
         kernel=spec.kernel,
+        cell_moments=True,
         noise=NoiseReport(
-            visibility_noise_jy=visibility_noise,
-            weight_scale=weight_scale,
-            n_used=used,
-            n_flagged=flagged,
-            n_outside=outside,
-            n_cells_scatter=n_filled - n_propagated,
+            visibility_noise_jy=float(np.median([n.visibility_noise_jy for n in noises])),
+            weight_scale=float(np.average([n.weight_scale for n in noises], weights=[n.n_used for n in noises])),
+            n_used=counts.used,
+            n_flagged=counts.flagged,
+            n_outside=counts.outside,
+            n_cells_scatter=int(np.count_nonzero(mask)) - n_propagated,
             n_cells_propagated=n_propagated,
         ),
-        source=source,
+        source=" + ".join(names),
+        sources=tuple(names) if len(names) > 1 else (),
         history=tuple(history),
     )
     return Store(manifest, arrays)
 
 
-def _channels(vis: Store[Visibilities], spec: GridSpec) -> tuple[range, float | None]:
+def _check_together(sources: list[Source]) -> None:
+    """Raise ContractError where data sets cannot share a grid."""
+    first = sources[0]
+    for other in sources[1:]:
+        mine, theirs = first.observation, other.observation
+        where = f"{first.name} and {other.name}"
+        centre, place = (SkyCoord(o.phase_centre_ra_deg, o.phase_centre_dec_deg, unit="deg") for o in (mine, theirs))
+        if (apart := centre.separation(place).arcsec) > SAME_CENTRE_ARCSEC:
+            raise ContractError(
+                where, f"have phase centres {apart:.3g} arcsec apart; shift one first (CASA: phaseshift)"
+            )
+        if mine.dish_diameter_m and theirs.dish_diameter_m and mine.dish_diameter_m != theirs.dish_diameter_m:
+            raise ContractError(
+                where,
+                f"are of dishes of {mine.dish_diameter_m:g} and {theirs.dish_diameter_m:g} m, whose primary beams "
+                "differ; grid them apart",
+            )
+        if mine.frequency_frame != theirs.frequency_frame:
+            raise ContractError(
+                where,
+                f"have frequencies in {mine.frequency_frame} and {theirs.frequency_frame}; give one frame (--frame)",
+            )
+        if not same_channels([first, other]):
+            raise ContractError(where, "have different channels; give a width for both (--channel-width-kms)")
+
+
+def _channels(source: Source, spec: GridSpec) -> tuple[range, float | None]:
     """Return the channels within the velocity range and the rest frequency."""
-    rest_hz = spec.rest_frequency_hz or vis.manifest.observation.rest_frequency_hz
-    frequency = vis["frequency_hz"]
+    rest_hz = spec.rest_frequency_hz or source.observation.rest_frequency_hz
+    frequency = source.frequency_hz
     low, high = spec.velocity_min_kms, spec.velocity_max_kms
     if low is None and high is None:
         return range(frequency.size), rest_hz
     if rest_hz is None:
-        raise ContractError(vis.manifest.source, "does not tell the rest frequency; give one with the velocity range")
+        raise ContractError(source.name, "does not tell the rest frequency; give one with the velocity range")
     velocity = radio_velocity_kms(frequency, rest_hz)
     inside = (velocity >= (-np.inf if low is None else low)) & (velocity <= (np.inf if high is None else high))
     kept = np.flatnonzero(inside)
     if kept.size == 0:
         raise ContractError(
-            vis.manifest.source,
+            source.name,
             f"has no channel within the velocity range; its channels are at {velocity.min():.1f} to "
             f"{velocity.max():.1f} km/s for a rest frequency of {rest_hz / 1e9:.6f} GHz",
         )
     return range(int(kept[0]), int(kept[-1]) + 1), rest_hz
 
 
-def _check_edge(vis: Store[Visibilities], spec: GridSpec, used: int, outside: int) -> None:
+def _check_edge(source: Source, spec: GridSpec, done: Pass, highest_hz: float) -> None:
+    used, outside = done.counts.used, done.counts.outside
     if outside == 0:
         return
-    finer = 1.0 / (2.0 * longest_baseline_wavelengths(vis)) / ARCSEC
+    finer = SPEED_OF_LIGHT_M_S / (2.0 * done.longest_m * highest_hz) / ARCSEC
     fraction = outside / (used + outside)
     text = (
         f"{outside} visibility-channels ({100 * fraction:.2g} %) lie beyond the edge of the uv grid; "
         f"pixels of {finer:.3g} arcsec or finer keep all"
     )
     if fraction > MOST_OUTSIDE:
-        raise ContractError(vis.manifest.source, text)
+        raise ContractError(source.name, text)
     warnings.warn(text, GridWarning, stacklevel=3)

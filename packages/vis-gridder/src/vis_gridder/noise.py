@@ -2,46 +2,63 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 from steelyard_schemas import ContractError, Store, Visibilities
 
-__all__ = ["Noise", "estimate_noise"]
+from vis_gridder.source import Block, Source, as_source
+
+__all__ = ["Groups", "Noise", "TimeDifferences", "estimate_noise"]
 
 FEWEST_DOF = 50.0
 """A baseline in a scan with fewer degrees of freedom (sigma known to worse than 10 %) takes the pooled noise."""
+SIGNIFICANT = 3.0
+"""Standard errors by which channels must scatter more than chance lets them before they get noise of their own."""
 
 
 @dataclass(frozen=True, eq=False)
 class Noise:
-    """Noise of Stokes I visibilities, as measured.
+    """Noise of Stokes I visibilities, as measured: one value for each baseline in each scan, times one a channel.
 
     Attributes:
-        sigma_jy: [row] standard deviation of the real (or imaginary) part of one visibility-channel, at the mean
-            weight of the row's unflagged channels; NaN where all are flagged.
-        dof: [row] degrees of freedom of `sigma_jy ** 2`.
-        variance_per_weight: [row] variance times weight: the variance of a sample is this over its weight.
+        antenna1: [group] the baseline's lower antenna number.
+        antenna2: [group] the higher.
+        scan: [group].
+        sigma_jy: [group] standard deviation of the real (or imaginary) part of one visibility-channel, at the mean
+            weight of the group's unflagged samples; NaN where all are flagged.
+        dof: [group] degrees of freedom of `sigma_jy ** 2`.
+        variance_per_weight: [group] variance times weight: the variance of a sample is this, times its channel's
+            factor, over its weight.
+        channel_factor: [channel] how the variance of a channel departs from what its weights say; mean about 1.
         weight_scale: the factor that turns the file's weights into inverse variances, pooled over all data.
+        weight_scale_error: its relative standard error.
         n_differences: differences used.
 
     """
 
+    antenna1: np.ndarray
+    antenna2: np.ndarray
+    scan: np.ndarray
     sigma_jy: np.ndarray
     dof: np.ndarray
     variance_per_weight: np.ndarray
+    channel_factor: np.ndarray
     weight_scale: float
+    weight_scale_error: float
     n_differences: int
 
 
-def estimate_noise(vis: Store[Visibilities]) -> Noise:
-    """Measure the noise per baseline and scan from consecutive unflagged integrations.
+def estimate_noise(vis: Store[Visibilities] | Source) -> Noise:
+    """Measure the noise per baseline, scan and channel from consecutive unflagged integrations.
 
     With d = V2 - V1 of one baseline, scan and channel, E |d|^2 / (1/w1 + 1/w2) = 2 s, where s / w is the variance
-    of the real part of a sample of weight w; s is pooled over the integrations and channels of a baseline and scan.
-    Gaps from flags are bridged. Nothing is rejected: outliers are noise that the data have. A sky that changes
-    from one integration to the next adds to d; see the README for how much.
+    of the real part of a sample of weight w. A baseline in a scan has too few differences for a value in every
+    channel, so s is a product: s of the baseline and scan, pooled over channels, times a factor of the channel,
+    pooled over baselines and scans. Gaps from flags are bridged. Nothing is rejected: outliers are noise that the
+    data have. A sky that changes from one integration to the next adds to d; see the README for how much.
 
     The chain of n samples gives n - 1 differences that share samples; they are worth 2 (n - 1)^2 / (3 n - 4)
     degrees of freedom (von Neumann 1941, Ann. Math. Stat. 12, 367), for the real and the imaginary part each.
@@ -50,105 +67,316 @@ def estimate_noise(vis: Store[Visibilities]) -> Noise:
         ContractError: no baseline was observed twice within a scan.
 
     """
-    noise = time_difference_noise(vis)
+    source = vis if isinstance(vis, Source) else as_source(vis)
+    differences = TimeDifferences(source.name, [range(source.frequency_hz.size)])
+    for block in source.blocks():
+        differences.add(block, differences.groups(block), 0)
+    noise = differences.result()
     if noise is None:
         raise ContractError(
-            vis.manifest.source, "observed no baseline twice within a scan, so differences in time give no noise"
+            source.name, "observed no baseline twice within a scan, so differences in time give no noise"
         )
     return noise
 
 
-def time_difference_noise(vis: Store[Visibilities]) -> Noise | None:
-    """As `estimate_noise`, but None where there are no differences."""
-    low = np.minimum(vis["antenna1"], vis["antenna2"])
-    high = np.maximum(vis["antenna1"], vis["antenna2"])
-    order = np.lexsort((vis["time_mjd_s"], high, low, vis["scan"]))
-    keys = np.stack([vis["scan"], low, high])[:, order]
-    first = np.ones(order.size, bool)
-    first[1:] = np.any(keys[:, 1:] != keys[:, :-1], axis=0)
-    first[low[order] < 0] = True  # antennas unknown: rows have nothing in common
-    group_sorted = np.cumsum(first) - 1
-    n_groups = int(group_sorted[-1]) + 1
-    total, pairs, dof, mean_weight = _differences(
-        vis["vis"], vis["weight"], vis["flag"], order, group_sorted, n_groups, vis["antenna1"] > vis["antenna2"]
-    )
-    if pairs.sum() == 0:
-        return None
-    pooled = total.sum() / (2.0 * pairs.sum())
-    if not pooled > 0:
-        raise ContractError(vis.manifest.source, "has no noise: every baseline repeats itself exactly")
-    enough = (dof >= FEWEST_DOF) & (total > 0)
-    scale = np.where(enough, total / np.maximum(2.0 * pairs, 1.0), pooled)
-    group = np.empty(order.size, np.int64)
-    group[order] = group_sorted
-    variance_per_weight = scale[group]
-    with np.errstate(divide="ignore"):
-        sigma = np.sqrt(variance_per_weight / mean_weight)
-    return Noise(
-        sigma_jy=np.where(mean_weight > 0, sigma, np.nan),
-        dof=np.where(enough, dof, dof.sum())[group],
-        variance_per_weight=variance_per_weight,
-        weight_scale=float(1.0 / pooled),
-        n_differences=int(pairs.sum()),
-    )
+class TimeDifferences:
+    """Sums over differences in time as blocks of rows come by.
+
+    Rows of a baseline are differenced in the order in which they come; memory is one row for each baseline. Ranges
+    of channels keep sums of their own, so that each may be added by a thread of its own.
+
+    Args:
+        name: of the data, for messages.
+        channel_ranges: ranges that together make all channels.
+
+    """
+
+    def __init__(self, name: str, channel_ranges: Sequence[range]) -> None:
+        self.name = name
+        self.ranges = channel_ranges
+        self.baselines = np.zeros(0, np.int64)
+        self.slots = np.zeros(0, np.int64)
+        self.n_groups = 0
+        self.slot_group = np.zeros(0, np.int32)
+        self.slot_scan = np.zeros(0, np.int32)
+        self.labels = np.zeros((0, 3), np.int32)
+        # Single precision: a group has few rows, and there are as many groups as baselines times scans.
+        self.sums = [np.zeros((0, 5), np.float32) for _ in channel_ranges]
+        self.channel_sums = [np.zeros((2, len(r))) for r in channel_ranges]
+        self.last = [np.zeros((0, 4, len(r)), np.float32) for r in channel_ranges]
+
+    def groups(self, block: Block) -> Groups:
+        """Tell which baseline and scan each row belongs to; call once for every block, in order."""
+        if block.antenna1.size == 0 or block.antenna1[0] < 0:
+            # Nobody knows which rows belong together; all noise is one.
+            if self.n_groups == 0:
+                self.n_groups = 1
+                self.labels = np.full((1, 3), -1, np.int32)
+            return Groups(np.zeros(block.u_m.size, np.int32), None)
+        slot = self._slots(block)
+        n_slots = self.baselines.size
+        self.slot_group, self.slot_scan = (_grown(a, n_slots, fill=-1) for a in (self.slot_group, self.slot_scan))
+        self.labels = _grown(self.labels, self.n_groups + block.u_m.size)
+        group, previous, self.n_groups = _assign(
+            slot,
+            block.antenna1,
+            block.antenna2,
+            block.scan,
+            self.slot_group,
+            self.slot_scan,
+            self.labels,
+            self.n_groups,
+        )
+        self.last = [_grown(state, n_slots) for state in self.last]
+        self.sums = [_grown(sums, self.n_groups) for sums in self.sums]
+        return Groups(group, (slot, previous))
+
+    def add(self, block: Block, groups: Groups, index: int) -> None:
+        """Add one range of channels of a block; ranges may be added at the same time."""
+        if groups.chain is None:
+            return
+        slot, previous = groups.chain
+        channels = self.ranges[index]
+        _differences(
+            self.sums[index],
+            self.channel_sums[index],
+            self.last[index],
+            block.vis.view(np.float32),
+            block.weight,
+            block.flag,
+            slot,
+            groups.group,
+            previous,
+            block.antenna1 > block.antenna2,
+            channels.start,
+        )
+
+    def result(self) -> Noise | None:
+        """Return the noise, or None where there are no differences; ends the chains that are still open."""
+        for sums, last in zip(self.sums, self.last, strict=True):
+            _end_chains(sums, last, self.slot_group)
+        columns = np.sum([part[: self.n_groups] for part in self.sums], axis=0, dtype=float).T
+        total, pairs, dof, weight, count = (np.asarray(column, float) for column in columns)
+        if not pairs.sum() > 0:
+            return None
+        pooled = total.sum() / (2.0 * pairs.sum())
+        if not pooled > 0:
+            raise ContractError(self.name, "has no noise: every baseline repeats itself exactly")
+        enough = (dof >= FEWEST_DOF) & (total > 0)
+        scale = np.where(enough, total / np.maximum(2.0 * pairs, 1.0), pooled)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            sigma = np.sqrt(scale * count / weight)
+        return Noise(
+            antenna1=self.labels[: self.n_groups, 0].copy(),
+            antenna2=self.labels[: self.n_groups, 1].copy(),
+            scan=self.labels[: self.n_groups, 2].copy(),
+            sigma_jy=np.where(weight > 0, sigma, np.nan),
+            dof=np.where(enough, dof, dof.sum()),
+            variance_per_weight=scale,
+            channel_factor=_channel_factor(
+                np.concatenate(self.channel_sums, axis=1), pooled, dof.sum() / pairs.sum() * _alike(scale, pairs)
+            ),
+            weight_scale=float(1.0 / pooled),
+            weight_scale_error=float(np.sqrt(2.0 / dof.sum())),
+            n_differences=int(pairs.sum()),
+        )
+
+    def _slots(self, block: Block) -> np.ndarray:
+        """Return the slot of each row's baseline, numbered as baselines turn up."""
+        low, high = np.minimum(block.antenna1, block.antenna2), np.maximum(block.antenna1, block.antenna2)
+        key = (low.astype(np.int64) << 32) | high
+        new = np.setdiff1d(key, self.baselines)
+        if new.size:
+            slots = np.concatenate([self.slots, self.slots.size + np.arange(new.size)])
+            baselines = np.concatenate([self.baselines, new])
+            order = np.argsort(baselines)
+            self.baselines, self.slots = baselines[order], slots[order]
+        return self.slots[np.searchsorted(self.baselines, key)]
+
+
+@dataclass(frozen=True, eq=False)
+class Groups:
+    """The noise group of each row, and for known baselines [row] their slot and the group before a new one or -1."""
+
+    group: np.ndarray
+    chain: tuple[np.ndarray, np.ndarray] | None
+
+
+def _grown(array: np.ndarray, size: int, fill: int = 0) -> np.ndarray:
+    """Return `array` with `fill` behind, for at least `size` entries."""
+    if size <= array.shape[0]:
+        return array
+    longer = np.full((max(size, array.shape[0] + array.shape[0] // 2), *array.shape[1:]), fill, array.dtype)
+    longer[: array.shape[0]] = array
+    return longer
+
+
+def _alike(scale: np.ndarray, pairs: np.ndarray) -> float:
+    """Return the part of the degrees of freedom that a sum over unlike groups keeps (Satterthwaite 1946)."""
+    return float((pairs @ scale) ** 2 / (pairs.sum() * (pairs @ scale**2)))
+
+
+def _channel_factor(channel_sums: np.ndarray, pooled: float, dof_per_pair: float) -> np.ndarray:
+    """Return each channel's variance over the pooled one, drawn towards 1 as far as its own scatter is chance.
+
+    A factor with nu degrees of freedom scatters by 2 / nu in variance even where all channels are alike; what the
+    factors scatter beyond that is real, and its share is how far they are believed (James & Stein 1961). Where they
+    do not scatter significantly more than chance lets them, all are 1.
+
+    Args:
+        channel_sums: [2, channel] sums of squared differences and of pairs.
+        pooled: variance times weight over all channels.
+        dof_per_pair: degrees of freedom of a pair, less than 2 because pairs share samples and because baselines
+            are not alike.
+
+    """
+    total, pairs = channel_sums
+    known = pairs > 0
+    n = int(np.count_nonzero(known))
+    factor = np.ones(total.size)
+    if n < 2:
+        return factor
+    dof = dof_per_pair * pairs[known]
+    found = total[known] / (2.0 * pairs[known]) / pooled
+    chance, seen = np.mean(2.0 / dof), np.mean((found - 1.0) ** 2)
+    # The square of a scaled chi-square's departure from its mean has this relative variance.
+    spread = np.sqrt((2.0 + 12.0 / dof.mean()) / n)
+    if seen > chance * (1.0 + SIGNIFICANT * spread):
+        factor[known] = 1.0 + (1.0 - chance / seen) * (found - 1.0)
+    return factor
+
+
+@njit(cache=True, nogil=True)
+def _assign(
+    slot: np.ndarray,
+    antenna1: np.ndarray,
+    antenna2: np.ndarray,
+    scan: np.ndarray,
+    slot_group: np.ndarray,
+    slot_scan: np.ndarray,
+    labels: np.ndarray,
+    n_groups: int,
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Give each row the group of its baseline and scan.
+
+    `previous` is -1, but where a group starts: there it is the group that the baseline had before, or the new one
+    itself where there was none.
+    """
+    n = slot.size
+    group = np.empty(n, np.int32)
+    previous = np.full(n, -1, np.int32)
+    for row in range(n):
+        s = slot[row]
+        new = slot_group[s] < 0
+        if new or slot_scan[s] != scan[row]:
+            previous[row] = n_groups if new else slot_group[s]
+            labels[n_groups, 0] = min(antenna1[row], antenna2[row])
+            labels[n_groups, 1] = max(antenna1[row], antenna2[row])
+            labels[n_groups, 2] = scan[row]
+            slot_group[s] = n_groups
+            slot_scan[s] = scan[row]
+            n_groups += 1
+        group[row] = slot_group[s]
+    return group, previous, n_groups
+
+
+@njit(cache=True, nogil=True)
+def _end_chain(sums: np.ndarray, group: int, state: np.ndarray) -> None:
+    """Count the degrees of freedom of a baseline's chains and start them anew."""
+    for k in range(state.shape[1]):
+        n = float(state[3, k])
+        if n > 1.0:
+            sums[group, 2] += 4.0 * (n - 1.0) ** 2 / (3.0 * n - 4.0)
+    state[2:] = 0.0
+
+
+@njit(cache=True, nogil=True)
+def _end_chains(sums: np.ndarray, last: np.ndarray, slot_group: np.ndarray) -> None:
+    for slot in range(min(last.shape[0], slot_group.size)):
+        if slot_group[slot] >= 0:
+            _end_chain(sums, slot_group[slot], last[slot])
+
+
+@njit(cache=True, nogil=True, fastmath={"contract", "nsz", "reassoc"})
+def _difference(
+    state: np.ndarray,
+    channel_sums: np.ndarray,
+    parts: np.ndarray,
+    weight: np.ndarray,
+    flag: np.ndarray,
+    sign: np.float32,
+) -> tuple[float, float, float, float]:
+    """Difference a row with the last of its baseline; return sum |d|^2 / (1/w1 + 1/w2), pairs, weights, samples."""
+    re, im, w, n = state
+    total = 0.0
+    pairs = 0.0
+    weights = 0.0
+    count = 0.0
+    for k in range(weight.size):
+        good = (not flag[k]) and weight[k] > 0.0
+        both = good and w[k] > 0.0
+        d_re = float(parts[2 * k]) - float(re[k])
+        d_im = float(sign * parts[2 * k + 1]) - float(im[k])
+        harmonic = float(weight[k]) * float(w[k]) / (float(weight[k]) + float(w[k])) if both else 0.0
+        square = (d_re * d_re + d_im * d_im) * harmonic if both else 0.0
+        total += square
+        pairs += 1.0 if both else 0.0
+        weights += float(weight[k]) if good else 0.0
+        count += 1.0 if good else 0.0
+        channel_sums[0, k] += square
+        channel_sums[1, k] += 1.0 if both else 0.0
+        re[k] = parts[2 * k] if good else re[k]
+        im[k] = sign * parts[2 * k + 1] if good else im[k]
+        w[k] = weight[k] if good else w[k]
+        n[k] += np.float32(1.0) if good else np.float32(0.0)
+    return total, pairs, weights, count
 
 
 @njit(cache=True, nogil=True)
 def _differences(
-    vis: np.ndarray,
+    sums: np.ndarray,
+    channel_sums: np.ndarray,
+    last: np.ndarray,
+    parts: np.ndarray,
     weight: np.ndarray,
     flag: np.ndarray,
-    order: np.ndarray,
+    slot: np.ndarray,
     group: np.ndarray,
-    n_groups: int,
+    previous: np.ndarray,
     swapped: np.ndarray,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Sum |d|^2 / (1/w1 + 1/w2), count differences and their degrees of freedom, per group; rows in `order`.
+    first_channel: int,
+) -> None:
+    """Add a block of rows, for the range of channels that `last` holds.
 
-    Last comes the mean weight of each row's unflagged channels, 0 where there is none.
+    Args:
+        sums: [group, 5] sums as `_difference` returns them, degrees of freedom third.
+        channel_sums: [2, channel] the first two of them by channel.
+        last: [slot, 4, channel] real and imaginary part and weight of the last good sample of each baseline, and
+            the length of its chain.
+        parts: [row, 2 * channel] all channels, real and imaginary part by turns.
+        weight: [row, channel].
+        flag: [row, channel].
+        slot: [row].
+        group: [row].
+        previous: [row] see `_assign`.
+        swapped: [row] true where the baseline is listed the other way round, which is the complex conjugate.
+        first_channel: of the range.
+
     """
-    mean_weight = np.zeros(vis.shape[0])
-    n_channels = vis.shape[1]
-    total = np.zeros(n_groups)
-    pairs = np.zeros(n_groups)
-    dof = np.zeros(n_groups)
-    last = np.zeros(n_channels, np.complex128)
-    last_weight = np.zeros(n_channels)
-    chain = np.zeros(n_channels)
-    current = -1
-    for position in range(order.size + 1):
-        ended = position == order.size or group[position] != current
-        if ended:
-            if current >= 0:
-                for channel in range(n_channels):
-                    n = chain[channel]
-                    if n > 1:
-                        dof[current] += 4.0 * (n - 1.0) ** 2 / (3.0 * n - 4.0)
-            if position == order.size:
-                break
-            current = group[position]
-            last_weight[:] = 0.0
-            chain[:] = 0.0
-        row = order[position]
-        row_weight = 0.0
-        row_count = 0
-        for channel in range(n_channels):
-            w = float(weight[row, channel])
-            if flag[row, channel] or w <= 0.0:
-                continue
-            row_weight += w
-            row_count += 1
-            # A baseline listed the other way round is the complex conjugate.
-            value = np.complex128(vis[row, channel])
-            if swapped[row]:
-                value = value.conjugate()
-            if last_weight[channel] > 0.0:
-                d = value - last[channel]
-                total[current] += (d.real**2 + d.imag**2) / (1.0 / w + 1.0 / last_weight[channel])
-                pairs[current] += 1.0
-            last[channel] = value
-            last_weight[channel] = w
-            chain[channel] += 1.0
-        if row_count > 0:
-            mean_weight[row] = row_weight / row_count
-    return total, pairs, dof, mean_weight
+    stop = first_channel + last.shape[2]
+    for row in range(slot.size):
+        state = last[slot[row]]
+        if previous[row] >= 0:
+            _end_chain(sums, previous[row], state)
+        total, pairs, weights, count = _difference(
+            state,
+            channel_sums,
+            parts[row, 2 * first_channel : 2 * stop],
+            weight[row, first_channel:stop],
+            flag[row, first_channel:stop],
+            np.float32(-1.0) if swapped[row] else np.float32(1.0),
+        )
+        sums[group[row], 0] += total
+        sums[group[row], 1] += pairs
+        sums[group[row], 3] += weights
+        sums[group[row], 4] += count

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
 from scipy.fft import next_fast_len
 from steelyard_schemas import ContractError, Kernel, Store, Visibilities
 
-from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
+from vis_gridder.constants import ARCSEC
+from vis_gridder.source import Source, as_source
+from vis_gridder.survey import Survey, survey
 
-__all__ = ["DEFAULT_BETA", "DEFAULT_MIN_COUNT", "GridSpec", "longest_baseline_wavelengths", "suggest_grid"]
+__all__ = ["DEFAULT_BETA", "DEFAULT_MIN_COUNT", "GridSpec", "suggest_grid"]
 
 DEFAULT_BETA = 2.0
 DEFAULT_MIN_COUNT = 10
@@ -78,14 +79,7 @@ class GridSpec:
         return self.npix * self.cell_arcsec * ARCSEC
 
 
-def longest_baseline_wavelengths(vis: Store[Visibilities]) -> float:
-    """Return the largest |u| or |v| of unflagged data, in wavelengths of the highest channel."""
-    used = ~vis["flag"].all(axis=1)
-    reach_m = max(float(np.abs(vis[name][used]).max()) for name in ("u_m", "v_m"))
-    return reach_m * float(vis["frequency_hz"][-1]) / SPEED_OF_LIGHT_M_S
-
-
-def suggest_grid(vis: Store[Visibilities], *, cell_arcsec: float | None = None) -> GridSpec:
+def suggest_grid(data: Store[Visibilities] | Source | Survey, *, cell_arcsec: float | None = None) -> GridSpec:
     """Suggest pixel size and number for a data set: every baseline inside, the primary beam covered.
 
     The pixel is lambda / (2.2 b_max). The field is 1.2 times the primary beam's FWHM, or, where the dish is not
@@ -93,19 +87,16 @@ def suggest_grid(vis: Store[Visibilities], *, cell_arcsec: float | None = None) 
     visibilities in each cell. The number of pixels is even and fast to transform.
 
     Args:
-        vis: the data.
+        data: the data, or what a survey of them found.
         cell_arcsec: the pixel, where it is settled already and only the number is wanted.
 
     """
-    pixel_rad = 1.0 / (OVERSAMPLING * longest_baseline_wavelengths(vis))
-    wavelength_m = SPEED_OF_LIGHT_M_S / float(vis["frequency_hz"].mean())
-    dish_m = vis.manifest.observation.dish_diameter_m
-    if dish_m is not None:
-        field_rad = FIELD_PER_PRIMARY_BEAM * PRIMARY_BEAM * wavelength_m / dish_m
+    found = data if isinstance(data, Survey) else survey([data if isinstance(data, Source) else as_source(data)])
+    pixel_rad = 1.0 / (OVERSAMPLING * found.longest_wavelengths)
+    if found.dish_diameter_m is not None:
+        field_rad = FIELD_PER_PRIMARY_BEAM * PRIMARY_BEAM * found.wavelength_m / found.dish_diameter_m
     else:
-        used = ~vis["flag"].all(axis=1)
-        length_m = np.hypot(vis["u_m"][used], vis["v_m"][used])
-        field_rad = wavelength_m / float(length_m[length_m > 0].min())
+        field_rad = found.wavelength_m / found.shortest_m
     if cell_arcsec is None:
         cell_arcsec = float(f"{pixel_rad / ARCSEC:.3g}")
     elif not cell_arcsec > 0:

@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 app.command("info")(vis_gridder.cli.info)
 app.command("grid")(vis_gridder.cli.grid_command)
+app.command("convert")(vis_gridder.cli.convert)
 app.add_typer(
     nuker_surrogate.cli.app, name="surrogate", help="Train, evaluate and look up surrogates of the Nuker law."
 )

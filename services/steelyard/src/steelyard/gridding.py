@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from steelyard_schemas import ContractError, Galaxy, GriddedVisibilities, Store, is_store, read_manifest, read_store
-from steelyard_schemas.store import content_hash
-from vis_gridder import GridSpec, grid, read_visibilities
+from steelyard_schemas import (
+    ContractError,
+    Galaxy,
+    GriddedVisibilities,
+    Store,
+    content_hash,
+    is_store,
+    read_manifest,
+    read_store,
+)
+from vis_gridder import GridSpec, Spectral, grid, open_visibilities, prepare
+from vis_gridder.readers.viscube_grid import is_viscube_grid, read_viscube_grid
 
 __all__ = ["is_gridded", "load_gridded"]
 
 
 def is_gridded(path: Path) -> bool:
-    """Tell whether a path is a store of gridded visibilities."""
-    return is_store(path) and read_manifest(path).get("kind") == "gridded_visibilities"
+    """Tell whether a path is a store of gridded visibilities, or a `.npz` gridded by viscube."""
+    if is_store(path):
+        return read_manifest(path).get("kind") == "gridded_visibilities"
+    return is_viscube_grid(path)
 
 
 def load_gridded(galaxy: Galaxy, folder: Path) -> Store[GriddedVisibilities]:
@@ -29,7 +40,7 @@ def load_gridded(galaxy: Galaxy, folder: Path) -> Store[GriddedVisibilities]:
     if is_gridded(path):
         if galaxy.data.grid is not None:
             raise ContractError(path, "is gridded already: remove [data.grid] from the galaxy file")
-        return read_store(path, GriddedVisibilities)
+        return read_store(path, GriddedVisibilities) if is_store(path) else _hashed(read_viscube_grid(path))
     if galaxy.data.grid is None:
         raise ContractError(
             path, f"is not gridded yet: add [data.grid] to the galaxy file (`steelyard info {path}` suggests one)"
@@ -42,7 +53,8 @@ def load_gridded(galaxy: Galaxy, folder: Path) -> Store[GriddedVisibilities]:
         velocity_max_kms=wanted.velocity_max_kms,
         rest_frequency_hz=galaxy.line.rest_frequency_hz,
     )
-    return _hashed(grid(read_visibilities(path), spec))
+    sources = prepare(open_visibilities(path), Spectral(rest_frequency_hz=spec.rest_frequency_hz))
+    return _hashed(grid(sources, spec))
 
 
 def _hashed(data: Store[GriddedVisibilities]) -> Store[GriddedVisibilities]:

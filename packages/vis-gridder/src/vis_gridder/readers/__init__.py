@@ -1,5 +1,5 @@
 """Reading visibilities from any format, recognised by content."""
 
-from vis_gridder.readers.dispatch import read_visibilities
+from vis_gridder.readers.dispatch import open_visibilities, read_visibilities
 
-__all__ = ["read_visibilities"]
+__all__ = ["open_visibilities", "read_visibilities"]

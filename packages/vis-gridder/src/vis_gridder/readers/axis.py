@@ -23,6 +23,11 @@ class SpectralAxis:
     width_hz: np.ndarray
     order: slice
 
+    @property
+    def flipped(self) -> bool:
+        """Whether the file's channels descend."""
+        return self.order.step is not None
+
 
 def spectral_axis(where: object, frequency_hz: np.ndarray, width_hz: np.ndarray | None = None) -> SpectralAxis:
     """Check a frequency axis and return it ascending.

@@ -5,18 +5,31 @@ from __future__ import annotations
 import gzip
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 from steelyard_schemas import ContractError, Store, Visibilities, is_store
 
-from vis_gridder.readers.own_store import read_own_store
+from vis_gridder.readers.choose import Choice, Choices
+from vis_gridder.readers.own_store import open_own_store
+from vis_gridder.readers.text_table import is_text_table, open_text_table
+from vis_gridder.source import Source, collect
 
-__all__ = ["Format", "detect_format", "read_visibilities"]
+__all__ = ["Format", "detect_format", "open_visibilities", "read_visibilities"]
 
-Format = Literal["measurement_set", "uvfits", "npz", "store"]
+Format = Literal["measurement_set", "uvfits", "npz", "text", "store"]
 Progress = Callable[[int, int], None]
+
+OPTIONS = {
+    "measurement_set": ("field", "spw", "scan", "observation"),
+    "uvfits": ("field", "spw", "scan"),
+    "text": ("spw",),
+    "npz": (),
+    "store": (),
+}
+"""What can be chosen in each format; the others hold one of it."""
 
 
 def detect_format(path: str | Path) -> Format:
@@ -52,54 +65,105 @@ def _detect_file(path: Path) -> Format:
         if magic[:2] == b"\x1f\x8b":
             with gzip.open(path) as file:
                 magic = file.read(4)
-    except (OSError, EOFError) as error:
+    # gzip passes on what zlib raises on damaged bytes.
+    except (OSError, EOFError, zlib.error) as error:
         raise ContractError(path, f"cannot be read ({error})") from error
     if magic == b"SIMP":
         return "uvfits"
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if any(name.endswith(".npy") for name in archive.namelist()):
-                return "npz"
+        try:
+            with zipfile.ZipFile(path) as archive:
+                names = archive.namelist()
+        except (OSError, zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
+            raise ContractError(path, f"is a damaged .npz ({error}); write it again") from error
+        if any(name.endswith(".npy") for name in names):
+            return "npz"
         raise ContractError(path, "is a zip archive without NumPy arrays; unpack it first and give what is inside")
-    raise ContractError(path, "is not a Measurement Set, UVFITS, viscube .npz or Visibilities store")
+    if is_text_table(path):
+        return "text"
+    raise ContractError(path, "is not a Measurement Set, UVFITS, viscube .npz, text table or Visibilities store")
+
+
+def open_visibilities(
+    path: str | Path,
+    *,
+    field: Choice = None,
+    spw: Choices = None,
+    scan: str | int | None = None,
+    observation: Choice = None,
+    allow_mixed_widths: bool = False,
+) -> list[Source]:
+    """Open Stokes I visibilities as streams: a Measurement Set, UVFITS, viscube `.npz`, text or our own store.
+
+    Parallel-hand correlations are averaged with their weights, flagged samples get weight 0, autocorrelations
+    are dropped, channels ascend in frequency, u, v, w are in metres; what was done is in `history`. Memory is that
+    of a block, except for `.npz` and text, which are read whole. A file may be gzipped if it is UVFITS or text.
+
+    Args:
+        path: the file or folder; its format is told from its content.
+        field: name or number of the field (source), needed where the file holds several.
+        spw: spectral windows (IFs): name, number, several of them (a sequence, or "0,2"), or "all"; needed where
+            the file holds several.
+        scan: numbers and ranges of scans, "3,5~9"; all if None. In UVFITS they are counted by pauses, from 1.
+        observation: number of the observation in a Measurement Set made of several; all if None.
+        allow_mixed_widths: do not refuse windows whose channels differ in width, for a caller that regrids them.
+
+    Returns:
+        A stream for each spectral window, in the order asked for.
+
+    Raises:
+        ContractError: the data cannot be read or used; the message says where, what, and what to do. Faults of the
+            samples show as the blocks are read.
+
+    """
+    path = Path(path)
+    kind = detect_format(path)
+    asked = {"field": field, "spw": spw, "scan": scan, "observation": observation}
+    if refused := [name for name, wish in asked.items() if wish is not None and name not in OPTIONS[kind]]:
+        raise ContractError(path, f"has nothing to choose by {', '.join(refused)}; leave {' and '.join(refused)} out")
+    if kind == "measurement_set":
+        from vis_gridder.readers.measurement_set import open_measurement_set
+
+        return open_measurement_set(
+            path, field=field, spw=spw, scan=scan, observation=observation, allow_mixed_widths=allow_mixed_widths
+        )
+    if kind == "uvfits":
+        from vis_gridder.readers.uvfits import open_uvfits
+
+        return open_uvfits(path, field=field, spw=spw, scan=scan, allow_mixed_widths=allow_mixed_widths)
+    if kind == "npz":
+        from vis_gridder.readers.viscube_npz import open_viscube
+
+        return [open_viscube(path)]
+    if kind == "text":
+        return open_text_table(path, spw=spw, allow_mixed_widths=allow_mixed_widths)
+    return [open_own_store(path)]
 
 
 def read_visibilities(
     path: str | Path,
     *,
-    field: str | int | None = None,
-    spw: str | int | None = None,
+    field: Choice = None,
+    spw: Choices = None,
+    scan: str | int | None = None,
+    observation: Choice = None,
     progress: Progress | None = None,
 ) -> Store[Visibilities]:
-    """Read Stokes I visibilities from a Measurement Set, UVFITS (.gz too), viscube `.npz` or our own store.
-
-    Parallel-hand correlations are averaged with their weights, flagged samples get weight 0, autocorrelations
-    are dropped, channels ascend in frequency, u, v, w are in metres; what was done is in `manifest.history`.
+    """Read one field and one spectral window into memory; for the options see `open_visibilities`.
 
     Args:
-        path: the file or folder; its format is told from its content.
-        field: name or number of the field (source), needed where the file holds several.
-        spw: name or number of the spectral window (IF), needed where the file holds several.
+        path: the file or folder.
+        field: name or number.
+        spw: name or number of one spectral window.
+        scan: numbers and ranges.
+        observation: number.
         progress: called with rows done and rows in all.
 
     Raises:
-        ContractError: the data cannot be read or used; the message says where, what, and what to do.
+        ContractError: the data cannot be read or used, or several spectral windows are asked for.
 
     """
-    path = Path(path)
-    kind = detect_format(path)
-    if kind == "measurement_set":
-        from vis_gridder.readers.measurement_set import read_measurement_set
-
-        return read_measurement_set(path, field=field, spw=spw, progress=progress)
-    if kind == "uvfits":
-        from vis_gridder.readers.uvfits import read_uvfits
-
-        return read_uvfits(path, field=field, spw=spw, progress=progress)
-    if field is not None or spw is not None:
-        raise ContractError(path, "holds one field and one spectral window; leave field and spw out")
-    if kind == "npz":
-        from vis_gridder.readers.viscube_npz import read_viscube
-
-        return read_viscube(path)
-    return read_own_store(path)
+    found = open_visibilities(path, field=field, spw=spw, scan=scan, observation=observation, allow_mixed_widths=True)
+    if len(found) > 1:
+        raise ContractError(path, f"holds several that fit spw={spw}, choose one by spw=, or grid them together")
+    return collect(found[0], progress)

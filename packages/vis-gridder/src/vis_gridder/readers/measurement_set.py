@@ -1,41 +1,50 @@
-"""CASA Measurement Sets, by python-casacore."""
+"""CASA Measurement Sets, by python-casacore: what to read, and what the tables say about it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from steelyard_schemas import ContractError, Observation, Store, Visibilities
+from steelyard_schemas import ContractError, Observation
 
-from vis_gridder.readers.assemble import Assembly
-from vis_gridder.readers.axis import SpectralAxis, spectral_axis
-from vis_gridder.readers.choose import choose
-from vis_gridder.readers.ms_metadata import line_rest_frequency, phase_centre, spectral_frame, utc_seconds
-from vis_gridder.readers.stokes import stokes_i
+from vis_gridder.readers.array_position import array_position
+from vis_gridder.readers.axis import spectral_axis
+from vis_gridder.readers.choose import Choice, Choices, check_widths, choose, choose_several
+from vis_gridder.readers.ms_files import check_files
+from vis_gridder.readers.ms_metadata import (
+    line_rest_frequency,
+    parallel_hands,
+    phase_centre,
+    spectral_frame,
+    utc_seconds,
+)
+from vis_gridder.readers.ms_rows import Reading, defined_everywhere, read_rows
+from vis_gridder.readers.scans import choose_scans
+from vis_gridder.readers.stream import Rows, damage_as_contract_error, stream
 from vis_gridder.readers.telescopes import dish_diameter
+from vis_gridder.source import Source
 
-__all__ = ["read_measurement_set"]
+__all__ = ["open_measurement_set"]
 
-CHUNK_BYTES = 32 * 2**20
-"""Of correlations held at a time; memory beyond the result stays at a few times this."""
-HANDS = {5: "RR", 8: "LL", 9: "XX", 12: "YY"}
-STOKES_I = 1
 NEEDED = ("UVW", "FLAG", "FLAG_ROW", "ANTENNA1", "ANTENNA2", "DATA_DESC_ID", "FIELD_ID", "SCAN_NUMBER", "TIME")
 
 
-def read_measurement_set(
+def open_measurement_set(
     path: Path,
     *,
-    field: str | int | None = None,
-    spw: str | int | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> Store[Visibilities]:
-    """Read one field and one spectral window of a Measurement Set as Stokes I; see `read_visibilities`.
+    field: Choice = None,
+    spw: Choices = None,
+    scan: str | int | None = None,
+    observation: Choice = None,
+    allow_mixed_widths: bool = False,
+) -> list[Source]:
+    """Return a stream of Stokes I for each spectral window chosen; see `open_visibilities`.
 
-    The main table is read in blocks of rows: memory beyond the result is bounded.
+    Rows are chosen by TaQL and read in the order of the file, a block at a time.
 
     Raises:
         ContractError: python-casacore is absent, or the data cannot be read or used.
@@ -47,145 +56,183 @@ def read_measurement_set(
         raise ContractError(
             path, 'is a Measurement Set, which needs python-casacore: pip install "vis-gridder[casa]"'
         ) from error
-    try:
-        return _Reader(path, tables, field, spw, progress).read()
-    except RuntimeError as error:  # casacore's own errors; several lines, the first says it
-        reason = str(error).strip().splitlines()[0]
-        raise ContractError(path, f"is a damaged Measurement Set ({reason}); copy or export it again") from error
+    with damage_as_contract_error(path, "Measurement Set"):
+        check_files(path)
+        with closing(tables.table(str(path), ack=False)) as main:
+            opening = _Opening(path, tables, main, field, observation)
+            if scan is not None:
+                opening.select_scans(scan)
+            windows = opening.windows(spw)
+            axes = {window: opening.axis(window) for window in windows}
+            if not allow_mixed_widths:
+                check_widths(path, axes)
+            return [opening.source(window, axes[window]) for window in windows]
 
 
-class _Reader:
-    """One pass over one Measurement Set; `tables` is the casacore module."""
+@dataclass(frozen=True)
+class _Rows:
+    """Starts passes over the rows that a query selects."""
 
-    def __init__(
-        self,
-        path: Path,
-        tables: Any,
-        field: str | int | None,
-        spw: str | int | None,
-        progress: Callable[[int, int], None] | None,
-    ) -> None:
-        self.path, self.tables, self.field, self.spw, self.progress = path, tables, field, spw, progress
+    path: Path
+    tables: Any
+    query: str
+    reading: Reading
+
+    def __call__(self) -> Iterator[Rows]:
+        with (
+            damage_as_contract_error(self.path, "Measurement Set"),
+            closing(self.tables.table(str(self.path), ack=False)) as main,
+            closing(main.query(self.query)) as selected,
+        ):
+            yield from read_rows(self.path, selected, self.reading)
+
+
+class _Opening:
+    """One Measurement Set while its tables are looked through; `tables` is the casacore module."""
+
+    def __init__(self, path: Path, tables: Any, main: Any, field: Choice, observation: Choice) -> None:
+        self.path, self.tables, self.main = path, tables, main
+        self.columns = set(main.colnames())
+        self._check_columns()
+        if main.nrows() == 0:
+            raise ContractError(path, "has no rows")
         self.history: list[str] = []
+        with self.open("FIELD") as table:
+            names = self._named(table.getcol("NAME"), self._distinct(main, "FIELD_ID"), "FIELD")
+        self.field = choose(path, "field", names, field)
+        self.conditions = [f"FIELD_ID == {self.field}"]
+        if observation is not None:
+            self._select_observation(observation)
 
-    def open(self, name: str = "") -> Any:
-        return closing(self.tables.table(str(self.path / name) if name else str(self.path), ack=False))
+    def open(self, name: str) -> Any:
+        return closing(self.tables.table(str(self.path / name), ack=False))
 
-    def read(self) -> Store[Visibilities]:
-        with self.open() as main:
-            columns = set(main.colnames())
-            self._check_columns(columns)
-            if main.nrows() == 0:
-                raise ContractError(self.path, "has no rows")
-            column = "CORRECTED_DATA" if "CORRECTED_DATA" in columns else "DATA"
-            self.history.append(f"read {column} of a Measurement Set")
-            field, spw, ddids = self._choose(main)
-            axis, frame = self._spectral(spw)
-            antennas = main.getcol("ANTENNA1"), main.getcol("ANTENNA2")
-            wanted = np.isin(main.getcol("DATA_DESC_ID"), list(ddids)) & (main.getcol("FIELD_ID") == field)
-            cross = antennas[0] != antennas[1]
-            if n_auto := int(np.count_nonzero(wanted & ~cross)):
-                self.history.append(f"dropped {n_auto} rows of autocorrelations")
-            rows = np.flatnonzero(wanted & cross)
-            used = np.unique(np.concatenate([ends[rows] for ends in antennas]))
-            result = self._rows(main, rows, ddids, column, axis)
-        return result.finish(self._observation(field, spw, frame, used), self.history)
-
-    def _check_columns(self, columns: set[str]) -> None:
-        missing = [name for name in NEEDED if name not in columns]
-        if not columns & {"DATA", "CORRECTED_DATA"}:
+    def _check_columns(self) -> None:
+        missing = [name for name in NEEDED if name not in self.columns]
+        if not self.columns & {"DATA", "CORRECTED_DATA"}:
             missing.append("DATA or CORRECTED_DATA")
-        if not columns & {"WEIGHT", "WEIGHT_SPECTRUM"}:
+        if not self.columns & {"WEIGHT", "WEIGHT_SPECTRUM"}:
             missing.append("WEIGHT")
         if missing:
             raise ContractError(self.path, f"lacks column {', '.join(missing)}; split or export it again")
 
-    def _choose(self, main: Any) -> tuple[int, int, dict[int, np.ndarray]]:
-        """Return field, spectral window, and the Stokes hands to read for each data description."""
-        with self.open("FIELD") as table:
-            names = table.getcol("NAME")
-            present = np.unique(main.getcol("FIELD_ID"))
-            field = choose(self.path, "field", {int(i): names[i] for i in present}, self.field)
+    def _select_observation(self, wanted: Choice) -> None:
+        with self.open("OBSERVATION") as table, self.selected() as rows:
+            numbers = self._distinct(rows, "OBSERVATION_ID")
+            names = self._named(table.getcol("TELESCOPE_NAME"), numbers, "OBSERVATION")
+        number = choose(self.path, "observation", names, wanted)
+        self.conditions.append(f"OBSERVATION_ID == {number}")
+        self.history.append(f"kept observation {number}")
+
+    def select_scans(self, wanted: str | int) -> None:
+        """Keep the scans wanted; see `choose_scans`."""
+        with self.selected() as rows:
+            numbers = choose_scans(self.path, self._distinct(rows, "SCAN_NUMBER"), wanted)
+        self.conditions.append(f"SCAN_NUMBER in [{', '.join(map(str, numbers))}]")
+        self.history.append(f"kept scans {wanted}")
+
+    def selected(self, *further: str) -> Any:
+        return closing(self.main.query(self._query(*further)))
+
+    def _query(self, *further: str) -> str:
+        return " and ".join([*self.conditions, *further])
+
+    @staticmethod
+    def _distinct(table: Any, column: str) -> list[int]:
+        with closing(table.query(columns=f"distinct {column}")) as found:
+            return sorted(int(value) for value in found.getcol(column)) if found.nrows() else []
+
+    def _named[T](self, names: Sequence[T], numbers: list[int], table: str) -> dict[int, T]:
+        if numbers and not 0 <= numbers[0] <= numbers[-1] < len(names):
+            raise ContractError(self.path, f"has rows of entries that its {table} table lacks; export it again")
+        return {number: names[number] for number in numbers}
+
+    def windows(self, wanted: Choices) -> list[int]:
+        """Return the spectral windows wanted of those that hold data."""
         with self.open("DATA_DESCRIPTION") as table:
             windows = table.getcol("SPECTRAL_WINDOW_ID")
             polarizations = table.getcol("POLARIZATION_ID")
+        with self.selected() as rows:
+            numbers = self._distinct(rows, "DATA_DESC_ID")
+        window_of = self._named(windows.tolist(), numbers, "DATA_DESCRIPTION")
+        self.setups = {ddid: (window, int(polarizations[ddid])) for ddid, window in window_of.items()}
         with self.open("SPECTRAL_WINDOW") as table:
-            names = table.getcol("NAME")
-        of_field = main.getcol("FIELD_ID") == field
-        ddids = np.unique(main.getcol("DATA_DESC_ID")[of_field])
-        spw = choose(self.path, "spw", {int(windows[d]): names[windows[d]] for d in ddids}, self.spw)
+            names = self._named(table.getcol("NAME"), sorted(set(window_of.values())), "SPECTRAL_WINDOW")
+        return choose_several(self.path, "spw", names, wanted)
+
+    def axis(self, spw: int) -> Any:
+        with self.open("SPECTRAL_WINDOW") as table:
+            return spectral_axis(self.path, table.getcell("CHAN_FREQ", spw), table.getcell("CHAN_WIDTH", spw))
+
+    def source(self, spw: int, axis: Any) -> Source:
+        """Return the stream of one spectral window."""
+        notes: list[str] = []
         with self.open("POLARIZATION") as table:
-            hands = {int(d): self._hands(table, polarizations[d]) for d in ddids if windows[d] == spw}
-        return field, spw, hands
+            hands: dict[int, np.ndarray] = {}
+            for ddid, (window, polarization) in self.setups.items():
+                if window == spw:
+                    hands[ddid], note = parallel_hands(self.path, table.getcell("CORR_TYPE", polarization))
+                    notes.append(note)
+        of_window = f"DATA_DESC_ID in [{', '.join(map(str, hands))}]"
+        with self.selected(of_window, "ANTENNA1 == ANTENNA2") as rows:
+            if n_auto := rows.nrows():
+                notes.append(f"dropped {n_auto} rows of autocorrelations")
+        cross = (of_window, "ANTENNA1 != ANTENNA2")
+        with self.selected(*cross) as rows:
+            n_rows = rows.nrows()
+            if n_rows == 0:
+                raise ContractError(self.path, "has no cross-correlations to read")
+            reading = self._reading(rows, hands)
+            notes.append(f"weights from {'WEIGHT_SPECTRUM' if reading.spectrum else 'WEIGHT'}")
+            antennas = np.union1d(self._distinct(rows, "ANTENNA1"), self._distinct(rows, "ANTENNA2"))
+            start_mjd_s = float(reading.to_utc(rows.getcell("TIME", 0)))
+            telescope_id = self._distinct(rows, "OBSERVATION_ID")[0] if "OBSERVATION_ID" in self.columns else 0
+        observation, note = self._observation(spw, antennas.astype(int), telescope_id)
+        return stream(
+            self.path,
+            _Rows(self.path, self.tables, self._query(*cross), reading),
+            observation=observation,
+            axis=axis,
+            n_rows=n_rows,
+            start_mjd_s=start_mjd_s,
+            history=[
+                f"read {reading.column} of a Measurement Set",
+                *self.history,
+                *dict.fromkeys(notes),
+                note,
+            ],
+        )
 
-    def _hands(self, table: Any, row: int) -> np.ndarray:
-        kinds = np.asarray(table.getcell("CORR_TYPE", int(row)))
-        if (whole := np.flatnonzero(kinds == STOKES_I)).size:
-            self.history.append("took Stokes I as stored")
-            return whole
-        hands = np.flatnonzero(np.isin(kinds, list(HANDS)))
-        if hands.size == 0:
-            raise ContractError(self.path, f"has no parallel-hand correlations (CORR_TYPE {kinds.tolist()})")
-        self.history.append(f"averaged {' and '.join(HANDS[int(k)] for k in kinds[hands])} to Stokes I by weight")
-        return hands
+    def _reading(self, rows: Any, hands: dict[int, np.ndarray]) -> Reading:
+        # CASA may make the column CORRECTED_DATA before there is anything in it.
+        corrected = "CORRECTED_DATA" in self.columns and rows.iscelldefined("CORRECTED_DATA", 0)
+        column = "CORRECTED_DATA" if corrected or "DATA" not in self.columns else "DATA"
+        spectrum = defined_everywhere(rows, "WEIGHT_SPECTRUM")
+        if not spectrum and "WEIGHT" not in self.columns:
+            raise ContractError(self.path, "has no WEIGHT, and WEIGHT_SPECTRUM has gaps; set weights (initweights)")
+        return Reading(column=column, spectrum=spectrum, hands=hands, to_utc=utc_seconds(self.main))
 
-    def _spectral(self, spw: int) -> tuple[SpectralAxis, Any]:
-        with self.open("SPECTRAL_WINDOW") as table:
-            axis = spectral_axis(self.path, table.getcell("CHAN_FREQ", spw), table.getcell("CHAN_WIDTH", spw))
-            return axis, spectral_frame(table, spw)
-
-    def _rows(
-        self, main: Any, rows: np.ndarray, ddids: dict[int, np.ndarray], column: str, axis: SpectralAxis
-    ) -> Assembly:
-        result = Assembly(self.path, rows.size, axis)
-        to_utc = utc_seconds(main)
-        ddid_of_row = main.getcol("DATA_DESC_ID")[rows]
-        start = 0
-        for ddid, hands in ddids.items():
-            with closing(main.selectrows(rows[ddid_of_row == ddid])) as table:
-                n_rows = table.nrows()
-                if n_rows == 0:
-                    continue
-                spectrum = "WEIGHT_SPECTRUM" in table.colnames() and table.iscelldefined("WEIGHT_SPECTRUM", 0)
-                self.history.append(f"weights from {'WEIGHT_SPECTRUM' if spectrum else 'WEIGHT'}")
-                n_corr = np.asarray(table.getcell(column, 0)).shape[-1]
-                step = max(1, CHUNK_BYTES // (8 * n_corr * axis.frequency_hz.size))
-                for first in range(0, n_rows, step):
-                    n = min(step, n_rows - first)
-                    block = _Block(table, first, n, hands)
-                    samples = stokes_i(self.path, block.cube(column), block.weight(spectrum), block.flag())
-                    uvw = block("UVW")
-                    result.put(
-                        slice(start + first, start + first + n),
-                        samples,
-                        u_m=uvw[:, 0],
-                        v_m=uvw[:, 1],
-                        w_m=uvw[:, 2],
-                        time_mjd_s=to_utc(block("TIME")),
-                        antenna1=block("ANTENNA1"),
-                        antenna2=block("ANTENNA2"),
-                        scan=block("SCAN_NUMBER"),
-                    )
-                    if self.progress:
-                        self.progress(start + first + n, rows.size)
-                start += n_rows
-        return result
-
-    def _observation(self, field: int, spw: int, frame: Any, used: np.ndarray) -> Observation:
+    def _observation(self, spw: int, antennas: np.ndarray, telescope_id: int) -> tuple[Observation, str]:
         with self.open("FIELD") as table:
-            target = table.getcell("NAME", field)
-            ra_deg, dec_deg = phase_centre(self.path, table, field)
-            source = int(table.getcell("SOURCE_ID", field))
+            target = table.getcell("NAME", self.field)
+            ra_deg, dec_deg = phase_centre(self.path, table, self.field)
+            source = int(table.getcell("SOURCE_ID", self.field)) if "SOURCE_ID" in table.colnames() else -1
         with self.open("OBSERVATION") as table:
-            telescope = table.getcell("TELESCOPE_NAME", 0) if table.nrows() else "unknown"
+            known = 0 <= telescope_id < table.nrows()
+            telescope = table.getcell("TELESCOPE_NAME", telescope_id) if known else "unknown"
         with self.open("ANTENNA") as table:
-            diameters = table.getcol("DISH_DIAMETER") if "DISH_DIAMETER" in table.colnames() else None
-        dish_m, note = dish_diameter(telescope, None if diameters is None else diameters[used])
-        self.history.append(note)
+            if antennas[0] < 0 or antennas[-1] >= table.nrows():
+                raise ContractError(self.path, "has rows of antennas that its ANTENNA table lacks; export it again")
+            columns = table.colnames()
+            diameters = table.getcol("DISH_DIAMETER")[antennas] if "DISH_DIAMETER" in columns else None
+            positions = table.getcol("POSITION")[antennas] if "POSITION" in columns else np.empty(0)
+        dish_m, note = dish_diameter(telescope, diameters)
         rest_hz = None
         if (self.path / "SOURCE").is_dir():
             with self.open("SOURCE") as table:
                 rest_hz = line_rest_frequency(table, source, spw)
+        with self.open("SPECTRAL_WINDOW") as table:
+            frame = spectral_frame(table, spw)
         return Observation(
             target=target,
             telescope=telescope,
@@ -194,23 +241,5 @@ class _Reader:
             phase_centre_dec_deg=dec_deg,
             frequency_frame=frame,
             rest_frequency_hz=rest_hz,
-        )
-
-
-class _Block:
-    """Rows `first` to `first + n` of a table, correlations cut to the parallel hands."""
-
-    def __init__(self, table: Any, first: int, n: int, hands: np.ndarray) -> None:
-        self.table, self.first, self.n, self.hands = table, first, n, hands
-
-    def __call__(self, column: str) -> np.ndarray:
-        return self.table.getcol(column, self.first, self.n)
-
-    def cube(self, column: str) -> np.ndarray:
-        return self(column)[..., self.hands]
-
-    def flag(self) -> np.ndarray:
-        return self.cube("FLAG") | self("FLAG_ROW")[:, None, None]
-
-    def weight(self, spectrum: bool) -> np.ndarray:
-        return self.cube("WEIGHT_SPECTRUM") if spectrum else self.cube("WEIGHT")[:, None, :]
+            array_position_m=array_position(positions),
+        ), note

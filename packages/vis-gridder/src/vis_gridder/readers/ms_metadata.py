@@ -12,7 +12,10 @@ from steelyard_schemas.observation import FrequencyFrame
 
 from vis_gridder.readers.directions import icrs_degrees
 
-__all__ = ["line_rest_frequency", "phase_centre", "spectral_frame", "utc_seconds"]
+__all__ = ["line_rest_frequency", "parallel_hands", "phase_centre", "spectral_frame", "utc_seconds"]
+
+HANDS = {5: "RR", 8: "LL", 9: "XX", 12: "YY"}
+STOKES_I = 1
 
 FRAMES: dict[int, FrequencyFrame] = {
     0: "REST",
@@ -29,6 +32,26 @@ FRAMES: dict[int, FrequencyFrame] = {
 def spectral_frame(spectral_window: Any, spw: int) -> FrequencyFrame:
     """Return the frame of a spectral window's frequencies."""
     return FRAMES.get(int(spectral_window.getcell("MEAS_FREQ_REF", spw)), "UNKNOWN")
+
+
+def parallel_hands(where: object, corr_type: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return which correlations make Stokes I, and a sentence that says so.
+
+    Args:
+        where: the file, for messages.
+        corr_type: casacore's Stokes codes, the values of CORR_TYPE.
+
+    Raises:
+        ContractError: there are none.
+
+    """
+    kinds = np.asarray(corr_type)
+    if (whole := np.flatnonzero(kinds == STOKES_I)).size:
+        return whole, "took Stokes I as stored"
+    hands = np.flatnonzero(np.isin(kinds, list(HANDS)))
+    if hands.size == 0:
+        raise ContractError(where, f"has no parallel-hand correlations (CORR_TYPE {kinds.tolist()})")
+    return hands, f"averaged {' and '.join(HANDS[int(k)] for k in kinds[hands])} to Stokes I by weight"
 
 
 def phase_centre(where: object, field_table: Any, field: int) -> tuple[float, float]:

@@ -2,37 +2,78 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from steelyard_schemas import ContractError, Store, Visibilities, read_store
+from steelyard_schemas import ContractError, StoreReader, Visibilities, open_store
 
 from vis_gridder.readers.axis import spectral_axis
+from vis_gridder.source import ROW_ARRAYS, Block, Source
 
-__all__ = ["read_own_store"]
+__all__ = ["open_own_store"]
 
 
-def read_own_store(path: Path) -> Store[Visibilities]:
-    """Read a store and check what the other readers see to as they read.
+def open_own_store(path: Path) -> Source:
+    """Open a store; its chunks are read in threads ahead of their use, its hash is verified as a pass ends.
 
     Raises:
-        ContractError: not a sound store; channels not in hertz, not ascending or irregular; all data flagged;
-            unflagged data, weights or coordinates that cannot be used.
+        ContractError: not a store, or channels not in hertz, not ascending or irregular. A pass raises it for
+            damage, for unflagged data, weights or coordinates that cannot be used, and where all data are flagged.
 
     """
-    store = read_store(path, Visibilities)
-    axis = spectral_axis(path, store["frequency_hz"], store["channel_width_hz"])
-    if axis.order.step is not None:
+    reader = open_store(path, Visibilities)
+    axis = spectral_axis(path, reader.small["frequency_hz"], reader.small["channel_width_hz"])
+    if axis.flipped:
         raise ContractError(path, "has channels in descending frequency; write them in ascending order")
-    used, weight = ~store["flag"], store["weight"]
+    if reader.n_rows == 0:
+        raise ContractError(path, "has no rows; nothing is left to grid")
+
+    def blocks() -> Iterator[Block]:
+        any_used = False
+        for arrays in reader.blocks():
+            block, used = _checked(path, Block(**{name: arrays[name] for name in ROW_ARRAYS}))
+            any_used |= used
+            yield block
+        if not any_used:
+            raise ContractError(path, "has all data flagged or without weight; nothing is left to grid")
+
+    return Source(
+        observation=reader.manifest.observation,
+        name=reader.manifest.source,
+        frequency_hz=axis.frequency_hz,
+        channel_width_hz=axis.width_hz,
+        n_rows=reader.n_rows,
+        start_mjd_s=_start_mjd_s(reader),
+        blocks=blocks,
+        history=list(reader.manifest.history),
+    )
+
+
+def _start_mjd_s(reader: StoreReader[Visibilities]) -> float | None:
+    """Return the first row's time; None where antennas are -1, the mark of formats without times."""
+    first = next(reader.blocks(("antenna1", "time_mjd_s"), rows=1))
+    return float(first["time_mjd_s"][0]) if first["antenna1"][0] >= 0 else None
+
+
+def _checked(path: Path, block: Block) -> tuple[Block, bool]:
+    """Return the block, coordinates of wholly flagged rows made finite, and whether anything in it can be used.
+
+    Raises:
+        ContractError: unflagged values cannot be used.
+
+    """
+    used, weight = ~block.flag, block.weight
     if bad := int(np.count_nonzero(used & ~(np.isfinite(weight) & (weight >= 0)))):
         raise ContractError(path, f"has {bad} unflagged weights that are NaN, infinite or negative; flag them")
-    if not np.any(used & (weight > 0)):
-        raise ContractError(path, "has all data flagged or without weight; nothing is left to grid")
-    if bad := int(np.count_nonzero(used & ~np.isfinite(store["vis"]))):
+    if bad := int(np.count_nonzero(used & ~np.isfinite(block.vis))):
         raise ContractError(path, f"has {bad} unflagged vis that are NaN or infinite; flag those samples")
     rows = used.any(axis=1)
+    finite = {}
     for name in ("u_m", "v_m", "w_m"):
-        if bad := int(np.count_nonzero(~np.isfinite(store[name][rows]))):
+        metres = getattr(block, name)
+        broken = ~np.isfinite(metres)
+        if bad := int(np.count_nonzero(broken & rows)):
             raise ContractError(path, f"has {name} that is NaN or infinite in {bad} rows; flag those rows")
-    return store
+        finite[name] = np.where(broken, 0.0, metres) if broken.any() else metres
+    return block._replace(**finite), bool(np.any(used & (weight > 0)))

@@ -2,93 +2,125 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 
 import numpy as np
-from steelyard_schemas import ContractError, Observation, Store, Visibilities
+from steelyard_schemas import ContractError
 
 from vis_gridder.constants import SPEED_OF_LIGHT_M_S
-from vis_gridder.readers.assemble import Assembly
 from vis_gridder.readers.axis import spectral_axis
-from vis_gridder.readers.stokes import stokes_i
+from vis_gridder.readers.untimed import untimed_source
+from vis_gridder.source import Source
 
-__all__ = ["read_viscube"]
+__all__ = ["open_viscube"]
 
-NEEDED = ("chan_freq_hz", "u", "v", "vis", "weight")
+NAMES = {
+    "frequency": ("chan_freq_hz", "frequencies"),
+    "u": ("u", "uu"),
+    "v": ("v", "vv"),
+    "vis": ("vis", "data"),
+    "weight": ("weight",),
+    "mask": ("mask",),
+    "w": ("w", "ww"),
+}
+"""What viscube's extraction notebooks call each array: the later ones first, then those that follow the arguments
+of `viscube.load_and_mask` (viscube 0.4.8)."""
+NEEDED = ("frequency", "u", "v", "vis", "weight")
 SAME_BASELINE = 2e-6
 """Largest relative spread of u c / f over channels: float32 leaves a tenth of it, and more is
 not one baseline seen at several frequencies."""
+HIGHEST_GHZ = 1e3
+"""Notebooks that say `frequencies` give GHz; no numbers below this are Hz or MHz of an interferometer's line."""
 
 
-def read_viscube(path: Path) -> Store[Visibilities]:
-    """Read a viscube `.npz`: arrays [channel, row] of Stokes I, u and v in wavelengths per channel.
+def open_viscube(path: Path) -> Source:
+    """Read a viscube `.npz`: arrays [channel, row] of Stokes I, u and v in wavelengths per channel, mask true = good.
 
-    These files tell neither times nor antennas, nor telescope, target and phase centre; the store says
-    `unknown`, antennas are -1, and the noise can then only come from the scatter in uv cells.
+    These files tell neither times nor antennas, nor telescope, target and phase centre; the stream says
+    `unknown`, antennas are -1, and the noise can then only come from the scatter in uv cells. A file saved after
+    `viscube.hermitian_augment`, which appends the conjugates, counts once.
 
     Raises:
         ContractError: arrays are missing, misshapen or unusable.
 
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files if name in (*NEEDED, "w", "mask")}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ContractError(path, f"is a damaged .npz ({str(error).splitlines()[0]}); write it again") from error
-    if missing := [name for name in NEEDED if name not in arrays]:
-        raise ContractError(path, f"lacks the array {', '.join(missing)} of viscube's visibility files")
-    axis = spectral_axis(path, arrays["chan_freq_hz"])
+    arrays = _load(path)
+    history = ["read a viscube .npz of Stokes I"]
+    frequency = np.asarray(arrays["frequency"], np.float64)
+    if "frequencies" in arrays and frequency.size and 0 < np.nanmax(frequency) < HIGHEST_GHZ:
+        frequency = frequency * 1e9
+        history.append("took frequencies as GHz")
+    axis = spectral_axis(path, frequency)
     shape = arrays["vis"].shape
     if len(shape) != 2 or shape[0] != axis.frequency_hz.size:
         raise ContractError(path, f"has vis of shape {shape}, expected ({axis.frequency_hz.size} channels, rows)")
     for name in ("u", "v", "weight", "mask", "w"):
         if name in arrays and arrays[name].shape != shape:
             raise ContractError(path, f"has {name} of shape {arrays[name].shape}, expected {shape} as vis")
-    u_m, v_m = (_metres(path, name, arrays) for name in ("u", "v"))
-    w_m = _metres(path, "w", arrays) if "w" in arrays else np.zeros_like(u_m)
-    mask = arrays["mask"].astype(bool) if "mask" in arrays else np.ones(shape, bool)
-    result = Assembly(path, shape[1], axis)
-    samples = stokes_i(
+    uvw = {name: _metres(path, name, arrays[name], frequency) for name in ("u", "v", "w") if name in arrays}
+    uvw.setdefault("w", np.zeros_like(uvw["u"]))
+    vis, weight = arrays["vis"], arrays["weight"]
+    flag = ~arrays["mask"].astype(bool) if "mask" in arrays else np.zeros(shape, bool)
+    n = shape[1]
+    if _is_augmented(uvw["u"], uvw["v"], vis):
+        n //= 2
+        history.append(f"dropped {n} rows that are the conjugates of the others")
+    return untimed_source(
         path,
-        np.asarray(arrays["vis"].T, np.complex64)[..., None],
-        np.asarray(arrays["weight"].T, np.float32)[..., None],
-        ~mask.T[..., None],
+        axis,
+        uvw_m=(uvw["u"][:n], uvw["v"][:n], uvw["w"][:n]),
+        vis=vis[:, :n],
+        weight=weight[:, :n],
+        flag=flag[:, :n],
+        history=history,
     )
-    result.put(
-        slice(None),
-        samples,
-        u_m=u_m,
-        v_m=v_m,
-        w_m=w_m,
-        time_mjd_s=np.zeros_like(u_m),
-        antenna1=np.full_like(u_m, -1),
-        antenna2=np.full_like(u_m, -1),
-        scan=np.zeros_like(u_m),
-    )
-    observation = Observation(
-        target="unknown",
-        telescope="unknown",
-        dish_diameter_m=None,
-        phase_centre_ra_deg=0.0,
-        phase_centre_dec_deg=0.0,
-        frequency_frame="UNKNOWN",
-        rest_frequency_hz=None,
-    )
-    history = [
-        "read a viscube .npz of Stokes I",
-        "phase centre is not in the file: right ascension and declination are set to 0",
-    ]
-    return result.finish(observation, history)
 
 
-def _metres(path: Path, name: str, arrays: dict[str, np.ndarray]) -> np.ndarray:
+def _load(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays by our names; `frequencies` is there twice where the file calls it so."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            found = {
+                ours: next((name for name in names if name in archive.files), "") for ours, names in NAMES.items()
+            }
+            arrays = {ours: archive[name] for ours, name in found.items() if name}
+    # zlib, struct and NumPy's own parser each raise their own on damaged bytes.
+    except Exception as error:
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        raise ContractError(path, f"is a damaged .npz ({reason}); write it again") from error
+    if missing := [name for name in NEEDED if name not in arrays]:
+        listing = ", ".join(" or ".join(NAMES[name]) for name in missing)
+        raise ContractError(path, f"lacks the array {listing} of viscube's visibility files")
+    for name, array in arrays.items():
+        kinds = "biufc" if name == "vis" else "biuf"
+        if array.dtype.kind not in kinds:
+            raise ContractError(path, f"has {name} of type {array.dtype}, expected numbers")
+    if found["frequency"] == "frequencies":
+        arrays["frequencies"] = arrays["frequency"]
+    return arrays
+
+
+def _metres(path: Path, name: str, wavelengths: np.ndarray, frequency_hz: np.ndarray) -> np.ndarray:
     """Return a baseline coordinate, [row], m, from wavelengths [channel, row]; the mean over channels."""
-    per_channel = arrays[name] * (SPEED_OF_LIGHT_M_S / np.asarray(arrays["chan_freq_hz"], float))[:, None]
+    per_channel = wavelengths * (SPEED_OF_LIGHT_M_S / frequency_hz.ravel())[:, None]
     mean = per_channel.mean(axis=0)
+    if not mean.size:
+        return mean
     spread = np.abs(per_channel - mean).max(axis=0)
-    if np.any(spread > SAME_BASELINE * np.nanmax(np.abs(mean))):
-        raise ContractError(
-            path, f"has {name} that does not scale with frequency; wavelengths per channel are due (not masked ones)"
-        )
+    with np.errstate(invalid="ignore"):
+        largest = np.max(np.abs(mean), where=np.isfinite(mean), initial=0.0)
+        if np.any(spread > SAME_BASELINE * largest):
+            raise ContractError(
+                path,
+                f"has {name} that does not scale with frequency; wavelengths per channel are due (not masked ones)",
+            )
     return mean
+
+
+def _is_augmented(u_m: np.ndarray, v_m: np.ndarray, vis: np.ndarray) -> bool:
+    """Tell whether the second half of the rows repeats the first at (-u, -v), conjugated."""
+    half, odd = divmod(u_m.size, 2)
+    if odd or not half:
+        return False
+    mirrored = np.array_equal(u_m[half:], -u_m[:half]) and np.array_equal(v_m[half:], -v_m[:half])
+    return mirrored and np.array_equal(vis[:, half:], vis[:, :half].conj(), equal_nan=True)

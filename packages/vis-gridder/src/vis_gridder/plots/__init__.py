@@ -1,0 +1,1 @@
+"""Pictures of gridded data; matplotlib is loaded only when they are drawn."""

@@ -1,0 +1,84 @@
+"""Damage that ends the process in casacore instead of raising, told from the files before it meets them."""
+
+from __future__ import annotations
+
+import re
+import struct
+from pathlib import Path
+
+from steelyard_schemas import ContractError
+
+__all__ = ["check_files"]
+
+TABLES = (
+    "",
+    "ANTENNA",
+    "DATA_DESCRIPTION",
+    "FIELD",
+    "OBSERVATION",
+    "POLARIZATION",
+    "SOURCE",
+    "SPECTRAL_WINDOW",
+)
+"""The main table and those that are read beside it."""
+TABLE_DESCRIPTION = b"\x00\x00\x00\x09TableDesc\x00\x00\x00\x02"
+TYPES = b"|".join(
+    name.ljust(8)
+    for name in (
+        *(b"Bool", b"Char", b"uChar", b"Short", b"uShort", b"Int", b"uInt", b"Int64"),
+        *(b"float", b"double", b"Complex", b"DComplex", b"String"),
+    )
+)
+COLUMN_DESCRIPTION = re.compile(
+    rb"\x00\x00\x00(?:\x19ScalarColumnDesc<(?:" + TYPES + rb")|\x18ArrayColumnDesc<(?:" + TYPES + rb")"
+    rb"|\x16ScalarRecordColumnDesc)\x00\x00\x00"
+)
+"""Class and type of a column, the type padded to eight characters, as casacore's ColumnDesc writes them."""
+
+
+def check_files(path: Path) -> None:
+    """Check that `table.dat` of each table describes as many columns as it announces.
+
+    casacore aborts on the name of a column class that it does not know. What is not laid out as its TableDesc
+    version 2 (all plain tables since 1996) is left to casacore.
+
+    Raises:
+        ContractError: there are fewer.
+
+    """
+    for name in TABLES:
+        file = path / name / "table.dat"
+        if not file.is_file():
+            continue
+        content = file.read_bytes()
+        announced = _announced_columns(content)
+        found = len(COLUMN_DESCRIPTION.findall(content))
+        if announced is not None and found < announced:
+            raise ContractError(
+                path,
+                f"is a damaged Measurement Set ({found} of {announced} columns readable in "
+                f"{file.relative_to(path)}); copy or export it again",
+            )
+
+
+def _announced_columns(content: bytes) -> int | None:
+    """Return the number of columns in a table description, or None where it is not laid out as expected.
+
+    AipsIO writes big-endian; a string is its length and its bytes, an object its length over all, its type, its
+    version and its parts. Those of TableDesc are name, version and comment, two records of keywords, the columns.
+    """
+    at = content.find(TABLE_DESCRIPTION)
+    if at < 0:
+        return None
+    at += len(TABLE_DESCRIPTION)
+    try:
+        for _ in range(3):
+            at += 4 + struct.unpack_from(">I", content, at)[0]
+        for _ in range(2):
+            if content[at + 4 : at + 19] != b"\x00\x00\x00\x0bTableRecord":
+                return None
+            at += struct.unpack_from(">I", content, at)[0]
+        (announced,) = struct.unpack_from(">I", content, at)
+    except struct.error:
+        return None
+    return int(announced)

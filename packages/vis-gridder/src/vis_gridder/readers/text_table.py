@@ -1,0 +1,179 @@
+"""Text tables of visibilities: CSV, and the `uvtable` of uvplot and galario."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from steelyard_schemas import ContractError
+
+from vis_gridder.constants import SPEED_OF_LIGHT_M_S
+from vis_gridder.readers.axis import UNEVEN, SpectralAxis, spectral_axis
+from vis_gridder.readers.choose import Choices, check_widths, choose_several
+from vis_gridder.readers.stream import damage_as_contract_error
+from vis_gridder.readers.text_header import Head, is_table, read_head
+from vis_gridder.readers.untimed import untimed_source
+from vis_gridder.source import Source
+
+__all__ = ["is_text_table", "open_text_table"]
+
+HEAD_LINES = 1000
+"""Above the first row of numbers there are fewer."""
+SAME_BASELINE = 3e-6
+"""Largest relative difference of u between channels: uvplot writes seven digits, half a unit of the last being up
+to 5e-7 of u, of the frequency and of the coordinate it is compared with."""
+SEVEN_DIGITS = 5.1e-7
+"""Largest relative rounding of a number of seven digits, with a little for the sum in which it is met."""
+
+
+def is_text_table(path: Path) -> bool:
+    """Tell from its first lines whether a file is a table of numbers in text, gzipped or not."""
+    try:
+        with _text(path) as file:
+            return is_table(islice(file, HEAD_LINES))
+    except (OSError, EOFError, UnicodeDecodeError):
+        return False
+
+
+@contextmanager
+def _text(path: Path) -> Iterator[TextIO]:
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    with gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8") as file:
+        yield file
+
+
+def open_text_table(path: Path, *, spw: Choices = None, allow_mixed_widths: bool = False) -> list[Source]:
+    """Read a text table of Stokes I, one line for each visibility and channel, into memory.
+
+    Columns are known by name: u and v with their unit (`u_m`, `u[lambda]`), re, im, weight (`w` too), and for
+    cubes a frequency; `w_m` is optional, others are left out. Distinct frequencies are channels, each with the same
+    rows in the same order. One channel needs `channel_width_hz`, as a column or as a comment `channel_width_hz = `.
+    Signs are taken to be CASA's, whose numbers uvplot exports. There are neither times nor antennas, nor telescope,
+    target and phase centre, as in viscube's `.npz`.
+
+    Raises:
+        ContractError: the table cannot be read or lacks what is needed; the message says what to add.
+
+    """
+    with _text(path) as file:
+        head = read_head(path, islice(file, HEAD_LINES), SPEED_OF_LIGHT_M_S)
+    if missing := [name for name in ("u", "v", "re", "im", "weight") if name not in head.columns]:
+        raise ContractError(path, f"lacks the column {', '.join(missing)}")
+    table = _Table(path, head)
+    windows = {0: "all"}
+    if "spw" in head.columns:
+        windows = {int(number): f"spw {number:g}" for number in np.unique(table["spw"])}
+    chosen = choose_several(path, "spw", windows, spw)
+    cut = {window: table.of_window(window) if len(windows) > 1 else table for window in chosen}
+    axes = {window: part.channels() for window, part in cut.items()}
+    if not allow_mixed_widths:
+        check_widths(path, {window: axis for window, (axis, _) in axes.items()})
+    return [part.source(*axes[window]) for window, part in cut.items()]
+
+
+class _Table:
+    """The numbers of a table, [line], by the meaning of their columns."""
+
+    def __init__(self, path: Path, head: Head) -> None:
+        self.path, self.head = path, head
+        with damage_as_contract_error(path, "table"), _text(path) as file:
+            numbers = np.loadtxt(file, delimiter=head.delimiter, skiprows=head.n_lines, ndmin=2)
+        if (needed := 1 + max(column.at for column in head.columns.values())) > numbers.shape[1]:
+            raise ContractError(path, f"names {needed} columns but has {numbers.shape[1]}")
+        self.columns = {name: numbers[:, column.at] * column.factor for name, column in head.columns.items()}
+        if "spw" in self.columns and not np.all(np.abs(self.columns["spw"]) < 2**31):  # NaN too
+            raise ContractError(path, "has spectral windows (spw) that are not numbers of something")
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self.columns[name]
+
+    def of_window(self, window: int) -> _Table:
+        """Return the lines of one spectral window."""
+        part = object.__new__(_Table)
+        here = self["spw"].astype(int) == window
+        part.path, part.head = self.path, self.head
+        part.columns = {name: values[here] for name, values in self.columns.items()}
+        return part
+
+    def channels(self) -> tuple[SpectralAxis, np.ndarray]:
+        """Return the frequency axis and the lines of each channel, [channel, row], in ascending frequency."""
+        if "frequency" not in self.columns:
+            if "frequency" not in self.head.numbers:
+                raise ContractError(
+                    self.path, "tells no frequency; add a column frequency_hz or a line: # frequency_hz = 230.5e9"
+                )
+            self.columns["frequency"] = np.full(self["u"].size, self.head.numbers["frequency"])
+        frequency, channel, count = np.unique(self["frequency"], return_inverse=True, return_counts=True)
+        if not np.all(np.isfinite(frequency)):
+            raise ContractError(self.path, "has frequencies that are NaN or infinite")
+        if np.ptp(count):
+            few, many = np.argmin(count), np.argmax(count)
+            raise ContractError(
+                self.path,
+                f"has {count[few]} lines at {frequency[few]:.9g} Hz but {count[many]} at {frequency[many]:.9g} Hz; "
+                "each channel needs the same rows, of weight 0 where there is no sample",
+            )
+        lines = np.argsort(channel, kind="stable").reshape(frequency.size, -1)
+        axis = spectral_axis(self.path, _evened(frequency), self._widths(lines))
+        return axis, lines
+
+    def _widths(self, lines: np.ndarray) -> np.ndarray | None:
+        if "width" in self.columns:
+            return self["width"][lines[:, 0]]
+        if "width" in self.head.numbers:
+            return np.full(len(lines), self.head.numbers["width"])
+        if len(lines) == 1:
+            raise ContractError(
+                self.path,
+                "has a single channel and does not tell its width; add a line: # channel_width_hz = 2e9",
+            )
+        return None
+
+    def source(self, axis: SpectralAxis, lines: np.ndarray) -> Source:
+        """Return the table as a stream."""
+        u, v = (self._metres(name, lines) for name in ("u", "v"))
+        w = self._metres("w", lines) if "w" in self.columns else np.zeros_like(u)
+        history = ["read a text table of Stokes I"]
+        if self.head.others:
+            history.append(f"left out the columns {', '.join(self.head.others)}")
+        weight = self["weight"][lines]
+        return untimed_source(
+            self.path,
+            axis,
+            uvw_m=(u, v, w),
+            vis=self["re"][lines] + 1j * self["im"][lines],
+            weight=weight,
+            flag=np.zeros(weight.shape, bool),
+            history=history,
+        )
+
+    def _metres(self, name: str, lines: np.ndarray) -> np.ndarray:
+        """Return a baseline coordinate, [row], m; the mean over channels, which must agree."""
+        per_channel = self[name][lines]
+        if self.head.columns[name].unit != "m":
+            per_channel = per_channel * SPEED_OF_LIGHT_M_S / self["frequency"][lines]
+        mean = per_channel.mean(axis=0)
+        with np.errstate(invalid="ignore"):
+            largest = np.max(np.abs(mean), where=np.isfinite(mean), initial=0.0)
+            if np.any(np.abs(per_channel - mean) > SAME_BASELINE * largest):
+                raise ContractError(
+                    self.path, f"has channels of different {name}; each channel needs the same rows in the same order"
+                )
+        return mean
+
+
+def _evened(frequency_hz: np.ndarray) -> np.ndarray:
+    """Return the frequencies on a straight line where seven digits alone keep them off it, as uvplot writes them."""
+    if frequency_hz.size < 3:
+        return frequency_hz
+    channel = np.arange(frequency_hz.size)
+    slope, start = np.polyfit(channel, frequency_hz - frequency_hz[0], 1)
+    line = frequency_hz[0] + start + slope * channel
+    off = np.abs(frequency_hz - line).max()
+    return line if UNEVEN * 1e-3 * abs(slope) < off <= SEVEN_DIGITS * frequency_hz[-1] else frequency_hz

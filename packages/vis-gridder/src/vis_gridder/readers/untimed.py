@@ -1,0 +1,67 @@
+"""Visibilities in memory from formats that tell neither times nor antennas, telescope nor target."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from steelyard_schemas import Observation
+
+from vis_gridder.readers.axis import SpectralAxis
+from vis_gridder.readers.stokes import stokes_i
+from vis_gridder.readers.stream import Rows, stream
+from vis_gridder.source import Source, rows_per_block
+
+__all__ = ["untimed_source"]
+
+
+def untimed_source(
+    path: Path,
+    axis: SpectralAxis,
+    *,
+    uvw_m: tuple[np.ndarray, np.ndarray, np.ndarray],
+    vis: np.ndarray,
+    weight: np.ndarray,
+    flag: np.ndarray,
+    history: list[str],
+) -> Source:
+    """Return arrays of Stokes I as a stream; antennas are -1, times and scans 0.
+
+    Args:
+        path: the file they are from.
+        axis: the frequency axis.
+        uvw_m: u, v and w, each [row], m.
+        vis: [channel, row] complex, Jy.
+        weight: [channel, row] inverse variances.
+        flag: [channel, row] true where bad.
+        history: what was done so far.
+
+    """
+    n_rows, step = vis.shape[1], rows_per_block(vis.shape[0])
+
+    def rows() -> Iterator[Rows]:
+        for first in range(0, n_rows, step):
+            here = slice(first, first + step)
+            samples = stokes_i(
+                path,
+                vis[:, here].T.astype(np.complex64)[..., None],
+                weight[:, here].T.astype(np.float32)[..., None],
+                flag[:, here].T[..., None],
+            )
+            nothing = np.zeros(samples.vis.shape[0])
+            yield Rows(samples, [metres[here] for metres in uvw_m], nothing, nothing - 1, nothing - 1, nothing)
+
+    observation = Observation(
+        target="unknown",
+        telescope="unknown",
+        dish_diameter_m=None,
+        phase_centre_ra_deg=0.0,
+        phase_centre_dec_deg=0.0,
+        frequency_frame="UNKNOWN",
+        rest_frequency_hz=None,
+    )
+    told = "phase centre is not in the file: right ascension and declination are set to 0"
+    return stream(
+        path, rows, observation=observation, axis=axis, n_rows=n_rows, start_mjd_s=None, history=[*history, told]
+    )

@@ -1,0 +1,1 @@
+"""What is done to spectra before gridding: frames, channels, continuum."""
