@@ -4,7 +4,7 @@ from scipy.integrate import quad
 from scipy.special import i0
 from steelyard_schemas import Kernel
 from vis_gridder import taper
-from vis_gridder.kernel import kaiser_bessel, kernel_polynomial
+from vis_gridder.kernel import kaiser_bessel, kernel_polynomial, kernel_second_moment
 
 # Quadrature to 1e-10 and float64 arithmetic leave this much room.
 TIGHT = 1e-9
@@ -45,3 +45,12 @@ def test_polynomial_of_the_inner_loop_is_the_kernel(beta, error):
     x = np.linspace(-0.5, 0.5, 4001)
     found = np.polyval(kernel_polynomial(kernel)[::-1], (2 * x) ** 2)
     np.testing.assert_allclose(found, kaiser_bessel(x, kernel), atol=error)
+
+
+@pytest.mark.parametrize(("width", "beta"), [(1.0, 2.0), (1.0, 0.0), (0.7, 1e-3), (1.0, 9.0)])
+def test_second_moment_of_the_kernel(width, beta):
+    kernel = Kernel(width_cells=width, beta=beta)
+    x = width * (np.arange(100_000) + 0.5) / 100_000 - width / 2
+    truth = np.average(x**2, weights=kaiser_bessel(x, kernel))
+    # The midpoint rule is good to 1e-10; the closed form loses eps / beta^2 to cancellation.
+    assert kernel_second_moment(kernel) == pytest.approx(truth, rel=1e-8)

@@ -299,6 +299,6 @@ def test_without_matplotlib_the_error_tells_what_to_install(source, tmp_path, mo
     for name in [n for n in sys.modules if n.partition(".")[0] == "matplotlib"]:
         monkeypatch.setitem(sys.modules, name, None)
     for name in ("figures", "panels"):
-        monkeypatch.delitem(sys.modules, f"vis_gridder.{name}")
+        monkeypatch.delitem(sys.modules, f"vis_gridder.plots.{name}")
     with pytest.raises(ContractError, match=r'pip install "vis-gridder\[plot\]"'):
         pictures(source, tmp_path)

@@ -1,5 +1,6 @@
 """Rotating gas discs in stellar and black-hole potentials, as line cubes and visibilities."""
 
+from kinematics.cell_response import MARGIN, CellResponse
 from kinematics.constants import ARCSEC_RAD, C_KMS, G_PC_KMS2_MSUN, pc_per_arcsec
 from kinematics.cube import DEFAULT_LEVELS, Level, render_cube
 from kinematics.disc import Disc, ExponentialDisc, HoledDisc, RingDisc
@@ -21,7 +22,9 @@ __all__ = [
     "C_KMS",
     "DEFAULT_LEVELS",
     "G_PC_KMS2_MSUN",
+    "MARGIN",
     "MGE",
+    "CellResponse",
     "Disc",
     "ExponentialDisc",
     "Geometry",

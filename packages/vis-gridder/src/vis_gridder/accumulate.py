@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-__all__ = ["N_SUMS", "accumulate", "cell_order"]
+__all__ = ["N_SUMS", "accumulate"]
 
 
 WK, WK_RE, WK_IM, W, W_RE, W_IM, W_SQUARE, WKK, N, WK_X, WK_Y, WK_XX, WK_XY, WK_YY = range(14)
@@ -20,19 +20,6 @@ N_SUMS = 14
 
 FAST = {"contract", "nsz", "reassoc"}
 """Sums may be taken in any order and products fused; NaN and infinity keep their meaning."""
-
-
-@njit(cache=True, nogil=True)
-def cell_order(u_m: np.ndarray, v_m: np.ndarray, cells_per_metre: float, edge: int) -> np.ndarray:
-    """Return the key of each row's cell, [row] int64: rows of one cell side by side meet it in the cache."""
-    key = np.empty(u_m.size, np.int64)
-    wide = 2 * edge + 3
-    for row in range(u_m.size):
-        sign = -1.0 if u_m[row] < 0.0 else 1.0
-        x = min(sign * u_m[row] * cells_per_metre, edge + 1.0)
-        y = max(min(sign * v_m[row] * cells_per_metre, edge + 1.0), -edge - 1.0)
-        key[row] = int(np.floor(x + 0.5)) * wide + int(np.floor(y + 0.5))
-    return key
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)
@@ -123,7 +110,6 @@ def accumulate(
     pool: np.ndarray,
     pool_wkk: np.ndarray,
     n_pool: int,
-    order: np.ndarray,
     u_m: np.ndarray,
     v_m: np.ndarray,
     cells_per_metre: np.ndarray,
@@ -134,7 +120,7 @@ def accumulate(
     kernel: tuple[float, ...],
     min_count: int,
     first_channel: int,
-) -> tuple[int, int, int, int]:
+) -> tuple[int, int, int, int, float]:
     """Add rows of visibilities to the sums of their cells, for a range of channels.
 
     Cells of fewer than `min_count` samples will need to know whose samples they hold: the pool keeps a chain of
@@ -146,7 +132,6 @@ def accumulate(
         pool: [entry, 2] int32, noise group and the next entry (counted as `visits`), filled from `n_pool` on.
         pool_wkk: [entry] float32, sum of w K^2 of the group.
         n_pool: entries in use. There must be room for one more for each sample.
-        order: [row] the order in which rows are taken.
         u_m: [row] metres.
         v_m: [row] metres.
         cells_per_metre: [channel of the range] frequency / c * field of view.
@@ -159,7 +144,8 @@ def accumulate(
         first_channel: of the range.
 
     Returns:
-        Entries of the pool in use, and the numbers of samples used, flagged, and beyond the edge.
+        Entries of the pool in use, the numbers of samples used, flagged, and beyond the edge, and the largest |u| or
+        |v| of those beyond it [m].
 
     """
     n_v = sums.shape[0]
@@ -171,8 +157,8 @@ def accumulate(
     used = 0
     flagged = 0
     outside = 0
-    for position in range(order.size):
-        row = order[position]
+    farthest_m = 0.0
+    for row in range(u_m.size):
         sign = -1.0 if u_m[row] < 0.0 else 1.0
         a = sign * u_m[row]
         b = sign * v_m[row]
@@ -204,6 +190,8 @@ def accumulate(
             flagged += m - n_good
             if iu > edge or iv > edge or iv < -edge:
                 outside += n_good
+                if n_good > 0:
+                    farthest_m = max(farthest_m, a, abs(b))
                 continue
             if n_good == 0:
                 continue
@@ -243,4 +231,4 @@ def accumulate(
                             pool_wkk[n_pool] = wkk[k]
                             n_pool += 1
                             chain[start + k] = n_pool
-    return n_pool, used, flagged, outside
+    return n_pool, used, flagged, outside, farthest_m

@@ -64,11 +64,11 @@ class CellSums:
         self.pool_wkk = np.empty(0, np.float32)
         self.n_pool = 0
         self.counts = Counts()
+        self.farthest_m = 0.0
 
     def add(
         self,
         block: Block,
-        order: np.ndarray,
         group: np.ndarray,
         cells_per_metre: np.ndarray,
         kernel: tuple[float, ...],
@@ -77,7 +77,6 @@ class CellSums:
 
         Args:
             block: rows with all channels.
-            order: [row] the order in which to take them.
             group: [row] noise group.
             cells_per_metre: [channel] of all channels, frequency / c * field of view.
             kernel: coefficients, see `accumulate`.
@@ -85,13 +84,12 @@ class CellSums:
         """
         here = slice(self.channels.start, self.channels.stop)
         self._make_room(block.u_m.size * len(self.channels))
-        self.n_pool, *counts = accumulate(
+        self.n_pool, used, flagged, outside, farthest_m = accumulate(
             self.sums,
             self.visits,
             self.pool,
             self.pool_wkk,
             self.n_pool,
-            order,
             block.u_m,
             block.v_m,
             cells_per_metre[here],
@@ -103,7 +101,8 @@ class CellSums:
             self.min_count,
             here.start,
         )
-        self.counts = self.counts.plus(Counts(*counts))
+        self.counts = self.counts.plus(Counts(used, flagged, outside))
+        self.farthest_m = max(self.farthest_m, farthest_m)
 
     def merge(self, other: CellSums, factor: float, first_group: int) -> None:
         """Add the cells of another data set, whose weights count `factor` times and whose groups start later."""

@@ -11,7 +11,7 @@ from steelyard_schemas import ContractError, GriddedVisibilities, NoiseReport, S
 
 from vis_gridder.cells import CellStatistics, CellSums, Counts
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
-from vis_gridder.one_pass import Pass, one_pass
+from vis_gridder.one_pass import Pass, in_threads, one_pass
 from vis_gridder.set_noise import SetNoise, set_noise
 from vis_gridder.source import Source, as_source
 from vis_gridder.spec import GridSpec
@@ -97,8 +97,7 @@ def grid(
     scale, dof = (np.concatenate([getattr(n, name) for n in noises]) for name in ("scale", "dof"))
     set_of_group = np.repeat(np.arange(len(noises)), [n.scale.size for n in noises])
     factors = np.stack([n.channel_factor for n in noises])
-    for cells in total:
-        cells.finish(statistics, scale, dof, set_of_group, factors)
+    in_threads(lambda cells: cells.finish(statistics, scale, dof, set_of_group, factors), total)
 
     if len(channels) < first.frequency_hz.size:
         history.append(f"kept channels {channels.start} to {channels.stop - 1} of {first.frequency_hz.size}")
@@ -143,7 +142,7 @@ def _store(
         "frequency_hz": frequency_hz,
         "u_wavelengths": np.fft.rfftfreq(spec.npix, pixel_rad),
         "v_wavelengths": np.fft.fftfreq(spec.npix, pixel_rad),
-        **dict(zip(MOMENTS, statistics.moments.astype(np.float16), strict=True)),
+        **dict(zip(MOMENTS, in_threads(lambda moment: moment.astype(np.float16), statistics.moments), strict=True)),
     }
     n_propagated = int(np.count_nonzero(statistics.propagated))
     manifest = GriddedVisibilities(
@@ -220,7 +219,7 @@ def _check_edge(source: Source, spec: GridSpec, done: Pass, highest_hz: float) -
     used, outside = done.counts.used, done.counts.outside
     if outside == 0:
         return
-    finer = SPEED_OF_LIGHT_M_S / (2.0 * done.longest_m * highest_hz) / ARCSEC
+    finer = SPEED_OF_LIGHT_M_S / (2.0 * done.farthest_m * highest_hz) / ARCSEC
     fraction = outside / (used + outside)
     text = (
         f"{outside} visibility-channels ({100 * fraction:.2g} %) lie beyond the edge of the uv grid; "

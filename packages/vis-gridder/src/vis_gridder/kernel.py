@@ -8,7 +8,7 @@ from steelyard_schemas import Kernel
 
 from vis_gridder.constants import ARCSEC
 
-__all__ = ["kaiser_bessel", "kernel_polynomial", "taper"]
+__all__ = ["kaiser_bessel", "kernel_polynomial", "kernel_second_moment", "taper"]
 
 POLYNOMIAL_DEGREE = 11
 """The inner loop has as many steps; see `kernel_polynomial` for how good it is."""
@@ -59,3 +59,15 @@ def taper(npix: int, cell_arcsec: float, kernel: Kernel) -> np.ndarray:
     profile = np.where(z_squared > 0, growing, np.sinc(z / np.pi))
     profile /= np.sinh(kernel.beta) / kernel.beta if kernel.beta > 0 else 1.0
     return np.outer(profile, profile)
+
+
+def kernel_second_moment(kernel: Kernel) -> float:
+    """Return int x^2 K(x) dx / int K(x) dx [cells^2].
+
+    It is the curvature of the taper sinh(z) / z, z^2 = beta^2 - (pi width l)^2, at l = 0:
+    width^2 (beta coth beta - 1) / (4 beta^2), which goes to that of a top-hat, width^2 / 12, as beta goes to 0.
+    """
+    beta = kernel.beta
+    # The next term of the series is beta^2 / 15 of it; the closed form would cancel.
+    shape = 1 / 3 if beta < 1e-4 else (beta / np.tanh(beta) - 1) / beta**2
+    return float(kernel.width_cells**2 * shape / 4)

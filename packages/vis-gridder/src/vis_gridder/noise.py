@@ -185,13 +185,15 @@ class TimeDifferences:
         """Return the slot of each row's baseline, numbered as baselines turn up."""
         low, high = np.minimum(block.antenna1, block.antenna2), np.maximum(block.antenna1, block.antenna2)
         key = (low.astype(np.int64) << 32) | high
-        new = np.setdiff1d(key, self.baselines)
-        if new.size:
+        at = np.searchsorted(self.baselines, key)
+        if not self.baselines.size or np.any(self.baselines[np.minimum(at, self.baselines.size - 1)] != key):
+            new = np.setdiff1d(key, self.baselines)
             slots = np.concatenate([self.slots, self.slots.size + np.arange(new.size)])
             baselines = np.concatenate([self.baselines, new])
             order = np.argsort(baselines)
             self.baselines, self.slots = baselines[order], slots[order]
-        return self.slots[np.searchsorted(self.baselines, key)]
+            at = np.searchsorted(self.baselines, key)
+        return self.slots[at]
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
-from vis_gridder.accumulate import cell_order
 from vis_gridder.cells import CellSums, Counts
 from vis_gridder.constants import SPEED_OF_LIGHT_M_S
 from vis_gridder.kernel import kernel_polynomial
@@ -18,20 +17,19 @@ from vis_gridder.noise import Groups, Noise, TimeDifferences
 from vis_gridder.source import Block, Source
 from vis_gridder.spec import GridSpec
 
-__all__ = ["Pass", "one_pass"]
+__all__ = ["Pass", "in_threads", "one_pass"]
 
 
 @dataclass(frozen=True, eq=False)
 class Pass:
     """What one pass over a data set leaves: sums for each range of channels, the noise if baselines repeat.
 
-    `n_groups` counts noise groups, `longest_m` is the largest |u| or |v| of unflagged samples.
+    `n_groups` counts noise groups.
     """
 
     cells: list[CellSums]
     noise: Noise | None
     n_groups: int
-    longest_m: float
 
     @property
     def counts(self) -> Counts:
@@ -42,14 +40,19 @@ class Pass:
         return total
 
     @property
+    def farthest_m(self) -> float:
+        """Largest |u| or |v| of samples beyond the edge, m."""
+        return max(cells.farthest_m for cells in self.cells)
+
+    @property
     def mean_weight(self) -> float:
         """Mean weight of the samples used."""
-        total, n = np.sum([cells.weights() for cells in self.cells], axis=0)
+        total, n = np.sum(in_threads(CellSums.weights, self.cells), axis=0)
         return float(total / n)
 
     def scatter(self) -> tuple[float, float]:
         """Return sum w |d - m|^2 over all cells and its degrees of freedom."""
-        residual, dof = np.sum([cells.scatter() for cells in self.cells], axis=0)
+        residual, dof = np.sum(in_threads(CellSums.scatter, self.cells), axis=0)
         return float(residual), float(dof)
 
 
@@ -74,37 +77,28 @@ def one_pass(
     frequency = source.frequency_hz[channels.start : channels.stop]
     cells_per_metre = frequency / SPEED_OF_LIGHT_M_S * spec.field_rad
     kernel = kernel_polynomial(spec.kernel)
-    edge = (spec.npix - 1) // 2
-    middle = float(cells_per_metre[cells_per_metre.size // 2])
     done = 0
-    longest_m = 0.0
 
-    def add(block: Block, order: np.ndarray, groups: Groups, index: int) -> None:
-        cells[index].add(block, order, groups.group, cells_per_metre, kernel)
+    def add(block: Block, groups: Groups, index: int) -> None:
+        cells[index].add(block, groups.group, cells_per_metre, kernel)
         differences.add(block, groups, index)
 
     with ThreadPoolExecutor(n_threads) as pool, ThreadPoolExecutor(1) as reader:
         for block in _ahead(source.blocks(), reader):
             here = _cut(block, channels)
-            # Neighbours in the uv plane one after the other find their cells in the cache.
-            order = np.argsort(cell_order(here.u_m, here.v_m, middle, edge), kind="stable")
             groups = differences.groups(here)
-            for future in [pool.submit(add, here, order, groups, i) for i in range(len(ranges))]:
+            for future in [pool.submit(add, here, groups, i) for i in range(len(ranges))]:
                 future.result()
-            longest_m = max(longest_m, _longest(here))
             done += here.u_m.size
             if progress:
                 progress(done, source.n_rows)
-    return Pass(cells, differences.result(), differences.n_groups, longest_m)
+    return Pass(cells, differences.result(), differences.n_groups)
 
 
-def _longest(block: Block) -> float:
-    """Return the largest |u| or |v| of rows that are not flagged altogether."""
-    reach = np.maximum(np.abs(block.u_m), np.abs(block.v_m))
-    for row in np.argsort(reach)[::-1]:
-        if not block.flag[row].all():
-            return float(reach[row])
-    return 0.0
+def in_threads[T, R](function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    """Return the results of compiled work on several things at once."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(function, items))
 
 
 def _split(n: int, parts: int) -> list[range]:

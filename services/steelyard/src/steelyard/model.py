@@ -14,7 +14,9 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 from kinematics import (
+    MARGIN,
     MGE,
+    CellResponse,
     Disc,
     ExponentialDisc,
     Geometry,
@@ -36,10 +38,11 @@ from steelyard_schemas import ContractError, Galaxy, GriddedVisibilities, Store
 from steelyard_schemas.galaxy import MgeStars, NukerStars
 from steelyard_schemas.priors import Fixed, Normal, Prior
 from vis_gridder import taper
+from vis_gridder.kernel import kernel_second_moment
 
 from steelyard.spectral import velocity_grid
 
-__all__ = ["GalaxyModel", "ModelGrid"]
+__all__ = ["GalaxyModel", "ModelGrid", "cell_response_of"]
 
 # The image is finer than the data's grid: aliasing of unresolved structure, not supersampling, limits accuracy.
 REFINEMENT = 1.5
@@ -57,27 +60,46 @@ class ModelGrid:
     channels: VelocityGrid
     attenuation: np.ndarray
     """Primary beam times gridding taper on the refined image, shape (y, x)."""
+    response: CellResponse | None = None
+    """Of the data's uv cells to where samples lie in them; None where the data do not tell."""
 
     @classmethod
     def of(cls, data: Store[GriddedVisibilities], rest_frequency_hz: float) -> ModelGrid:
         """Describe gridded data."""
         manifest = data.manifest
-        sky = SkyGrid(manifest.npix, manifest.cell_arcsec).refined(REFINEMENT)
+        response = cell_response_of(data) if manifest.cell_moments else None
+        sky = _refined(manifest.npix, manifest.cell_arcsec, response)
         attenuation = taper(sky.npix, sky.cell_arcsec, manifest.kernel)
         dish = manifest.observation.dish_diameter_m
         if dish is not None:
             attenuation = attenuation * primary_beam(sky, dish, float(np.mean(data["frequency_hz"])))
-        return cls(manifest.npix, manifest.cell_arcsec, velocity_grid(data, rest_frequency_hz), attenuation)
+        channels = velocity_grid(data, rest_frequency_hz)
+        return cls(manifest.npix, manifest.cell_arcsec, channels, attenuation, response)
 
     @property
     def sky(self) -> SkyGrid:
         """The refined image grid."""
-        return SkyGrid(self.npix, self.cell_arcsec).refined(REFINEMENT)
+        return _refined(self.npix, self.cell_arcsec, self.response)
 
     @property
     def field_arcsec(self) -> float:
         """Side of the field of view."""
         return self.npix * self.cell_arcsec
+
+
+def _refined(npix: int, cell_arcsec: float, response: CellResponse | None) -> SkyGrid:
+    """Return the model's image grid: refined, and its uv plane wide enough for a response of the data's cells."""
+    reach = 1.0 if response is None else 1 + 2 * MARGIN / npix
+    return SkyGrid(npix, cell_arcsec).refined(max(REFINEMENT, reach))
+
+
+def cell_response_of(data: Store[GriddedVisibilities]) -> CellResponse:
+    """Take the moments of the samples' places from gridded data, second ones as excess over the kernel's own."""
+    kernel_own = kernel_second_moment(data.manifest.kernel)
+    excess_uu, excess_vv = (
+        np.where(data["mask"], data[name].astype(np.float32) - kernel_own, 0.0) for name in ("spread_uu", "spread_vv")
+    )
+    return CellResponse.from_moments(data["offset_u"], data["offset_v"], excess_uu, data["spread_uv"], excess_vv)
 
 
 class GalaxyModel:
@@ -158,7 +180,8 @@ class GalaxyModel:
 
     def visibilities(self, params: Params, velocity_table: Array | None = None) -> Array:
         """Model of the gridded cell means [Jy], (channel, v, u); arguments as for `cube`."""
-        return model_visibilities(self.cube(params, velocity_table), self.grid.sky, self.grid.npix)
+        grid = self.grid
+        return model_visibilities(self.cube(params, velocity_table), grid.sky, grid.npix, grid.response)
 
 
 def nuker_mge(surrogate: Surrogate) -> Callable[[Params], MGE]:
