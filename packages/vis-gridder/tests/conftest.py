@@ -34,6 +34,107 @@ def unpacked(data_dir, tmp_path_factory):
     return unpack
 
 
+FIVE_CHANNELS_HZ = 1.4e9 + 1e5 * np.arange(5)
+VLA_M = np.array([[-1601185.0, -5041977.5, 3554875.9]]) + 100.0 * np.arange(9).reshape(3, 3)
+
+
+def fill_table(tables, path, name, n, **columns):
+    """Add rows to a subtable of a Measurement Set and fill columns of it."""
+    table = tables.table(f"{path}/{name}", ack=False, readonly=False)
+    table.addrows(n)
+    for column, values in columns.items():
+        for row, value in enumerate(values):
+            table.putcell(column, row, value)
+    table.close()
+
+
+@pytest.fixture
+def make_ms(tmp_path):
+    """Return a function that writes a Measurement Set of 3 antennas (autocorrelations too), 4 integrations.
+
+    It returns the path and what was put in each column. Integration t is scan 4 + t and observation t % 2.
+    """
+    tables = pytest.importorskip("casacore.tables", reason="python-casacore reads Measurement Sets")
+
+    def make(
+        *,
+        column="DATA",
+        frequency=FIVE_CHANNELS_HZ,
+        width=1e5,
+        corr_type=(5, 6, 7, 8),
+        n_fields=1,
+        n_spws=1,
+        spectrum=False,
+        edit=None,
+        name="odd name",
+    ):
+        path = tmp_path / name
+        rng = np.random.default_rng(0)
+        n_corr, n_channels = len(corr_type), len(frequency)
+        shape = {"ndim": 2}
+        extra = tables.maketabdesc(
+            [tables.makearrcoldesc(column, 0j, valuetype="complex", **shape)]
+            + ([tables.makearrcoldesc("WEIGHT_SPECTRUM", 0.0, valuetype="float", **shape)] if spectrum else [])
+        )
+        main = tables.default_ms(str(path), extra)
+        widths = [np.broadcast_to(width, n_channels)] * n_spws if np.ndim(width) < 2 else width
+        fill_table(
+            tables,
+            path,
+            "SPECTRAL_WINDOW",
+            n_spws,
+            CHAN_FREQ=[np.asarray(frequency) + 1e8 * i for i in range(n_spws)],
+            CHAN_WIDTH=widths,
+            NUM_CHAN=[n_channels] * n_spws,
+            MEAS_FREQ_REF=[5] * n_spws,
+            NAME=[f"window{i}" for i in range(n_spws)],
+        )
+        fill_table(
+            tables, path, "DATA_DESCRIPTION", n_spws, SPECTRAL_WINDOW_ID=range(n_spws), POLARIZATION_ID=[0] * n_spws
+        )
+        fill_table(tables, path, "POLARIZATION", 1, CORR_TYPE=[np.array(corr_type)], NUM_CORR=[n_corr])
+        fill_table(
+            tables,
+            path,
+            "FIELD",
+            n_fields,
+            NAME=[f"galaxy{i}" for i in range(n_fields)],
+            PHASE_DIR=[np.array([[-1.0, 0.2]])] * n_fields,
+            SOURCE_ID=range(n_fields),
+        )
+        fill_table(tables, path, "ANTENNA", 3, DISH_DIAMETER=[25.0] * 3, NAME=list("abc"), POSITION=VLA_M)
+        fill_table(tables, path, "OBSERVATION", 2, TELESCOPE_NAME=["VLA", "VLA"])
+        pairs = [(0, 0), (0, 1), (0, 2), (1, 2), (2, 2)]
+        keys = [(t, f, d, p) for t in range(4) for f in range(n_fields) for d in range(n_spws) for p in pairs]
+        n = len(keys)
+        main.addrows(n)
+        value = {
+            column: rng.standard_normal((n, n_channels, n_corr)) + 1j * rng.standard_normal((n, n_channels, n_corr)),
+            "FLAG": rng.random((n, n_channels, n_corr)) < 0.2,
+            "FLAG_ROW": np.arange(n) % 11 == 7,
+            "WEIGHT": rng.uniform(1, 2, (n, n_corr)).astype(np.float32),
+            "SIGMA": np.ones((n, n_corr), np.float32),
+            "UVW": 100 * rng.standard_normal((n, 3)),
+            "TIME": np.array([5e9 + 10.0 * k[0] for k in keys]),
+            "FIELD_ID": np.array([k[1] for k in keys]),
+            "DATA_DESC_ID": np.array([k[2] for k in keys]),
+            "ANTENNA1": np.array([k[3][0] for k in keys]),
+            "ANTENNA2": np.array([k[3][1] for k in keys]),
+            "SCAN_NUMBER": np.array([4 + k[0] for k in keys]),
+            "OBSERVATION_ID": np.array([k[0] % 2 for k in keys]),
+        }
+        if spectrum:
+            value["WEIGHT_SPECTRUM"] = rng.uniform(1, 2, value[column].shape).astype(np.float32)
+        if edit:
+            edit(value)
+        for key, array in value.items():
+            main.putcol(key, array)
+        main.close()
+        return path, value
+
+    return make
+
+
 @pytest.fixture
 def make_vis():
     """Return a function that makes a Visibilities store from arrays; what is left out gets a plain value."""

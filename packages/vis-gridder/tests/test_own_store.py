@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
-from steelyard_schemas import ContractError, write_store
-from vis_gridder import read_visibilities
+from steelyard_schemas import ContractError, write_store, write_stream
+from vis_gridder.readers import open_visibilities, read_visibilities
+from vis_gridder.source import ROW_ARRAYS
 
 
 @pytest.fixture
@@ -50,3 +51,39 @@ def test_values_that_cannot_be_used(spoilt, changed, message):
 
 def test_what_is_flagged_may_hold_anything(spoilt):
     read_visibilities(spoilt(flag=at((1, 2), True), weight=at((1, 2), np.nan), vis=at((1, 2), np.nan)))
+
+
+def test_a_stream_of_several_chunks_is_the_store(make_vis, tmp_path):
+    rng = np.random.default_rng(0)
+    data = rng.standard_normal((50, 4)) + 1j * rng.standard_normal((50, 4))
+    store = make_vis(np.arange(50.0), np.arange(50.0), data, times=5e9 + np.arange(50.0))
+    half = [{name: store[name][rows] for name in ROW_ARRAYS} for rows in (slice(0, 30), slice(30, 50))]
+    small = {name: store[name] for name in ("frequency_hz", "channel_width_hz")}
+    write_stream(tmp_path / "own.zarr", store.manifest, small, 50, half)
+    (found,) = open_visibilities(tmp_path / "own.zarr")
+    assert (found.start_mjd_s, found.n_rows) == (5e9, 50)
+    for _ in range(2):
+        blocks = list(found.blocks())
+        for i, name in enumerate(ROW_ARRAYS):
+            np.testing.assert_array_equal(np.concatenate([block[i] for block in blocks]), store[name])
+    assert found.history == list(store.manifest.history)
+
+
+def test_damage_shows_at_the_end_of_a_pass(spoilt):
+    path = spoilt()
+    chunk = max((path / "w_m" / "c").rglob("*"), key=lambda file: file.is_file())
+    other = max((path / "u_m" / "c").rglob("*"), key=lambda file: file.is_file())
+    chunk.write_bytes(other.read_bytes())
+    (found,) = open_visibilities(path)
+    with pytest.raises(ContractError, match="does not match its hash"):
+        list(found.blocks())
+
+
+def test_rows_flagged_altogether_get_finite_coordinates(spoilt):
+    vis = read_visibilities(spoilt(flag=at(2, True), v_m=at(2, np.nan)))
+    np.testing.assert_array_equal(vis["v_m"], [0.0, 1.0, 0.0, 3.0])
+
+
+def test_a_store_without_times_has_no_start(spoilt):
+    (found,) = open_visibilities(spoilt(antenna1=at(..., -1)))
+    assert found.start_mjd_s is None

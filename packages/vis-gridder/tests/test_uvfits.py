@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from steelyard_schemas import ContractError
-from vis_gridder import read_visibilities
+from vis_gridder import source
+from vis_gridder.readers import open_visibilities, read_visibilities
+from vis_gridder.source import ROW_ARRAYS, collect
 
 C = 299_792_458.0
 
@@ -155,3 +157,132 @@ def test_scans_from_pauses(write_uvfits):
     with fits.open(path, mode="update") as hdus:
         hdus[0].data.field(4)[12:] += 600.0 / 86400.0
     np.testing.assert_array_equal(read_visibilities(path)["scan"], np.repeat([1, 2], [12, 8]))
+
+
+def test_scans_are_chosen_by_their_count(write_uvfits):
+    data = np.ones((20, 1, 2, 2), complex)
+    path = write_uvfits(data, np.ones(data.shape))
+    with fits.open(path, mode="update") as hdus:
+        hdus[0].data.field(4)[8:] += 600.0 / 86400.0
+        hdus[0].data.field(4)[12:] += 600.0 / 86400.0
+    vis = read_visibilities(path, scan="1,3")
+    np.testing.assert_array_equal(vis["scan"], np.repeat([1, 3], [8, 8]))
+    (found,) = open_visibilities(path, scan=2)
+    assert found.n_rows == 4
+    # float32 days in the file: 0.03 s.
+    assert found.start_mjd_s == pytest.approx(60000 * 86400 + 80.0 + 600.0, abs=0.1)
+    with pytest.raises(ContractError, match="has no scan=4; it holds 1~3"):
+        read_visibilities(path, scan=4)
+
+
+def test_several_ifs_are_several_streams(write_uvfits):
+    data = some(np.random.default_rng(6), (4, 3, 2, 2))
+    path = write_uvfits(data, np.ones(data.shape))
+    for number, stream in zip((2, 0), open_visibilities(path, spw="2,IF 1"), strict=True):
+        assert stream.frequency_hz[0] == pytest.approx(1.4e9 + 1e7 * number)
+        np.testing.assert_allclose(collect(stream)["vis"], data[:, number].mean(axis=-1), atol=1e-6)
+    assert len(open_visibilities(path, spw="all")) == 3
+    with fits.open(path, mode="update") as hdus:
+        hdus["AIPS FQ"].data["CH WIDTH"] = [1e5, 1e5, 2e5]
+    with pytest.raises(ContractError, match="windows of different channel widths"):
+        open_visibilities(path, spw="all")
+    assert len(open_visibilities(path, spw="all", allow_mixed_widths=True)) == 3
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_blocks_are_bounded_and_passes_are_alike(write_uvfits, monkeypatch, compress):
+    data = some(np.random.default_rng(7), (23, 1, 5, 2))
+    path = write_uvfits(data, np.ones(data.shape))
+    if compress:
+        path.write_bytes(gzip.compress(path.read_bytes()))
+    # A group is 7 parameters and 5 x 2 x 3 numbers of 4 bytes; 4 of them make a block.
+    monkeypatch.setattr(source, "BLOCK_BYTES", 4 * 4 * (7 + 30))
+    (found,) = open_visibilities(path)
+    passes = [list(found.blocks()) for _ in range(2)]
+    assert {block.u_m.size for block in passes[0]} == {4, 3}
+    assert sum(block.u_m.size for block in passes[0]) == found.n_rows == 23
+    np.testing.assert_allclose(
+        np.concatenate([block.vis for block in passes[0]]), data[:, 0].mean(axis=-1), atol=1e-6
+    )
+    for one, other in zip(*passes, strict=True):
+        for name, first, second in zip(ROW_ARRAYS, one, other, strict=True):
+            np.testing.assert_array_equal(first, second, err_msg=name)
+    assert found.start_mjd_s == passes[0][0].time_mjd_s[0]
+
+
+def test_scaled_integers_as_aips_writes_them(tmp_path, write_uvfits):
+    rng = np.random.default_rng(8)
+    data = some(rng, (5, 1, 3, 2))
+    plain = write_uvfits(data, np.ones(data.shape))
+    with fits.open(plain) as hdus:
+        header, values = hdus[0].header.copy(), np.asarray(hdus[0].data.field("DATA"))
+        parameters = [np.asarray(hdus[0].data.field(i), float) for i in range(header["PCOUNT"])]
+    scale = 2.0**-12
+    header["BITPIX"], header["BSCALE"], header["BZERO"], header["BLANK"] = 16, scale, 0.5, -32768
+    stored = np.rint((values - 0.5) / scale)
+    stored[2, ..., 1, 0, 0] = -32768
+    columns = []
+    for i, values in enumerate(parameters):
+        span = max(np.ptp(values), 1.0)
+        header[f"PSCAL{i + 1}"], header[f"PZERO{i + 1}"] = span / 20000.0, values.min()
+        columns.append(np.rint((values - values.min()) / span * 20000.0))
+    groups = np.concatenate([np.stack(columns, 1), stored.reshape(5, -1)], axis=1).astype(">i2").tobytes()
+    head = header.tostring().encode()
+    path = tmp_path / "integers"
+    with fits.open(plain) as hdus:
+        start, span = hdus[1].fileinfo()["hdrLoc"], plain.read_bytes()
+    path.write_bytes(head + groups + bytes(-len(groups) % 2880) + span[start:])
+    vis = read_visibilities(path)
+    expected = data[:, 0].mean(axis=-1)
+    expected[2, 1] = data[2, 0, 1, 1]  # the other hand stands for a blank
+    # Half a step of the integers in each part of each hand.
+    np.testing.assert_allclose(vis["vis"], expected, atol=scale)
+
+
+def test_the_setup_that_the_data_name_is_looked_up(write_uvfits):
+    data = np.ones((3, 1, 2, 2), complex)
+    path = write_uvfits(data, np.ones(data.shape))
+    with fits.open(path) as hdus:
+        table = hdus["AIPS FQ"]
+        rows = np.concatenate([np.asarray(table.data), np.asarray(table.data)])
+        rows["FRQSEL"], rows["IF FREQ"] = [1, 2], [0.0, 5e6]
+        hdus["AIPS FQ"] = fits.BinTableHDU(rows, name="AIPS FQ")
+        hdus[0].header["PTYPE7"] = "FREQSEL"
+        hdus[0].data.field(6)[:] = 2
+        hdus.writeto(path, overwrite=True)
+    assert read_visibilities(path)["frequency_hz"][0] == pytest.approx(1.405e9)
+
+
+@pytest.mark.parametrize("centre", [(-1601185.0, -5041977.5, 3554875.9), (0.0, 0.0, 0.0)])
+def test_position_of_the_array(write_uvfits, centre):
+    data = np.ones((3, 1, 2, 2), complex)
+    path = write_uvfits(data, np.ones(data.shape))
+    vla = np.array([-1601185.0, -5041977.5, 3554875.9])
+    relative = np.array([[-50.0, 0, 0], [50.0, 0, 0], [9e5, 0, 0]])  # the last did not observe
+    with fits.open(path) as hdus:
+        table = hdus["AIPS AN"]
+        place = fits.Column("STABXYZ", "3D", array=relative if any(centre) else vla + relative)
+        columns = fits.BinTableHDU.from_columns([*table.columns, place], name="AIPS AN")
+        for axis, value in zip("XYZ", centre, strict=True):
+            columns.header[f"ARRAY{axis}"] = value
+        hdus["AIPS AN"] = columns
+        hdus.writeto(path, overwrite=True)
+    assert read_visibilities(path).manifest.observation.array_position_m == pytest.approx(tuple(vla))
+
+
+def test_no_position_where_there_is_none_on_earth(write_uvfits):
+    """Without STABXYZ, and with the local coordinates of a simulator."""
+    data = np.ones((3, 1, 2, 2), complex)
+    path = write_uvfits(data, np.ones(data.shape))
+    assert read_visibilities(path).manifest.observation.array_position_m is None
+    with fits.open(path) as hdus:
+        place = fits.Column("STABXYZ", "3D", array=np.full((3, 3), 500.0))
+        hdus["AIPS AN"] = fits.BinTableHDU.from_columns([*hdus["AIPS AN"].columns, place], name="AIPS AN")
+        hdus.writeto(path, overwrite=True)
+    assert read_visibilities(path).manifest.observation.array_position_m is None
+
+
+def test_channels_closer_than_numbers_can_tell(write_uvfits):
+    data = np.ones((3, 1, 4, 2), complex)
+    with pytest.raises(ContractError, match="irregular channels"):
+        read_visibilities(write_uvfits(data, np.ones(data.shape), frequency=(1.4e9, 1e-8)))

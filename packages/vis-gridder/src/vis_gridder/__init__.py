@@ -8,7 +8,7 @@ from vis_gridder.lines import line_channels, line_velocities
 from vis_gridder.moments import Moments, moments
 from vis_gridder.noise import Noise, estimate_noise
 from vis_gridder.plots.pictures import pictures
-from vis_gridder.readers import open_visibilities, read_visibilities
+from vis_gridder.readers import is_viscube_grid, open_visibilities, read_viscube_grid, read_visibilities
 from vis_gridder.source import Block, Source, as_source, collect
 from vis_gridder.spec import GridSpec, suggest_grid
 from vis_gridder.spectral.prepare import Spectral, prepare
@@ -33,6 +33,7 @@ __all__ = [
     "estimate_noise",
     "fit_beam",
     "grid",
+    "is_viscube_grid",
     "line_channels",
     "line_velocities",
     "moments",
@@ -40,6 +41,7 @@ __all__ = [
     "pictures",
     "prepare",
     "radio_velocity_kms",
+    "read_viscube_grid",
     "read_visibilities",
     "suggest_grid",
     "survey",

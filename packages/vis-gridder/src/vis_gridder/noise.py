@@ -112,7 +112,7 @@ class TimeDifferences:
             if self.n_groups == 0:
                 self.n_groups = 1
                 self.labels = np.full((1, 3), -1, np.int32)
-            return Groups(np.zeros(block.u_m.size, np.int32), None)
+            return Groups(np.zeros(block.u_m.size, np.int32), None, 0, 1)
         slot = self._slots(block)
         n_slots = self.baselines.size
         self.slot_group, self.slot_scan = (_grown(a, n_slots, fill=-1) for a in (self.slot_group, self.slot_scan))
@@ -127,15 +127,15 @@ class TimeDifferences:
             self.labels,
             self.n_groups,
         )
-        self.last = [_grown(state, n_slots) for state in self.last]
-        self.sums = [_grown(sums, self.n_groups) for sums in self.sums]
-        return Groups(group, (slot, previous))
+        return Groups(group, (slot, previous), n_slots, self.n_groups)
 
     def add(self, block: Block, groups: Groups, index: int) -> None:
-        """Add one range of channels of a block; ranges may be added at the same time."""
+        """Add one range of channels of a block; ranges may be added at the same time, each its blocks in order."""
         if groups.chain is None:
             return
         slot, previous = groups.chain
+        self.last[index] = _grown(self.last[index], groups.n_slots)
+        self.sums[index] = _grown(self.sums[index], groups.n_groups)
         channels = self.ranges[index]
         _differences(
             self.sums[index],
@@ -198,10 +198,15 @@ class TimeDifferences:
 
 @dataclass(frozen=True, eq=False)
 class Groups:
-    """The noise group of each row, and for known baselines [row] their slot and the group before a new one or -1."""
+    """The noise group of each row, and for known baselines [row] their slot and the group before a new one or -1.
+
+    `n_slots` and `n_groups` are how many there have been so far.
+    """
 
     group: np.ndarray
     chain: tuple[np.ndarray, np.ndarray] | None
+    n_slots: int
+    n_groups: int
 
 
 def _grown(array: np.ndarray, size: int, fill: int = 0) -> np.ndarray:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +20,9 @@ from vis_gridder.source import Block, Source
 from vis_gridder.spec import GridSpec
 
 __all__ = ["Pass", "in_threads", "one_pass"]
+
+IN_FLIGHT = 2
+"""Blocks on their way through the threads, besides the one that is being read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,20 +83,33 @@ def one_pass(
     cells_per_metre = frequency / SPEED_OF_LIGHT_M_S * spec.field_rad
     kernel = kernel_polynomial(spec.kernel)
     done = 0
+    pending: deque[tuple[int, list[Future[None]]]] = deque()
 
     def add(block: Block, groups: Groups, index: int) -> None:
         cells[index].add(block, groups.group, cells_per_metre, kernel)
         differences.add(block, groups, index)
 
-    with ThreadPoolExecutor(n_threads) as pool, ThreadPoolExecutor(1) as reader:
+    def finish_one() -> None:
+        nonlocal done
+        rows, futures = pending.popleft()
+        for future in futures:
+            future.result()
+        done += rows
+        if progress:
+            progress(done, source.n_rows)
+
+    with ExitStack() as stack:
+        reader = stack.enter_context(ThreadPoolExecutor(1))
+        # One thread for each range: it takes the blocks in order and need not wait for the others.
+        workers = [stack.enter_context(ThreadPoolExecutor(1)) for _ in ranges]
         for block in _ahead(source.blocks(), reader):
             here = _cut(block, channels)
             groups = differences.groups(here)
-            for future in [pool.submit(add, here, groups, i) for i in range(len(ranges))]:
-                future.result()
-            done += here.u_m.size
-            if progress:
-                progress(done, source.n_rows)
+            pending.append((here.u_m.size, [w.submit(add, here, groups, i) for i, w in enumerate(workers)]))
+            if len(pending) > IN_FLIGHT:
+                finish_one()
+        while pending:
+            finish_one()
     return Pass(cells, differences.result(), differences.n_groups)
 
 

@@ -14,8 +14,15 @@ from steelyard_schemas import (
     read_manifest,
     read_store,
 )
-from vis_gridder import GridSpec, Spectral, grid, open_visibilities, prepare
-from vis_gridder.readers.viscube_grid import is_viscube_grid, read_viscube_grid
+from vis_gridder import (
+    GridSpec,
+    Spectral,
+    grid,
+    is_viscube_grid,
+    open_visibilities,
+    prepare,
+    read_viscube_grid,
+)
 
 __all__ = ["is_gridded", "load_gridded"]
 

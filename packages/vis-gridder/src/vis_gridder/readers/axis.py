@@ -11,6 +11,8 @@ __all__ = ["SpectralAxis", "spectral_axis"]
 
 LOWEST_HZ = 1e7
 """No interferometer this package reads works below 10 MHz, so smaller numbers are in another unit."""
+HIGHEST_HZ = 1e13
+"""Nor above 10 THz."""
 UNEVEN = 0.01
 """Largest departure from even spacing and equal width, in channels; a hundredth moves no line profile."""
 
@@ -51,6 +53,8 @@ def spectral_axis(where: object, frequency_hz: np.ndarray, width_hz: np.ndarray 
         raise ContractError(
             where, f"has frequencies of {frequency.min():.6g}-{frequency.max():.6g}: {unit}, it seems; Hz is due"
         )
+    if frequency.max() > HIGHEST_HZ:
+        raise ContractError(where, f"has frequencies up to {frequency.max():.6g} Hz, above all radio telescopes'")
     step = np.diff(frequency)
     order = slice(None, None, -1) if step.size and step[0] < 0 else slice(None)
     if width_hz is None:
@@ -67,7 +71,7 @@ def spectral_axis(where: object, frequency_hz: np.ndarray, width_hz: np.ndarray 
             f"has irregular channels ({width.min():.6g} to {width.max():.6g} Hz wide); "
             "regrid to equal widths first, e.g. mstransform(regridms=True)",
         )
-    if step.size and np.max(np.abs(step - step.mean())) > UNEVEN * abs(step.mean()):
+    if step.size and not np.max(np.abs(step - step.mean())) < UNEVEN * abs(step.mean()):
         raise ContractError(
             where,
             f"has irregular channels (steps of {np.abs(step).min():.6g} to {np.abs(step).max():.6g} Hz); "

@@ -15,6 +15,7 @@ from steelyard_schemas import ContractError, Store, Visibilities, is_store
 from vis_gridder.readers.choose import Choice, Choices
 from vis_gridder.readers.own_store import open_own_store
 from vis_gridder.readers.text_table import is_text_table, open_text_table
+from vis_gridder.readers.viscube_grid import is_viscube_grid
 from vis_gridder.source import Source, collect
 
 __all__ = ["Format", "detect_format", "open_visibilities", "read_visibilities"]
@@ -134,6 +135,10 @@ def open_visibilities(
     if kind == "npz":
         from vis_gridder.readers.viscube_npz import open_viscube
 
+        if is_viscube_grid(path):
+            raise ContractError(
+                path, "holds gridded visibilities: name it as [data] path in a galaxy file, without [data.grid]"
+            )
         return [open_viscube(path)]
     if kind == "text":
         return open_text_table(path, spw=spw, allow_mixed_widths=allow_mixed_widths)

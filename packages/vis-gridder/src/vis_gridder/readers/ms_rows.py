@@ -78,10 +78,8 @@ def _samples(path: Path, rows: Any, first: int, n: int, reading: Reading) -> Sto
 
 
 def _one_setup(path: Path, rows: Any, first: int, n: int, reading: Reading, hands: np.ndarray) -> StokesI:
-    def cube(column: str) -> np.ndarray:
-        return rows.getcol(column, first, n)[..., hands]
-
-    weight = cube("WEIGHT_SPECTRUM") if reading.spectrum else cube("WEIGHT")[:, None, :]
-    flag = cube("FLAG")
-    flag |= rows.getcol("FLAG_ROW", first, n)[:, None, None]
-    return stokes_i(path, cube(reading.column), weight, flag)
+    weight = rows.getcol("WEIGHT_SPECTRUM" if reading.spectrum else "WEIGHT", first, n)
+    flag = rows.getcol("FLAG", first, n)
+    flag[rows.getcol("FLAG_ROW", first, n)] = True
+    data = rows.getcol(reading.column, first, n)
+    return stokes_i(path, data, weight if reading.spectrum else weight[:, None, :], flag, hands)

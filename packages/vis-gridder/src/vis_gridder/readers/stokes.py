@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numba import njit
 from steelyard_schemas import ContractError
 
 __all__ = ["StokesI", "stokes_i"]
@@ -20,7 +21,7 @@ class StokesI(NamedTuple):
     n_not_finite: int
 
 
-def stokes_i(where: object, data: np.ndarray, weight: np.ndarray, flag: np.ndarray) -> StokesI:
+def stokes_i(where: object, data: np.ndarray, weight: np.ndarray, flag: np.ndarray, hands: np.ndarray) -> StokesI:
     """Average parallel hands to Stokes I, weighted: I = sum(w V) / sum(w), weight sum(w).
 
     A hand that is flagged or has no weight is left out and the other stands for I, which is right for an
@@ -28,29 +29,76 @@ def stokes_i(where: object, data: np.ndarray, weight: np.ndarray, flag: np.ndarr
 
     Args:
         where: the file, for messages.
-        data: [row, channel, hand] complex visibilities, Jy.
-        weight: [row, channel or 1, hand] inverse variances.
-        flag: [row, channel, hand] true where bad.
+        data: [row, channel, correlation] complex visibilities, Jy.
+        weight: [row, channel or 1, correlation] inverse variances.
+        flag: [row, channel, correlation] true where bad.
+        hands: which correlations are averaged.
 
     Raises:
-        ContractError: weights of unflagged samples are NaN, infinite or negative.
+        ContractError: the shapes do not fit, or weights of unflagged samples are NaN, infinite or negative.
 
     """
-    weight = np.broadcast_to(weight, data.shape)
-    good = ~flag
-    if np.any(bad := good & ~(weight >= 0)) or np.any(bad := good & np.isinf(weight)):
+    n_rows, n_channels, n_correlations = data.shape
+    fitting = weight.shape in ((n_rows, 1, n_correlations), data.shape)
+    if flag.shape != data.shape or not fitting or hands.max() >= n_correlations:
+        raise ContractError(
+            where, f"has data of shape {data.shape}, flags {flag.shape} and weights {weight.shape}; export it again"
+        )
+    vis = np.empty((n_rows, n_channels), np.complex64)
+    total = np.empty(vis.shape, np.float32)
+    lost = np.empty(vis.shape, bool)
+    n_bad, n_weightless, n_not_finite = _average(
+        np.ascontiguousarray(data, np.complex64),
+        np.ascontiguousarray(weight, np.float32),
+        np.ascontiguousarray(flag),
+        hands.astype(np.int64),
+        vis,
+        total,
+        lost,
+    )
+    if n_bad:
         raise ContractError(
             where,
-            f"has weights that are NaN, infinite or negative in {np.count_nonzero(bad)} unflagged samples; "
+            f"has weights that are NaN, infinite or negative in {n_bad} unflagged samples; "
             "flag them or set the weights anew (initweights, statwt)",
         )
-    finite = np.isfinite(data)
-    n_not_finite = int(np.count_nonzero(good & ~finite))
-    n_weightless = int(np.count_nonzero(good & finite & (weight == 0)))
-    good &= finite & (weight > 0)
-    w = np.where(good, weight, np.float32(0))
-    total = w.sum(axis=-1, dtype=np.float64)
-    lost = total <= 0
-    mean = np.where(good, data, 0)
-    mean = (mean * w).sum(axis=-1, dtype=np.complex128) / np.where(lost, 1.0, total)
-    return StokesI(mean.astype(np.complex64), total.astype(np.float32), lost, n_weightless, n_not_finite)
+    return StokesI(vis, total, lost, n_weightless, n_not_finite)
+
+
+@njit(cache=True, nogil=True)
+def _average(
+    data: np.ndarray,
+    weight: np.ndarray,
+    flag: np.ndarray,
+    hands: np.ndarray,
+    vis: np.ndarray,
+    total: np.ndarray,
+    lost: np.ndarray,
+) -> tuple[int, int, int]:
+    """Fill the last three; return how many samples have unusable weights, no weight, values that are not finite."""
+    n_bad = n_weightless = n_not_finite = 0
+    per_row = weight.shape[1] == 1
+    for row in range(data.shape[0]):
+        for channel in range(data.shape[1]):
+            mean = 0j
+            sum_weight = 0.0
+            for hand in hands:
+                if flag[row, channel, hand]:
+                    continue
+                w = np.float64(weight[row, 0 if per_row else channel, hand])
+                value = np.complex128(data[row, channel, hand])
+                if not (w >= 0.0 and w < np.inf):
+                    n_bad += 1
+                elif not (np.isfinite(value.real) and np.isfinite(value.imag)):
+                    n_not_finite += 1
+                elif w == 0.0:
+                    n_weightless += 1
+                else:
+                    mean += w * value
+                    sum_weight += w
+            lost[row, channel] = sum_weight == 0.0
+            vis[row, channel] = 0j if sum_weight == 0.0 else mean / sum_weight
+            total[row, channel] = sum_weight
+            if np.isinf(total[row, channel]):
+                n_bad += 1
+    return n_bad, n_weightless, n_not_finite

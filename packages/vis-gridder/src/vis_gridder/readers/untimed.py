@@ -48,6 +48,7 @@ def untimed_source(
                 vis[:, here].T.astype(np.complex64)[..., None],
                 weight[:, here].T.astype(np.float32)[..., None],
                 flag[:, here].T[..., None],
+                np.array([0]),
             )
             nothing = np.zeros(samples.vis.shape[0])
             yield Rows(samples, [metres[here] for metres in uvw_m], nothing, nothing - 1, nothing - 1, nothing)

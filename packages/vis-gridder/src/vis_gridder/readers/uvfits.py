@@ -144,7 +144,7 @@ class _Rows:
         data, weight = records.correlations(here, self.window)
         bad = weight <= 0
         return Rows(
-            stokes_i(self.path, data, np.where(bad, 0, weight), bad),
+            stokes_i(self.path, data, weight, bad, np.arange(data.shape[-1])),
             [records.metres(name)[here] for name in ("UU", "VV", "WW")],
             time_mjd_s=time_s[here],
             antenna1=antenna1[here] - 1,
