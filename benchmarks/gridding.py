@@ -151,6 +151,8 @@ def double_means(vis: Store) -> tuple[np.ndarray, np.ndarray]:
             noise.dof,
             np.zeros(noise.dof.size, int),
             noise.channel_factor[None],
+            np.zeros((NPIX, NPIX // 2 + 1, 2)),
+            noise.channel_factor,
         )
     return statistics_of.mean, statistics_of.n_samples
 

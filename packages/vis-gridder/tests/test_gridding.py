@@ -169,6 +169,38 @@ def test_variance_is_the_true_one_and_pure_noise_has_chi_square_one(make_vis, ho
     assert used.n_cells_propagated > 0 if how == "time differences" else used.n_cells_scatter > 40_000
 
 
+def test_scatter_is_pooled_over_channels_with_noise_of_their_own(make_vis, spec):
+    # Cells of few samples but many channels: s of the cell, times the channel's factor from differences in time.
+    rng = np.random.default_rng(18)
+    n_times, n_baselines, n_channels = 40, 60, 50
+    u, v = (np.repeat(x, n_times) for x in scattered(rng, n_baselines, reach=14.0))
+    sigma = (
+        np.where(np.arange(n_channels) < 5, 3.0, 1.0)
+        * np.repeat(rng.uniform(0.5, 2.0, n_baselines), n_times)[:, None]
+    )
+    gridded = grid(
+        make_vis(
+            u,
+            v,
+            noise(rng, sigma.shape) * sigma,
+            times=np.tile(np.arange(n_times), n_baselines),
+            baseline=np.repeat(np.arange(n_baselines), n_times),
+            frequency_hz=F + 1e3 * np.arange(n_channels),
+        ),
+        spec,
+    )
+    alone = gridded["mask"] & (gridded["count"] == n_times)
+    assert alone.sum() > 40 * n_channels
+    # All samples of such a cell lie in one place, so the mean's variance is sigma^2 / n, whatever the kernel.
+    x, y = np.where(u < 0, -1, 1) * np.array([u, v]) / UV_CELL_M
+    truth = np.zeros(gridded["mask"].shape)
+    for row in range(0, u.size, n_times):
+        truth[:, int(np.rint(y[row])) % NPIX, int(np.rint(x[row]))] = sigma[row] ** 2 / n_times
+    # 50 channels of 78 degrees of freedom in a cell, 2.3 %; factors of loud channels are known to 3 %: five sigma.
+    np.testing.assert_allclose(gridded["variance"][alone], truth[alone], rtol=0.19)
+    np.testing.assert_array_equal(gridded["dof"][alone], 2.0 * (n_times - 1) * n_channels)
+
+
 def test_neighbouring_cells_are_uncorrelated(make_vis, spec):
     rng = np.random.default_rng(5)
     u, v = scattered(rng, 20000)
@@ -308,7 +340,7 @@ def test_propagated_variance_follows_each_baseline(make_vis):
     vis = make_vis(
         u, 0 * u, data, times=np.arange(2 * n), baseline=np.repeat([0, 1], n), frequency_hz=F + np.arange(n_channels)
     )
-    gridded = grid(vis, GridSpec(CELL, NPIX))
+    gridded = grid(vis, GridSpec(CELL, NPIX, min_count=10**6))
     # 400 chains of four samples: 1800 degrees of freedom, 3.3 % in the variance.
     assert gridded["variance"][:, 0, 5] == pytest.approx(1.0 / n, rel=0.14)
     assert gridded["variance"][:, 0, 8] == pytest.approx(25.0 / n, rel=0.14)

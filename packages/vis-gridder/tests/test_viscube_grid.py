@@ -5,7 +5,7 @@ import pytest
 from scipy.special import i0
 from steelyard_schemas import ContractError
 from vis_gridder import dirty_cube, open_visibilities
-from vis_gridder.readers.error_dof import KNOWN_DOF, error_dof
+from vis_gridder.readers.viscube_errors import KNOWN_DOF, error_dof, pool_channels
 from vis_gridder.readers.viscube_grid import is_viscube_grid, read_viscube_grid
 
 NPIX, FIELD_ARCSEC, CENTRE = 17, 6.8, 8
@@ -275,3 +275,28 @@ def test_other_files_are_told_apart(tmp_path):
     (tmp_path / "cut.npz").write_bytes((tmp_path / "vis.npz").read_bytes()[:-30])
     for path in (tmp_path / "vis.npz", tmp_path / "text", tmp_path / "cut.npz", tmp_path, tmp_path / "absent"):
         assert not is_viscube_grid(path)
+
+
+def test_errors_that_differ_by_chance_are_pooled_over_channels_and_others_are_not():
+    rng = np.random.default_rng(3)
+    n_channels, nu = 40, 12
+    cell = np.exp(rng.normal(size=(20, 15)))
+    channel = np.where(np.arange(n_channels) < 4, 2.5, 1.0)
+    truth = channel[:, None, None] * cell
+    mask = rng.random(truth.shape) < 0.9
+    found = np.where(mask, truth * rng.chisquare(nu, truth.shape) / nu, 0)
+    dof = np.where(mask, float(nu), 0)
+    variance, pooled_dof, pooled = pool_channels(found, dof, mask)
+    assert pooled
+    # A cell's mean over 36 channels of 12 degrees of freedom: 7 % by chance, five of them; one channel has 41 %.
+    np.testing.assert_allclose(variance[mask], truth[mask], rtol=0.35)
+    assert np.std(variance[mask] / truth[mask]) < 0.08
+    np.testing.assert_array_equal(pooled_dof[mask], (nu * mask * mask.sum(axis=0))[mask])
+    assert not variance[~mask].any()
+    # Half of the samples flagged in some channels of some cells: no product, nothing is touched.
+    uneven = np.where(mask, found * np.where(rng.random(truth.shape) < 0.3, 2.0, 1.0), 0)
+    same, same_dof, pooled = pool_channels(uneven, dof, mask)
+    assert not pooled
+    assert same is uneven
+    assert same_dof is dof
+    assert not pool_channels(found[:1], dof[:1], mask[:1])[2], "a single channel has nothing to pool"

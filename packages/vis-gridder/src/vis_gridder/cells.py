@@ -135,13 +135,19 @@ class CellSums:
         group_dof: np.ndarray,
         set_of_group: np.ndarray,
         channel_factor: np.ndarray,
+        scatter: np.ndarray,
+        scatter_factor: np.ndarray,
     ) -> None:
         """Turn the sums into statistics.
 
-        Samples d_i have variance s / w_i in the real and in the imaginary part, w known, s not. About the mean m
-        weighted by w, E sum w |d - m|^2 = 2 (n - 1) s, so s' = sum w |d - m|^2 / (2 (n - 1)) is unbiased with
-        2 (n - 1) degrees of freedom, whatever the weights. The mean weighted by w K, sum w K d / sum w K, has the
-        variance s sum w K^2 / (sum w K)^2. Cells of fewer than `min_count` samples, or without any scatter, take
+        Samples d_i have variance s / w_i in the real and in the imaginary part, w known, s not. About the mean m of
+        a cell and channel weighted by w, E sum w |d - m|^2 = 2 (n - 1) s, so that over 2 (n - 1) it is an
+        unbiased s with as many degrees of freedom, whatever the weights. The samples of a cell are those of the same
+        baselines and times in every channel, so s is pooled over channels, each divided by its factor f:
+        s = sum_channels (sum w |d - m|^2 / f) / sum_channels 2 (n - 1). The mean weighted by w K,
+        sum w K d / sum w K, has the variance f s sum w K^2 / (sum w K)^2.
+
+        Cells with fewer degrees of freedom than `min_count` samples of one channel have, or without any scatter, take
         for s the mean of s_i of the samples' noise groups, weighted by w K^2; its degrees of freedom nu obey
         1 / nu = sum a_i / nu_i / sum a_i with a_i = w_i K_i^2 s_i: exact for samples of one baseline, a lower bound
         for several.
@@ -152,6 +158,8 @@ class CellSums:
             group_dof: [group] its degrees of freedom.
             set_of_group: [group] data set that the group belongs to.
             channel_factor: [data set, channel] of all channels, by which s is multiplied.
+            scatter: [v, u, 2] as `scatter_of_cells` of all ranges of channels leaves it.
+            scatter_factor: [channel] of all channels, f.
 
         """
         here = slice(self.channels.start, self.channels.stop)
@@ -170,12 +178,24 @@ class CellSums:
             group_dof,
             set_of_group,
             channel_factor[:, here],
+            scatter,
+            scatter_factor[here],
             self.min_count,
         )
 
     def scatter(self) -> tuple[float, float]:
         """Return sum w |d - m|^2 about each cell's mean m and its degrees of freedom 2 (n - 1), over all cells."""
         return _scatter(self.sums)
+
+    def scatter_of_cells(self, into: np.ndarray, factor: np.ndarray) -> None:
+        """Add sum w |d - m|^2 / f and 2 (n - 1) of each cell, summed over these channels, to `into` [v, u, 2].
+
+        Args:
+            into: sums so far.
+            factor: [channel] of all channels, f.
+
+        """
+        _scatter_of_cells(into, self.sums, factor[self.channels.start : self.channels.stop])
 
     def weights(self) -> tuple[float, float]:
         """Return the sum of weights and the number of samples."""
@@ -246,6 +266,16 @@ def _scatter(sums: np.ndarray) -> tuple[float, float]:
 
 
 @njit(cache=True, nogil=True)
+def _scatter_of_cells(into: np.ndarray, sums: np.ndarray, factor: np.ndarray) -> None:
+    for v in range(sums.shape[0]):
+        for u in range(sums.shape[1]):
+            for channel in range(sums.shape[3]):
+                if sums[v, u, N, channel] > 1.0:
+                    into[v, u, 0] += _residual(sums, v, u, channel) / factor[channel]
+                    into[v, u, 1] += 2.0 * (sums[v, u, N, channel] - 1.0)
+
+
+@njit(cache=True, nogil=True)
 def _finish(
     mean: np.ndarray,
     variance: np.ndarray,
@@ -261,19 +291,20 @@ def _finish(
     group_dof: np.ndarray,
     set_of_group: np.ndarray,
     channel_factor: np.ndarray,
+    scatter: np.ndarray,
+    scatter_factor: np.ndarray,
     min_count: int,
 ) -> None:
     n_v, n_u, _, n_channels = sums.shape
     for v in range(n_v):
         for u in range(n_u):
+            residual, residual_dof = scatter[v, u]
             for channel in range(n_channels):
                 n = sums[v, u, N, channel]
                 if n == 0.0:
                     continue
                 wk = sums[v, u, WK, channel]
-                residual = _residual(sums, v, u, channel)
-                residual_dof = 2.0 * (n - 1.0)
-                if n < min_count or residual <= 1e-12 * sums[v, u, W_SQUARE, channel]:
+                if residual_dof < 2.0 * (min_count - 1.0) or residual <= 1e-12 * sums[v, u, W_SQUARE, channel]:
                     a = 0.0
                     a_over_nu = 0.0
                     wkk = 0.0
@@ -290,7 +321,7 @@ def _finish(
                     dof[channel, v, u] = a / a_over_nu
                     propagated[channel, v, u] = True
                 else:
-                    scale = residual / residual_dof
+                    scale = residual / residual_dof * scatter_factor[channel]
                     dof[channel, v, u] = residual_dof
                 mean[channel, v, u] = complex(sums[v, u, WK_RE, channel] / wk, sums[v, u, WK_IM, channel] / wk)
                 variance[channel, v, u] = scale * sums[v, u, WKK, channel] / wk**2

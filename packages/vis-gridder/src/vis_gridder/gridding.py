@@ -97,7 +97,12 @@ def grid(
     scale, dof = (np.concatenate([getattr(n, name) for n in noises]) for name in ("scale", "dof"))
     set_of_group = np.repeat(np.arange(len(noises)), [n.scale.size for n in noises])
     factors = np.stack([n.channel_factor for n in noises])
-    in_threads(lambda cells: cells.finish(statistics, scale, dof, set_of_group, factors), total)
+    # Cells hold samples of all sets: their scatter has the sets' mean factor.
+    factor = np.average(factors, axis=0, weights=[n.n_used for n in noises])
+    scatter = np.zeros((*shape[1:], 2))
+    for cells in total:
+        cells.scatter_of_cells(scatter, factor)
+    in_threads(lambda cells: cells.finish(statistics, scale, dof, set_of_group, factors, scatter, factor), total)
 
     if len(channels) < first.frequency_hz.size:
         history.append(f"kept channels {channels.start} to {channels.stop - 1} of {first.frequency_hz.size}")

@@ -13,7 +13,7 @@ from steelyard_schemas import ContractError, GriddedVisibilities, Kernel, NoiseR
 from vis_gridder.constants import ARCSEC
 from vis_gridder.kernel import taper
 from vis_gridder.readers.axis import spectral_axis
-from vis_gridder.readers.error_dof import error_dof
+from vis_gridder.readers.viscube_errors import error_dof, pool_channels
 
 __all__ = ["is_viscube_grid", "read_viscube_grid"]
 
@@ -93,7 +93,10 @@ def read_viscube_grid(path: str | Path) -> Store[GriddedVisibilities]:
             path, "has no cell with data and a finite, positive error; look at its mask and std_bin_re"
         )
     variance = 0.5 * (variance_re + variance_im)
-    dof = error_dof(variance_re, variance_im, mask)
+    single_dof = error_dof(variance_re, variance_im, mask)
+    variance, dof, pooled = pool_channels(variance, single_dof, mask)
+    if pooled:
+        history.append("pooled the errors of each cell over channels: they differ by chance and by the channel alone")
     pixel_rad = cell_arcsec * ARCSEC
     store = Store(
         GriddedVisibilities(
@@ -125,7 +128,7 @@ def read_viscube_grid(path: str | Path) -> Store[GriddedVisibilities]:
                 *history,
                 "each cell counts as one visibility, for the file does not tell how many it holds",
                 "measured the degrees of freedom of the errors from how those of real and imaginary parts differ: "
-                f"{np.median(dof[mask]):.3g} (median)",
+                f"{np.median(single_dof[mask]):.3g} (median, before pooling)",
                 "phase centre is not in the file: right ascension and declination are set to 0",
             ),
         ),
