@@ -138,7 +138,7 @@ def test_a_file_of_viscube_is_our_own_grid(simulated, tmp_path, half, beta):
     assert many.sum() > 1000
     assert np.median(ratio[many]) == pytest.approx(1.0, abs=0.01)
     assert np.percentile(np.abs(ratio[many] - 1), 90) < 0.1
-    # Below ten, ours are pooled time differences, theirs a cell's own scatter or a baseline's own differences.
+    # Below five, theirs are a baseline's own differences in time.
     assert np.median(ratio) == pytest.approx(1.0, abs=0.02)
 
 
@@ -176,5 +176,6 @@ def test_the_sign_is_that_of_a_measurement_set(tmp_path):
     save_viscube_grid(tmp_path / "cube.npz", vis, half=True)
     ratio, count = compare(read_viscube_grid(tmp_path / "cube.npz"), grid(vis, GridSpec(CELL_ARCSEC, NPIX)))
     assert np.median(ratio) == pytest.approx(1.0, abs=0.02)
-    # Fewer than five: the median of absolute differences of 14 pairs, known to 22 %.
-    assert np.std(ratio[count < 5]) == pytest.approx(0.24, abs=0.04)
+    # Fewer than five: viscube's errors (the median of 14 absolute differences, known to 22 %) and ours (the scatter of
+    # two to four samples) are both pooled over 28 channels: 4 % and 5 to 9 %; one channel alone would give 24 %.
+    assert np.std(ratio[count < 5]) < 0.16
