@@ -49,10 +49,10 @@ fitted as it is, and so was our own grid of the same visibilities. For both, the
 such a file does not tell the dish, and takes the samples to fill their cells evenly.
 
 Both keep the same {cells} cells, and their means agree to {mean:.1g} of the largest. What differs are the errors of
-the cells: their ratio is {ratio:.3f} (median; 16 % to 84 %: {low:.3f} to {high:.3f}). In cells of fewer than five
-visibilities viscube takes the median of a baseline's own time differences, channel by channel; we pool them over
-channels below ten, and take the scatter within the cell from there on. The file does not tell how well its errors
-are known; we measure that from how the errors of real and imaginary parts differ.
+the cells: their ratio is {ratio:.3f} (median; 16 % to 84 %: {low:.3f} to {high:.3f}). In each channel viscube takes
+the scatter within the cell, and in cells of fewer than five visibilities the median of a baseline's own differences
+in time. When its file is read, errors are pooled over channels, as the scatter is in our own grid: from so few
+visibilities, those of a single channel are noise themselves.
 
 """
 
