@@ -80,6 +80,12 @@ def test_conjugates_appended_by_viscube_count_once(tmp_path, viscube_arrays):
     vis = read_visibilities(path)
     np.testing.assert_allclose(vis["u_m"], metres[0], rtol=1e-12)
     assert "dropped 50 rows that are the conjugates of the others" in vis.manifest.history
+    # Doubled by conjugation, the data hold the same Fisher information, not twice it.
+    np.savez(path, **arrays)
+    spec = GridSpec(0.05, 64)
+    doubled, once = (grid(v, spec) for v in (vis, read_visibilities(path)))
+    np.testing.assert_array_equal(doubled["count"], once["count"])
+    np.testing.assert_allclose(doubled["variance"], once["variance"], rtol=1e-6)
 
 
 @pytest.mark.parametrize(
