@@ -127,7 +127,7 @@ def test_a_training_in_progress_of_another_configuration_is_refused(tmp_path):
         train(dataclasses.replace(small, seed=1), None, path)
     for damage in (b"", path.read_bytes()[:1000]):
         path.write_bytes(damage)
-        with pytest.raises(ValueError, match=r"training\.npz: not a training in progress"):
+        with pytest.raises(ValueError, match=r"training\.npz: cannot be read"):
             train(small, None, path)
 
 
