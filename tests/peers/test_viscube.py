@@ -176,6 +176,6 @@ def test_the_sign_is_that_of_a_measurement_set(tmp_path):
     save_viscube_grid(tmp_path / "cube.npz", vis, half=True)
     ratio, count = compare(read_viscube_grid(tmp_path / "cube.npz"), grid(vis, GridSpec(CELL_ARCSEC, NPIX)))
     assert np.median(ratio) == pytest.approx(1.0, abs=0.02)
-    # Fewer than five: viscube's errors (the median of 14 absolute differences, known to 22 %) and ours (the scatter of
-    # two to four samples) are both pooled over 28 channels: 4 % and 5 to 9 %; one channel alone would give 24 %.
+    # Fewer than five: viscube's errors (the median of 14 absolute differences, known to 22 %) and ours (the scatter
+    # of two to four samples) are both pooled over 28 channels: 4 % and 5 to 9 %; one channel alone would give 24 %.
     assert np.std(ratio[count < 5]) < 0.16
