@@ -4,7 +4,7 @@
 
 First, 80 channels of 74,100 visibilities (39 antennas, 100 integrations) onto 135 x 135 pixels: `vis_gridder.grid`,
 noise estimate included, `viscube.grid_cube_all_stats_nonoverlap` with the noise handed to it, and the same sums by
-NumPy's bincount. Each runs several times; the median and the fastest count. The cell means are compared in double
+NumPy's bincount. They run by turns, ours five times to their one; the median and the fastest count. The cell means are compared in double
 precision where both keep the cell. Then streams of 1e6 to 1e9 visibility-channels, made block by block, each in a
 process of its own whose peak memory is read at the end; the time to make the blocks alone is taken off.
 --write puts the tables into benchmarks/gridding.md.
@@ -32,6 +32,7 @@ from vis_gridder.kernel import kaiser_bessel
 from vis_gridder.one_pass import one_pass
 from vis_gridder.source import Block, Source, as_source
 
+ROUNDS = 5
 CELL_ARCSEC, NPIX, CHANNELS = 0.1, 135, 80
 ANTENNAS, INTEGRATIONS, SCAN = 39, 100, 50
 INTEGRATION_S = 6.0
@@ -218,25 +219,32 @@ def bincount_grid(vis: Store) -> None:
             np.bincount(cell, weights, NPIX * (NPIX // 2 + 1))
 
 
-def timed(function, repeats: int):
-    times = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        result = function()
-        times.append(time.perf_counter() - began)
-    return result, statistics.median(times), min(times)
+def timed(routes):
+    """Run (name, function, calls a round) by turns; return the last results, and medians and fastest times."""
+    results, times = {}, {name: [] for name, _, _ in routes}
+    for _ in range(ROUNDS):
+        for name, function, calls in routes:
+            for _ in range(calls):
+                began = time.perf_counter()
+                results[name] = function()
+                times[name].append(time.perf_counter() - began)
+    return results, [(name, statistics.median(t), min(t)) for name, t in times.items()]
 
 
 def beside_viscube() -> list[str]:
     vis = in_memory()
     n = vis["vis"].size
     grid(vis, SPEC)  # compiled code is loaded
-    gridded, ours, ours_best = timed(lambda: grid(vis, SPEC), 7)
-    _, numpy_median, numpy_best = timed(lambda: bincount_grid(vis), 3)
-    rows = [("vis_gridder.grid", ours, ours_best), ("numpy.bincount, sums only", numpy_median, numpy_best)]
     arguments = viscube_input(vis)
-    (theirs_mean, theirs_count), theirs, theirs_best = timed(lambda: viscube_grid(arguments), 3)
-    rows.append(("viscube.grid_cube_all_stats_nonoverlap", theirs, theirs_best))
+    results, rows = timed(
+        [
+            ("vis_gridder.grid", lambda: grid(vis, SPEC), 5),
+            ("numpy.bincount, sums only", lambda: bincount_grid(vis), 1),
+            ("viscube.grid_cube_all_stats_nonoverlap", lambda: viscube_grid(arguments), 1),
+        ]
+    )
+    gridded, _, (theirs_mean, theirs_count) = results.values()
+    ours = rows[0][1]
     mean, count = double_means(vis)
     both = (count > 0) & (theirs_count > 0)
     both[:, 0, 0] = False

@@ -105,6 +105,8 @@ def _add_square(total: np.ndarray, w: np.ndarray, re: np.ndarray, im: np.ndarray
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def accumulate(
+    slots: np.ndarray,
+    n_slots: int,
     sums: np.ndarray,
     visits: np.ndarray,
     pool: np.ndarray,
@@ -120,15 +122,18 @@ def accumulate(
     kernel: tuple[float, ...],
     min_count: int,
     first_channel: int,
-) -> tuple[int, int, int, int, float]:
+) -> tuple[int, int, int, int, int, float]:
     """Add rows of visibilities to the sums of their cells, for a range of channels.
 
     Cells of fewer than `min_count` samples will need to know whose samples they hold: the pool keeps a chain of
     (noise group, sum of w K^2) for each, until they have that many.
 
     Args:
-        sums: [v, u, N_SUMS, channel of the range] float64, added to in place.
-        visits: [v, u, channel of the range] int32, one more than where the cell's chain starts; 0 for none.
+        slots: [v, u] int32, one more than where a cell's sums stand; 0 for cells without samples. Cells that fill
+            first stand first, so that memory is that of filled cells, and close together.
+        n_slots: of filled cells.
+        sums: [slot, N_SUMS, channel of the range] float64, added to in place.
+        visits: [slot, channel of the range] int32, one more than where the cell's chain starts; 0 for none.
         pool: [entry, 2] int32, noise group and the next entry (counted as `visits`), filled from `n_pool` on.
         pool_wkk: [entry] float32, sum of w K^2 of the group.
         n_pool: entries in use. There must be room for one more for each sample.
@@ -144,11 +149,11 @@ def accumulate(
         first_channel: of the range.
 
     Returns:
-        Entries of the pool in use, the numbers of samples used, flagged, and beyond the edge, and the largest |u| or
-        |v| of those beyond it [m].
+        Filled cells, entries of the pool in use, the numbers of samples used, flagged, and beyond the edge, and the
+        largest |u| or |v| of those beyond it [m].
 
     """
-    n_v = sums.shape[0]
+    n_v = slots.shape[0]
     n = cells_per_metre.size
     # The Nyquist row and column stand for both +1/2 and -1/2 cycle per pixel; they stay empty.
     edge = (n_v - 1) // 2
@@ -200,7 +205,12 @@ def accumulate(
             _offsets(x, cells_per_metre[start:stop], mirror * a, iu)
             _offsets(y, cells_per_metre[start:stop], mirror * b, iv)
             _kernel(wk, wkk, w, x, y, m, kernel)
-            cell = sums[iv if iv >= 0 else iv + n_v, iu]
+            jv = iv if iv >= 0 else iv + n_v
+            if slots[jv, iu] == 0:
+                n_slots += 1
+                slots[jv, iu] = n_slots
+            slot = slots[jv, iu] - 1
+            cell = sums[slot]
             _add(cell[WK, start:stop], wk)
             _add_product(cell[WK_RE, start:stop], wk, re)
             _add_product(cell[WK_IM, start:stop], wk, im)
@@ -219,7 +229,7 @@ def accumulate(
             for k in range(m):
                 fewest = min(fewest, cell[N, start + k])
             if fewest < min_count:
-                chain = visits[iv if iv >= 0 else iv + n_v, iu]
+                chain = visits[slot]
                 for k in range(m):
                     if w[k] > 0.0 and cell[N, start + k] < min_count:
                         head = chain[start + k]
@@ -231,4 +241,4 @@ def accumulate(
                             pool_wkk[n_pool] = wkk[k]
                             n_pool += 1
                             chain[start + k] = n_pool
-    return n_pool, used, flagged, outside, farthest_m
+    return n_slots, n_pool, used, flagged, outside, farthest_m

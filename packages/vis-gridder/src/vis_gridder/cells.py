@@ -51,15 +51,19 @@ class CellStatistics(NamedTuple):
 class CellSums:
     """Sums over the samples of each cell, for a range of channels of a grid of `npix` pixels a side.
 
-    Memory is that of the cells that hold data: pages of the others are never touched.
+    Sums stand in the order in which cells fill, so that memory is that of the cells that hold data: what is
+    reserved for the others is never touched.
     """
 
     def __init__(self, npix: int, channels: range, min_count: int) -> None:
         half = (npix, npix // 2 + 1)
+        n_cells = half[0] * half[1]
         self.channels = channels
         self.min_count = min_count
-        self.sums = np.zeros((*half, N_SUMS, len(channels)))
-        self.visits = np.zeros((*half, len(channels)), np.int32)
+        self.slots = np.zeros(half, np.int32)
+        self.n_slots = 0
+        self.sums = np.zeros((n_cells, N_SUMS, len(channels)))
+        self.visits = np.zeros((n_cells, len(channels)), np.int32)
         self.pool = np.empty((0, 2), np.int32)
         self.pool_wkk = np.empty(0, np.float32)
         self.n_pool = 0
@@ -84,7 +88,9 @@ class CellSums:
         """
         here = slice(self.channels.start, self.channels.stop)
         self._make_room(block.u_m.size * len(self.channels))
-        self.n_pool, used, flagged, outside, farthest_m = accumulate(
+        self.n_slots, self.n_pool, used, flagged, outside, farthest_m = accumulate(
+            self.slots,
+            self.n_slots,
             self.sums,
             self.visits,
             self.pool,
@@ -107,12 +113,15 @@ class CellSums:
     def merge(self, other: CellSums, factor: float, first_group: int) -> None:
         """Add the cells of another data set, whose weights count `factor` times and whose groups start later."""
         self._make_room(other.n_pool)
-        self.n_pool = _merge(
+        self.n_slots, self.n_pool = _merge(
+            self.slots,
+            self.n_slots,
             self.sums,
             self.visits,
             self.pool,
             self.pool_wkk,
             self.n_pool,
+            other.slots,
             other.sums,
             other.visits,
             other.pool,
@@ -125,7 +134,7 @@ class CellSums:
     def scale(self, factor: float) -> None:
         """Count all weights `factor` times."""
         linear = [i for i in range(N_SUMS) if i != N]
-        self.sums[:, :, linear] *= factor
+        self.sums[: self.n_slots, linear] *= factor
         self.pool_wkk[: self.n_pool] *= np.float32(factor)
 
     def finish(
@@ -170,6 +179,7 @@ class CellSums:
             into.n_samples[here],
             into.propagated[here],
             into.moments[:, here],
+            self.slots,
             self.sums,
             self.visits,
             self.pool,
@@ -185,7 +195,7 @@ class CellSums:
 
     def scatter(self) -> tuple[float, float]:
         """Return sum w |d - m|^2 about each cell's mean m and its degrees of freedom 2 (n - 1), over all cells."""
-        return _scatter(self.sums)
+        return _scatter(self.sums[: self.n_slots])
 
     def scatter_of_cells(self, into: np.ndarray, factor: np.ndarray) -> None:
         """Add sum w |d - m|^2 / f and 2 (n - 1) of each cell, summed over these channels, to `into` [v, u, 2].
@@ -195,11 +205,11 @@ class CellSums:
             factor: [channel] of all channels, f.
 
         """
-        _scatter_of_cells(into, self.sums, factor[self.channels.start : self.channels.stop])
+        _scatter_of_cells(into, self.slots, self.sums, factor[self.channels.start : self.channels.stop])
 
     def weights(self) -> tuple[float, float]:
         """Return the sum of weights and the number of samples."""
-        return float(self.sums[:, :, W].sum()), float(self.sums[:, :, N].sum())
+        return float(self.sums[: self.n_slots, W].sum()), float(self.sums[: self.n_slots, N].sum())
 
     def _make_room(self, entries: int) -> None:
         needed = self.n_pool + entries
@@ -213,66 +223,77 @@ class CellSums:
 
 @njit(cache=True, nogil=True)
 def _merge(
+    slots: np.ndarray,
+    n_slots: int,
     sums: np.ndarray,
     visits: np.ndarray,
     pool: np.ndarray,
     pool_wkk: np.ndarray,
     n_pool: int,
+    more_slots: np.ndarray,
     more: np.ndarray,
     more_visits: np.ndarray,
     more_pool: np.ndarray,
     more_wkk: np.ndarray,
     factor: float,
     first_group: int,
-) -> int:
-    n_v, n_u, n_sums, n_channels = sums.shape
-    for v in range(n_v):
-        for u in range(n_u):
+) -> tuple[int, int]:
+    """Add the cells of another data set; return filled cells and entries of the pool in use."""
+    _, n_sums, n_channels = sums.shape
+    for v in range(slots.shape[0]):
+        for u in range(slots.shape[1]):
+            if more_slots[v, u] == 0:
+                continue
+            if slots[v, u] == 0:
+                n_slots += 1
+                slots[v, u] = n_slots
+            here = slots[v, u] - 1
+            there = more_slots[v, u] - 1
             for channel in range(n_channels):
-                if more[v, u, N, channel] == 0.0:
-                    continue
                 for i in range(n_sums):
-                    sums[v, u, i, channel] += more[v, u, i, channel] * (1.0 if i == N else factor)
-                entry = more_visits[v, u, channel]
+                    sums[here, i, channel] += more[there, i, channel] * (1.0 if i == N else factor)
+                entry = more_visits[there, channel]
                 while entry > 0:
                     pool[n_pool, 0] = more_pool[entry - 1, 0] + first_group
-                    pool[n_pool, 1] = visits[v, u, channel]
+                    pool[n_pool, 1] = visits[here, channel]
                     pool_wkk[n_pool] = more_wkk[entry - 1] * factor
                     n_pool += 1
-                    visits[v, u, channel] = n_pool
+                    visits[here, channel] = n_pool
                     entry = more_pool[entry - 1, 1]
-    return n_pool
+    return n_slots, n_pool
 
 
 @njit(cache=True, nogil=True)
-def _residual(sums: np.ndarray, v: int, u: int, channel: int) -> float:
-    """Return sum w |d - m|^2 of a cell."""
-    squared = sums[v, u, W_RE, channel] ** 2 + sums[v, u, W_IM, channel] ** 2
+def _residual(cell: np.ndarray, channel: int) -> float:
+    """Return sum w |d - m|^2 of a cell, from its sums [N_SUMS, channel]."""
+    squared = cell[W_RE, channel] ** 2 + cell[W_IM, channel] ** 2
     # Rounding may leave a negative trace of a sum of squares that cancels.
-    return max(sums[v, u, W_SQUARE, channel] - squared / sums[v, u, W, channel], 0.0)
+    return max(cell[W_SQUARE, channel] - squared / cell[W, channel], 0.0)
 
 
 @njit(cache=True, nogil=True)
 def _scatter(sums: np.ndarray) -> tuple[float, float]:
     residual = 0.0
     dof = 0.0
-    for v in range(sums.shape[0]):
-        for u in range(sums.shape[1]):
-            for channel in range(sums.shape[3]):
-                if sums[v, u, N, channel] > 1.0:
-                    residual += _residual(sums, v, u, channel)
-                    dof += 2.0 * (sums[v, u, N, channel] - 1.0)
+    for slot in range(sums.shape[0]):
+        for channel in range(sums.shape[2]):
+            if sums[slot, N, channel] > 1.0:
+                residual += _residual(sums[slot], channel)
+                dof += 2.0 * (sums[slot, N, channel] - 1.0)
     return residual, dof
 
 
 @njit(cache=True, nogil=True)
-def _scatter_of_cells(into: np.ndarray, sums: np.ndarray, factor: np.ndarray) -> None:
-    for v in range(sums.shape[0]):
-        for u in range(sums.shape[1]):
-            for channel in range(sums.shape[3]):
-                if sums[v, u, N, channel] > 1.0:
-                    into[v, u, 0] += _residual(sums, v, u, channel) / factor[channel]
-                    into[v, u, 1] += 2.0 * (sums[v, u, N, channel] - 1.0)
+def _scatter_of_cells(into: np.ndarray, slots: np.ndarray, sums: np.ndarray, factor: np.ndarray) -> None:
+    for v in range(slots.shape[0]):
+        for u in range(slots.shape[1]):
+            if slots[v, u] == 0:
+                continue
+            cell = sums[slots[v, u] - 1]
+            for channel in range(sums.shape[2]):
+                if cell[N, channel] > 1.0:
+                    into[v, u, 0] += _residual(cell, channel) / factor[channel]
+                    into[v, u, 1] += 2.0 * (cell[N, channel] - 1.0)
 
 
 @njit(cache=True, nogil=True)
@@ -283,6 +304,7 @@ def _finish(
     counts: np.ndarray,
     propagated: np.ndarray,
     moments: np.ndarray,
+    slots: np.ndarray,
     sums: np.ndarray,
     visits: np.ndarray,
     pool: np.ndarray,
@@ -295,20 +317,23 @@ def _finish(
     scatter_factor: np.ndarray,
     min_count: int,
 ) -> None:
-    n_v, n_u, _, n_channels = sums.shape
-    for v in range(n_v):
-        for u in range(n_u):
+    for v in range(slots.shape[0]):
+        for u in range(slots.shape[1]):
+            if slots[v, u] == 0:
+                continue
+            slot = slots[v, u] - 1
+            cell = sums[slot]
             residual, residual_dof = scatter[v, u]
-            for channel in range(n_channels):
-                n = sums[v, u, N, channel]
+            for channel in range(sums.shape[2]):
+                n = cell[N, channel]
                 if n == 0.0:
                     continue
-                wk = sums[v, u, WK, channel]
-                if residual_dof < 2.0 * (min_count - 1.0) or residual <= 1e-12 * sums[v, u, W_SQUARE, channel]:
+                wk = cell[WK, channel]
+                if residual_dof < 2.0 * (min_count - 1.0) or residual <= 1e-12 * cell[W_SQUARE, channel]:
                     a = 0.0
                     a_over_nu = 0.0
                     wkk = 0.0
-                    entry = visits[v, u, channel]
+                    entry = visits[slot, channel]
                     while entry > 0:
                         group = pool[entry - 1, 0]
                         share = pool_wkk[entry - 1] * variance_per_weight[group]
@@ -323,8 +348,8 @@ def _finish(
                 else:
                     scale = residual / residual_dof * scatter_factor[channel]
                     dof[channel, v, u] = residual_dof
-                mean[channel, v, u] = complex(sums[v, u, WK_RE, channel] / wk, sums[v, u, WK_IM, channel] / wk)
-                variance[channel, v, u] = scale * sums[v, u, WKK, channel] / wk**2
+                mean[channel, v, u] = complex(cell[WK_RE, channel] / wk, cell[WK_IM, channel] / wk)
+                variance[channel, v, u] = scale * cell[WKK, channel] / wk**2
                 counts[channel, v, u] = int(n)
                 for i in range(moments.shape[0]):
-                    moments[i, channel, v, u] = sums[v, u, WK_X + i, channel] / wk
+                    moments[i, channel, v, u] = cell[WK_X + i, channel] / wk
