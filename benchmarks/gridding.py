@@ -4,7 +4,7 @@
 
 First, 80 channels of 74,100 visibilities (39 antennas, 100 integrations) onto 135 x 135 pixels: `vis_gridder.grid`,
 noise estimate included, `viscube.grid_cube_all_stats_nonoverlap` with the noise handed to it, and the same sums by
-NumPy's bincount. They run by turns, ours five times to their one; the median and the fastest count. The cell means are
+NumPy's bincount. They run by turns, ours five times to their one; the median and the fastest count. The means are
 compared in double precision where both keep the cell. Then streams of 1e6 to 1e9 visibility-channels, made block by
 block, each in a process of its own whose peak memory is read at the end; the time to make the blocks alone is taken
 off.
