@@ -144,7 +144,7 @@ def one_size(n_samples: float) -> dict[str, float]:
 def double_means(vis: Store) -> tuple[np.ndarray, np.ndarray]:
     """Return cell means in double precision and counts, [channel, v, u]: `grid` without its last rounding."""
     done = one_pass(as_source(vis), SPEC, range(CHANNELS))
-    statistics_of = CellStatistics.empty((CHANNELS, NPIX, NPIX // 2 + 1), moments=False, precision=np.complex128)
+    statistics_of = CellStatistics.empty((CHANNELS, NPIX, NPIX // 2 + 1), np.complex128)
     noise = done.noise
     for cells in done.cells:
         cells.finish(

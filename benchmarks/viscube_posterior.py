@@ -26,9 +26,9 @@ from steelyard.demo import unpack_demo
 from steelyard_schemas import Galaxy, GriddedVisibilities, Store, read_model, read_store, write_store
 from steelyard_schemas.galaxy import Data
 from vis_gridder import GridSpec, grid, read_visibilities
-from vis_gridder.constants import SPEED_OF_LIGHT_M_S
 from vis_gridder.gridding import MOMENTS, GridWarning
 from vis_gridder.readers.viscube_grid import read_viscube_grid
+from viscube_file import save_viscube_grid
 
 ROOT = Path(__file__).resolve().parents[1]
 CELL_ARCSEC, NPIX = 0.12, 129
@@ -64,49 +64,6 @@ def simulated_visibilities(folder):
     return read_visibilities(folder / "mock_ngc4697.ms")
 
 
-def save_viscube_grid(path, vis):
-    frequency, good = vis["frequency_hz"], ~vis["flag"].T
-    u, v = (vis[name] * frequency[:, None] / SPEED_OF_LIGHT_M_S for name in ("u_m", "v_m"))
-    data = vis["vis"].T.astype(complex)
-    sigma = viscube.sigma_by_baseline_scan_time_diff(
-        data, good, vis["time_mjd_s"], vis["scan"], vis["antenna1"], vis["antenna2"]
-    )
-    _, *masked = viscube.load_and_mask(frequency, u, v, data, vis["weight"].T, *sigma, good)
-    uu, vv, re, im, weight, sigma_re, sigma_im = viscube.hermitian_augment(*masked)
-    *planes, counts, edges, _ = viscube.grid_cube_all_stats_nonoverlap(
-        frequencies=frequency,
-        uu=uu,
-        vv=vv,
-        vis_re=re,
-        vis_imag=im,
-        weight=weight,
-        invvar_group_re=sigma_re**-2,
-        invvar_group_im=sigma_im**-2,
-        npix=NPIX,
-        fov_arcsec=NPIX * CELL_ARCSEC,
-        n_aug=masked[0].shape[1],
-    )
-    half = [viscube.half_plane_slab(plane, NPIX) for plane in (*planes, counts > 0)]
-    mask = viscube.half_plane_mask_fix(half.pop(), NPIX)
-    names = ("vis_bin_re", "vis_bin_imag", "std_bin_re", "std_bin_imag")
-    delta_u = edges[1] - edges[0]
-    np.savez(
-        path,
-        # SuperMAGE wants 0 and 1 where there is no data.
-        **{n: np.where(mask, a, float(n.startswith("std"))) for n, a in zip(names, half, strict=True)},
-        mask=mask,
-        npix=NPIX,
-        fov_arcsec=NPIX * CELL_ARCSEC,
-        delta_u=delta_u,
-        chan_freq_hz=frequency,
-        half_plane=True,
-        taper_map=viscube.make_kb_taper_map(npix=NPIX, delta_u=delta_u, m=1, beta=2.0),
-        window="kaiser_bessel",
-        window_m=1,
-        window_beta=2.0,
-    )
-
-
 def as_little_known(gridded):
     """Drop what a file of viscube does not tell: the dish, and where in their cells the samples lie."""
     manifest = gridded.manifest
@@ -134,7 +91,7 @@ def make_data(folder, rest_frequency_hz):
         for name, min_count in (("ours", 10), ("yardstick", NEVER)):
             spec = GridSpec(CELL_ARCSEC, NPIX, rest_frequency_hz=rest_frequency_hz, min_count=min_count)
             write_store(paths[name], as_little_known(grid(vis, spec)), overwrite=True)
-        save_viscube_grid(paths["viscube"], vis)
+        save_viscube_grid(paths["viscube"], vis, cell_arcsec=CELL_ARCSEC, npix=NPIX)
     return paths
 
 

@@ -1,7 +1,5 @@
 """Gridded files made by viscube itself from the same visibilities, against our own grid."""
 
-import contextlib
-import io
 import os
 import tarfile
 from pathlib import Path
@@ -13,57 +11,13 @@ from vis_gridder import GridSpec, grid, read_visibilities
 from vis_gridder.constants import SPEED_OF_LIGHT_M_S
 from vis_gridder.readers.viscube_grid import read_viscube_grid
 
-viscube = pytest.importorskip("viscube", reason="viscube is not installed: uv run --with viscube==0.4.8 pytest")
+pytest.importorskip("viscube", reason="viscube is not installed: uv run --with viscube==0.4.8 pytest")
+
+from viscube_file import save_viscube_grid  # of benchmarks/, which needs viscube too
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 CELL_ARCSEC, NPIX = 0.3, 63
-
-
-def save_viscube_grid(path, vis, *, half, beta=2.0):
-    """Grid visibilities by viscube as its authors do, and save the arrays that SuperMAGE reads; return the counts."""
-    frequency, good = vis["frequency_hz"], ~vis["flag"].T
-    u, v = (vis[name] * frequency[:, None] / SPEED_OF_LIGHT_M_S for name in ("u_m", "v_m"))
-    data = vis["vis"].T.astype(complex)
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        sigma = viscube.sigma_by_baseline_scan_time_diff(
-            data, good, vis["time_mjd_s"], vis["scan"], vis["antenna1"], vis["antenna2"]
-        )
-        _, *masked = viscube.load_and_mask(frequency, u, v, data, vis["weight"].T, *sigma, good)
-        uu, vv, re, im, weight, sigma_re, sigma_im = viscube.hermitian_augment(*masked)
-        *planes, counts, edges, _ = viscube.grid_cube_all_stats_nonoverlap(
-            frequencies=frequency,
-            uu=uu,
-            vv=vv,
-            vis_re=re,
-            vis_imag=im,
-            weight=weight,
-            invvar_group_re=sigma_re**-2,
-            invvar_group_im=sigma_im**-2,
-            npix=NPIX,
-            fov_arcsec=NPIX * CELL_ARCSEC,
-            beta=beta,
-            n_aug=masked[0].shape[1],
-        )
-    planes.append(counts > 0)
-    if half:
-        planes = [viscube.half_plane_slab(plane, NPIX) for plane in planes]
-        planes[-1] = viscube.half_plane_mask_fix(planes[-1], NPIX)
-        empty = (0.0, 0.0, 1.0, 1.0, False)
-        planes = [np.where(planes[-1], plane, value) for plane, value in zip(planes, empty, strict=True)]
-    delta_u = edges[1] - edges[0]
-    np.savez(
-        path,
-        **dict(zip(("vis_bin_re", "vis_bin_imag", "std_bin_re", "std_bin_imag", "mask"), planes, strict=True)),
-        npix=NPIX,
-        fov_arcsec=NPIX * CELL_ARCSEC,
-        delta_u=delta_u,
-        chan_freq_hz=frequency,
-        half_plane=half,
-        taper_map=viscube.make_kb_taper_map(npix=NPIX, delta_u=delta_u, m=1, beta=beta),
-        window="kaiser_bessel",
-        window_m=1,
-        window_beta=beta,
-    )
+PIXELS = {"cell_arcsec": CELL_ARCSEC, "npix": NPIX}
 
 
 def simulate(weights, n_channels=6):
@@ -128,7 +82,7 @@ def compare(theirs, ours):
 
 @pytest.mark.parametrize(("half", "beta"), [(True, 2.0), (False, 2.0), (True, 0.0)])
 def test_a_file_of_viscube_is_our_own_grid(simulated, tmp_path, half, beta):
-    save_viscube_grid(tmp_path / "cube.npz", simulated, half=half, beta=beta)
+    save_viscube_grid(tmp_path / "cube.npz", simulated, **PIXELS, half=half, beta=beta)
     theirs = read_viscube_grid(tmp_path / "cube.npz")
     ours = grid(simulated, GridSpec(CELL_ARCSEC, NPIX, beta=beta))
     assert theirs.manifest.kernel == ours.manifest.kernel
@@ -144,7 +98,7 @@ def test_a_file_of_viscube_is_our_own_grid(simulated, tmp_path, half, beta):
 
 def test_viscube_takes_unequal_weights_for_lost_samples(tmp_path):
     vis = simulate([400.0, 1600.0])
-    save_viscube_grid(tmp_path / "cube.npz", vis, half=True)
+    save_viscube_grid(tmp_path / "cube.npz", vis, **PIXELS, half=True)
     ratio, count = compare(read_viscube_grid(tmp_path / "cube.npz"), grid(vis, GridSpec(CELL_ARCSEC, NPIX)))
     # viscube divides the weighted scatter by n_eff = (sum w)^2 / sum w^2, which for weights that are inverse
     # variances makes the error too large by sqrt(<w^2>) / <w>.
@@ -153,7 +107,7 @@ def test_viscube_takes_unequal_weights_for_lost_samples(tmp_path):
 
 def test_the_degrees_of_freedom_are_those_of_the_visibilities(tmp_path):
     vis = simulate([400.0], n_channels=40)
-    save_viscube_grid(tmp_path / "cube.npz", vis, half=True, beta=0.0)
+    save_viscube_grid(tmp_path / "cube.npz", vis, **PIXELS, half=True, beta=0.0)
     theirs = read_viscube_grid(tmp_path / "cube.npz")
     ours = grid(vis, GridSpec(CELL_ARCSEC, NPIX, beta=0.0, min_count=5))
     scatter = ours["mask"] & (ours["count"] >= 8)
@@ -173,7 +127,7 @@ def test_the_sign_is_that_of_a_measurement_set(tmp_path):
     with tarfile.open(archive) as file:
         file.extractall(tmp_path, filter="data")
     vis = read_visibilities(tmp_path / "mock_small.ms")
-    save_viscube_grid(tmp_path / "cube.npz", vis, half=True)
+    save_viscube_grid(tmp_path / "cube.npz", vis, **PIXELS, half=True)
     ratio, count = compare(read_viscube_grid(tmp_path / "cube.npz"), grid(vis, GridSpec(CELL_ARCSEC, NPIX)))
     assert np.median(ratio) == pytest.approx(1.0, abs=0.02)
     # Fewer than five: viscube's errors (the median of 14 absolute differences, known to 22 %) and ours (the scatter

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from steelyard_schemas import Observation, Store, Visibilities
+from steelyard_schemas import GriddedVisibilities, NoiseReport, Observation, Store, Visibilities
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 
@@ -167,6 +167,56 @@ def make_vis():
             "channel_width_hz": np.full(n_channels, 1e6),
         }
         store = Store(Visibilities(observation=Observation(**(about | observation)), source="synthetic"), arrays)
+        store.check()
+        return store
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_gridded():
+    """Return a function that makes a gridded store of cells as given, [channel, v, u], zero outside the mask."""
+
+    def make(mean, variance, dof, mask, *, cell_arcsec, kernel, rest_frequency_hz, frequency_hz, count=None):
+        npix = mask.shape[1]
+        pixel_rad = np.radians(cell_arcsec / 3600)
+        manifest = GriddedVisibilities(
+            observation=Observation(
+                target="made",
+                telescope="ALMA",
+                dish_diameter_m=12.0,
+                phase_centre_ra_deg=0.0,
+                phase_centre_dec_deg=0.0,
+                frequency_frame="LSRK",
+                rest_frequency_hz=rest_frequency_hz,
+            ),
+            npix=npix,
+            cell_arcsec=cell_arcsec,
+            channel_width_hz=float(np.diff(frequency_hz)[0]) if frequency_hz.size > 1 else 8e6,
+            kernel=kernel,
+            noise=NoiseReport(
+                visibility_noise_jy=1.0,
+                weight_scale=1.0,
+                n_used=1,
+                n_flagged=0,
+                n_outside=0,
+                n_cells_scatter=1,
+                n_cells_propagated=0,
+            ),
+            source="made",
+        )
+        cells = {"mean": (mean, np.complex64), "variance": (variance, np.float32), "dof": (dof, np.float32)}
+        cells["count"] = (mask if count is None else count, np.int32)
+        store = Store(
+            manifest,
+            {name: np.where(mask, values, 0).astype(dtype) for name, (values, dtype) in cells.items()}
+            | {
+                "mask": mask,
+                "frequency_hz": frequency_hz,
+                "u_wavelengths": np.fft.rfftfreq(npix, pixel_rad),
+                "v_wavelengths": np.fft.fftfreq(npix, pixel_rad),
+            },
+        )
         store.check()
         return store
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from scipy.stats import gamma, kstest, ncx2
-from steelyard_schemas import ContractError, GriddedVisibilities, Kernel, NoiseReport, Observation, Store
+from steelyard_schemas import ContractError, Kernel, Store
 from vis_gridder import GridSpec, grid, read_visibilities
 from vis_gridder.lines import MARGIN, find_line, line_channels, line_velocities, short_baseline_power
 
@@ -9,62 +9,31 @@ REST_HZ, STEP_HZ, N_CHANNELS, NPIX = 230e9, 8e6, 60, 32
 STEP_KMS = 299792.458 * STEP_HZ / REST_HZ
 
 
-def store(mean, variance, dof, mask, *, rest_frequency_hz=REST_HZ):
-    """Return a gridded store of cells as given, [channel, v, u]."""
-    manifest = GriddedVisibilities(
-        observation=Observation(
-            target="made",
-            telescope="ALMA",
-            dish_diameter_m=12.0,
-            phase_centre_ra_deg=0.0,
-            phase_centre_dec_deg=0.0,
-            frequency_frame="LSRK",
+@pytest.fixture
+def noise_store(make_gridded):
+    """Return a function: cells of a real and an imaginary part of variance 4, with 6 to 200 degrees of freedom."""
+
+    def make(rng, signal=0.0, rest_frequency_hz=REST_HZ):
+        shape = (N_CHANNELS, NPIX, NPIX // 2 + 1)
+        mask = np.broadcast_to(rng.random(shape[1:]) < 0.5, shape).copy()
+        mask &= rng.random(shape) < 0.95
+        dof = rng.choice([6.0, 18.0, 200.0], shape)
+        mean = 2.0 * (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)) + signal
+        return make_gridded(
+            mean,
+            4.0 * rng.chisquare(dof) / dof,
+            dof,
+            mask,
+            cell_arcsec=0.1,
+            kernel=Kernel(width_cells=1.0, beta=2.0),
             rest_frequency_hz=rest_frequency_hz,
-        ),
-        npix=NPIX,
-        cell_arcsec=0.1,
-        channel_width_hz=STEP_HZ,
-        kernel=Kernel(width_cells=1.0, beta=2.0),
-        noise=NoiseReport(
-            visibility_noise_jy=1.0,
-            weight_scale=1.0,
-            n_used=1,
-            n_flagged=0,
-            n_outside=0,
-            n_cells_scatter=1,
-            n_cells_propagated=0,
-        ),
-        source="made",
-    )
-    pixel_rad = np.radians(0.1 / 3600)
-    made = Store(
-        manifest,
-        {
-            "mean": np.where(mask, mean, 0).astype(np.complex64),
-            "variance": np.where(mask, variance, 0).astype(np.float32),
-            "dof": np.where(mask, dof, 0).astype(np.float32),
-            "count": mask.astype(np.int32),
-            "mask": mask,
-            "frequency_hz": REST_HZ + STEP_HZ * (np.arange(len(mask)) - 30.0),
-            "u_wavelengths": np.fft.rfftfreq(NPIX, pixel_rad),
-            "v_wavelengths": np.fft.fftfreq(NPIX, pixel_rad),
-        },
-    )
-    made.check()
-    return made
+            frequency_hz=REST_HZ + STEP_HZ * (np.arange(N_CHANNELS) - 30.0),
+        )
+
+    return make
 
 
-def noise_store(rng, signal=0.0, **observation):
-    """Return cells of a real and an imaginary part of variance 4, measured with 6 to 200 degrees of freedom."""
-    shape = (N_CHANNELS, NPIX, NPIX // 2 + 1)
-    mask = np.broadcast_to(rng.random(shape[1:]) < 0.5, shape).copy()
-    mask &= rng.random(shape) < 0.95
-    dof = rng.choice([6.0, 18.0, 200.0], shape)
-    mean = 2.0 * (rng.standard_normal(shape) + 1j * rng.standard_normal(shape)) + signal
-    return store(mean, 4.0 * rng.chisquare(dof) / dof, dof, mask, **observation)
-
-
-def test_power_of_noise_follows_the_gamma_distribution_whatever_the_degrees_of_freedom():
+def test_power_of_noise_follows_the_gamma_distribution_whatever_the_degrees_of_freedom(noise_store):
     power, n = short_baseline_power(noise_store(np.random.default_rng(1)))
     # Of 272 cells half the plane a half is filled, a third of those is short, and 5 % of them is missing.
     assert 60 < n.min() < n.max() < 110
@@ -72,7 +41,7 @@ def test_power_of_noise_follows_the_gamma_distribution_whatever_the_degrees_of_f
     assert kstest(gamma.cdf(power, n), "uniform").pvalue > 0.01
 
 
-def test_only_the_shortest_third_counts():
+def test_only_the_shortest_third_counts(noise_store):
     rng = np.random.default_rng(2)
     made = noise_store(rng)
     length = np.hypot(made["u_wavelengths"][None, :], made["v_wavelengths"][:, None])
@@ -152,7 +121,7 @@ def test_understated_noise_is_not_a_line():
     assert {25, 29} <= set(find_line(power, n))
 
 
-def test_velocities_are_the_edges_of_the_channels():
+def test_velocities_are_the_edges_of_the_channels(noise_store):
     rng = np.random.default_rng(6)
     signal = np.zeros((N_CHANNELS, 1, 1))
     signal[40:46] = 3.0

@@ -83,10 +83,25 @@ def test_windows_of_unlike_channels_need_a_width(night):
 
 
 def test_continuum_goes_before_channels_are_averaged(night):
+    # A line in one fine channel, which lies in a broad channel whose centre is in the line-free range: were channels
+    # averaged first, the line would be fitted as continuum.
     source = night(59000.0, "LSRK")
-    (done,) = prepare([source], Spectral(continuum_kms=((660.0, 710.0),), rest_frequency_hz=230.538e9))
-    next(done.blocks())
-    assert any("subtracted a polynomial" in line for line in done.history)
+    velocity = 299792.458 * (1 - source.frequency_hz / 230.538e9)
+    line = 16
+    (block,) = source.blocks()
+    block.vis[:] = 5.0
+    block.vis[:, line] += 10.0
+    # Ten channels of four; the first fine channel of the fifth is the line.
+    width_kms = 4.0 / 230.538e3 * 299792.458
+    gap = (velocity[line] + velocity[line + 1]) / 2, (velocity[line] + velocity[line - 1]) / 2
+    ranges = ((velocity.min() - 1, gap[0]), (gap[1], velocity.max() + 1))
+    asked = Spectral(continuum_kms=ranges, channel_width_kms=width_kms, rest_frequency_hz=230.538e9)
+    (done,) = prepare([source], asked)
+    found = next(done.blocks()).vis
+    assert found.shape[1] == 10
+    # Fine channels of a broad one differ in weight by the leverage of the fit, w / (1 + h) and w / (1 - h): 4 %.
+    np.testing.assert_allclose(found[:, line // 4], 10.0 / 4, rtol=0.05)
+    np.testing.assert_allclose(np.delete(found, line // 4, axis=1), 0.0, atol=1e-5)
 
 
 def test_survey_counts_and_measures(make_vis):

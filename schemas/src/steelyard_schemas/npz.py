@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,13 @@ from steelyard_schemas.errors import ContractError
 __all__ = ["read_npz", "write_npz"]
 
 
-def read_npz(path: str | Path, advice: str) -> dict[str, np.ndarray]:
-    """Return all arrays of a `.npz` file.
+def read_npz(path: str | Path, advice: str, names: Collection[str] | None = None) -> dict[str, np.ndarray]:
+    """Return the arrays of a `.npz` file.
 
     Args:
         path: of the file.
         advice: what to do if it cannot be read, as "delete it to start afresh".
+        names: of the arrays wanted, as far as they are there; others are not touched. All if None.
 
     Raises:
         ContractError: it is not there, damaged, or holds more than plain arrays.
@@ -27,7 +28,7 @@ def read_npz(path: str | Path, advice: str) -> dict[str, np.ndarray]:
     try:
         # Opened here, because NumPy leaves the file open when it is damaged.
         with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            return dict(file)
+            return {name: file[name] for name in file.files if names is None or name in names}
     except Exception as error:  # damage shows in zipfile, zlib, struct or NumPy, each with exceptions of its own
         raise ContractError(path, f"cannot be read ({error or type(error).__name__}); {advice}") from error
 

@@ -7,16 +7,42 @@ works on one thing at a time for that reason.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
-__all__ = ["N_SUMS", "accumulate"]
+__all__ = ["N_SUMS", "FilledCells", "accumulate"]
 
 
 WK, WK_RE, WK_IM, W, W_RE, W_IM, W_SQUARE, WKK, N, WK_X, WK_Y, WK_XX, WK_XY, WK_YY = range(14)
 """Where each sum of a cell stands: d = (re, im) are the samples and square their |d|^2, w their weights, K the
 kernel, N their number, x and y their offsets from the cell's centre."""
 N_SUMS = 14
+
+
+class FilledCells(NamedTuple):
+    """What is kept of the cells of a range of channels, in the order in which they fill.
+
+    Memory is thus that of filled cells, and close together. Cells of fewer than `min_count` samples will need to
+    know whose samples they hold: the pool keeps a chain of (noise group, sum of w K^2) for each, until they have that
+    many.
+
+    Attributes:
+        slots: [v, u] int32, one more than where a cell's sums stand; 0 for cells without samples.
+        sums: [slot, N_SUMS, channel] float64.
+        visits: [slot, channel] int32, one more than where the cell's chain starts; 0 for none.
+        pool: [entry, 2] int32, noise group and the next entry, counted as `visits`.
+        pool_wkk: [entry] float32, sum of w K^2 of the group.
+
+    """
+
+    slots: np.ndarray
+    sums: np.ndarray
+    visits: np.ndarray
+    pool: np.ndarray
+    pool_wkk: np.ndarray
+
 
 FAST = {"contract", "nsz", "reassoc"}
 """Sums may be taken in any order and products fused; NaN and infinity keep their meaning."""
@@ -105,12 +131,8 @@ def _add_square(total: np.ndarray, w: np.ndarray, re: np.ndarray, im: np.ndarray
 
 @njit(cache=True, nogil=True, fastmath=FAST)
 def accumulate(
-    slots: np.ndarray,
+    cells: FilledCells,
     n_slots: int,
-    sums: np.ndarray,
-    visits: np.ndarray,
-    pool: np.ndarray,
-    pool_wkk: np.ndarray,
     n_pool: int,
     u_m: np.ndarray,
     v_m: np.ndarray,
@@ -125,18 +147,10 @@ def accumulate(
 ) -> tuple[int, int, int, int, int, float]:
     """Add rows of visibilities to the sums of their cells, for a range of channels.
 
-    Cells of fewer than `min_count` samples will need to know whose samples they hold: the pool keeps a chain of
-    (noise group, sum of w K^2) for each, until they have that many.
-
     Args:
-        slots: [v, u] int32, one more than where a cell's sums stand; 0 for cells without samples. Cells that fill
-            first stand first, so that memory is that of filled cells, and close together.
-        n_slots: of filled cells.
-        sums: [slot, N_SUMS, channel of the range] float64, added to in place.
-        visits: [slot, channel of the range] int32, one more than where the cell's chain starts; 0 for none.
-        pool: [entry, 2] int32, noise group and the next entry (counted as `visits`), filled from `n_pool` on.
-        pool_wkk: [entry] float32, sum of w K^2 of the group.
-        n_pool: entries in use. There must be room for one more for each sample.
+        cells: added to in place. In the pool there must be room for one more entry for each sample.
+        n_slots: filled cells.
+        n_pool: entries of the pool in use.
         u_m: [row] metres.
         v_m: [row] metres.
         cells_per_metre: [channel of the range] frequency / c * field of view.
@@ -153,6 +167,7 @@ def accumulate(
         largest |u| or |v| of those beyond it [m].
 
     """
+    slots, sums, visits, pool, pool_wkk = cells
     n_v = slots.shape[0]
     n = cells_per_metre.size
     # The Nyquist row and column stand for both +1/2 and -1/2 cycle per pixel; they stay empty.

@@ -7,10 +7,27 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from vis_gridder.accumulate import N_SUMS, W_IM, W_RE, W_SQUARE, WK, WK_IM, WK_RE, WK_X, WKK, N, W, accumulate
+from vis_gridder.accumulate import (
+    N_SUMS,
+    W_IM,
+    W_RE,
+    W_SQUARE,
+    WK,
+    WK_IM,
+    WK_RE,
+    WK_X,
+    WKK,
+    FilledCells,
+    N,
+    W,
+    accumulate,
+)
 from vis_gridder.source import Block
 
 __all__ = ["CellStatistics", "CellSums", "Counts"]
+
+ROUNDING = 1e-12
+"""Of a sum of squares, below which what is left of it is rounding: no data scatter by only a millionth."""
 
 
 class Counts(NamedTuple):
@@ -26,7 +43,7 @@ class Counts(NamedTuple):
 
 
 class CellStatistics(NamedTuple):
-    """Statistics of cells, arrays [channel, v, u] that `CellSums.finish` fills; moments [5 or 0, channel, v, u]."""
+    """Statistics of cells, arrays [channel, v, u] that `CellSums.finish` fills; moments [5, channel, v, u]."""
 
     mean: np.ndarray
     variance: np.ndarray
@@ -36,15 +53,15 @@ class CellStatistics(NamedTuple):
     moments: np.ndarray
 
     @classmethod
-    def empty(cls, shape: tuple[int, int, int], *, moments: bool, precision: type = np.complex64) -> CellStatistics:
-        """Return statistics of cells without data."""
+    def empty(cls, shape: tuple[int, int, int], precision: type = np.complex64) -> CellStatistics:
+        """Return statistics of cells without data, means of a precision."""
         return cls(
             mean=np.zeros(shape, precision),
             variance=np.zeros(shape, np.float32),
             dof=np.zeros(shape, np.float32),
             n_samples=np.zeros(shape, np.int32),
             propagated=np.zeros(shape, bool),
-            moments=np.zeros((5, *shape) if moments else (0, 0, 0, 0), np.float32),
+            moments=np.zeros((5, *shape), np.float32),
         )
 
 
@@ -60,13 +77,14 @@ class CellSums:
         n_cells = half[0] * half[1]
         self.channels = channels
         self.min_count = min_count
-        self.slots = np.zeros(half, np.int32)
-        self.n_slots = 0
-        self.sums = np.zeros((n_cells, N_SUMS, len(channels)))
-        self.visits = np.zeros((n_cells, len(channels)), np.int32)
-        self.pool = np.empty((0, 2), np.int32)
-        self.pool_wkk = np.empty(0, np.float32)
-        self.n_pool = 0
+        self.cells = FilledCells(
+            slots=np.zeros(half, np.int32),
+            sums=np.zeros((n_cells, N_SUMS, len(channels))),
+            visits=np.zeros((n_cells, len(channels)), np.int32),
+            pool=np.empty((0, 2), np.int32),
+            pool_wkk=np.empty(0, np.float32),
+        )
+        self.n_slots = self.n_pool = 0
         self.counts = Counts()
         self.farthest_m = 0.0
 
@@ -89,12 +107,8 @@ class CellSums:
         here = slice(self.channels.start, self.channels.stop)
         self._make_room(block.u_m.size * len(self.channels))
         self.n_slots, self.n_pool, used, flagged, outside, farthest_m = accumulate(
-            self.slots,
+            self.cells,
             self.n_slots,
-            self.sums,
-            self.visits,
-            self.pool,
-            self.pool_wkk,
             self.n_pool,
             block.u_m,
             block.v_m,
@@ -113,29 +127,14 @@ class CellSums:
     def merge(self, other: CellSums, factor: float, first_group: int) -> None:
         """Add the cells of another data set, whose weights count `factor` times and whose groups start later."""
         self._make_room(other.n_pool)
-        self.n_slots, self.n_pool = _merge(
-            self.slots,
-            self.n_slots,
-            self.sums,
-            self.visits,
-            self.pool,
-            self.pool_wkk,
-            self.n_pool,
-            other.slots,
-            other.sums,
-            other.visits,
-            other.pool,
-            other.pool_wkk,
-            factor,
-            first_group,
-        )
+        self.n_slots, self.n_pool = _merge(self.cells, self.n_slots, self.n_pool, other.cells, factor, first_group)
         self.counts = self.counts.plus(other.counts)
 
     def scale(self, factor: float) -> None:
         """Count all weights `factor` times."""
         linear = [i for i in range(N_SUMS) if i != N]
-        self.sums[: self.n_slots, linear] *= factor
-        self.pool_wkk[: self.n_pool] *= np.float32(factor)
+        self.cells.sums[: self.n_slots, linear] *= factor
+        self.cells.pool_wkk[: self.n_pool] *= np.float32(factor)
 
     def finish(
         self,
@@ -179,11 +178,7 @@ class CellSums:
             into.n_samples[here],
             into.propagated[here],
             into.moments[:, here],
-            self.slots,
-            self.sums,
-            self.visits,
-            self.pool,
-            self.pool_wkk,
+            self.cells,
             variance_per_weight,
             group_dof,
             set_of_group,
@@ -193,10 +188,6 @@ class CellSums:
             self.min_count,
         )
 
-    def scatter(self) -> tuple[float, float]:
-        """Return sum w |d - m|^2 about each cell's mean m and its degrees of freedom 2 (n - 1), over all cells."""
-        return _scatter(self.sums[: self.n_slots])
-
     def scatter_of_cells(self, into: np.ndarray, factor: np.ndarray) -> None:
         """Add sum w |d - m|^2 / f and 2 (n - 1) of each cell, summed over these channels, to `into` [v, u, 2].
 
@@ -205,86 +196,64 @@ class CellSums:
             factor: [channel] of all channels, f.
 
         """
-        _scatter_of_cells(into, self.slots, self.sums, factor[self.channels.start : self.channels.stop])
+        _scatter_of_cells(into, self.cells, factor[self.channels.start : self.channels.stop])
 
     def weights(self) -> tuple[float, float]:
         """Return the sum of weights and the number of samples."""
-        return float(self.sums[: self.n_slots, W].sum()), float(self.sums[: self.n_slots, N].sum())
+        filled = self.cells.sums[: self.n_slots]
+        return float(filled[:, W].sum()), float(filled[:, N].sum())
 
     def _make_room(self, entries: int) -> None:
-        needed = self.n_pool + entries
-        if needed > self.pool.shape[0]:
+        needed, old = self.n_pool + entries, self.cells
+        if needed > old.pool.shape[0]:
             # Memory that is reserved but not written costs nothing.
-            size = max(needed, 2 * self.pool.shape[0])
+            size = max(needed, 2 * old.pool.shape[0])
             pool, wkk = np.empty((size, 2), np.int32), np.empty(size, np.float32)
-            pool[: self.n_pool], wkk[: self.n_pool] = self.pool[: self.n_pool], self.pool_wkk[: self.n_pool]
-            self.pool, self.pool_wkk = pool, wkk
+            pool[: self.n_pool], wkk[: self.n_pool] = old.pool[: self.n_pool], old.pool_wkk[: self.n_pool]
+            self.cells = old._replace(pool=pool, pool_wkk=wkk)
 
 
 @njit(cache=True, nogil=True)
 def _merge(
-    slots: np.ndarray,
-    n_slots: int,
-    sums: np.ndarray,
-    visits: np.ndarray,
-    pool: np.ndarray,
-    pool_wkk: np.ndarray,
-    n_pool: int,
-    more_slots: np.ndarray,
-    more: np.ndarray,
-    more_visits: np.ndarray,
-    more_pool: np.ndarray,
-    more_wkk: np.ndarray,
-    factor: float,
-    first_group: int,
+    cells: FilledCells, n_slots: int, n_pool: int, more: FilledCells, factor: float, first_group: int
 ) -> tuple[int, int]:
     """Add the cells of another data set; return filled cells and entries of the pool in use."""
+    slots, sums, visits, pool, pool_wkk = cells
     _, n_sums, n_channels = sums.shape
     for v in range(slots.shape[0]):
         for u in range(slots.shape[1]):
-            if more_slots[v, u] == 0:
+            if more.slots[v, u] == 0:
                 continue
             if slots[v, u] == 0:
                 n_slots += 1
                 slots[v, u] = n_slots
             here = slots[v, u] - 1
-            there = more_slots[v, u] - 1
+            there = more.slots[v, u] - 1
             for channel in range(n_channels):
                 for i in range(n_sums):
-                    sums[here, i, channel] += more[there, i, channel] * (1.0 if i == N else factor)
-                entry = more_visits[there, channel]
+                    sums[here, i, channel] += more.sums[there, i, channel] * (1.0 if i == N else factor)
+                entry = more.visits[there, channel]
                 while entry > 0:
-                    pool[n_pool, 0] = more_pool[entry - 1, 0] + first_group
+                    pool[n_pool, 0] = more.pool[entry - 1, 0] + first_group
                     pool[n_pool, 1] = visits[here, channel]
-                    pool_wkk[n_pool] = more_wkk[entry - 1] * factor
+                    pool_wkk[n_pool] = more.pool_wkk[entry - 1] * factor
                     n_pool += 1
                     visits[here, channel] = n_pool
-                    entry = more_pool[entry - 1, 1]
+                    entry = more.pool[entry - 1, 1]
     return n_slots, n_pool
 
 
 @njit(cache=True, nogil=True)
 def _residual(cell: np.ndarray, channel: int) -> float:
-    """Return sum w |d - m|^2 of a cell, from its sums [N_SUMS, channel]."""
-    squared = cell[W_RE, channel] ** 2 + cell[W_IM, channel] ** 2
-    # Rounding may leave a negative trace of a sum of squares that cancels.
-    return max(cell[W_SQUARE, channel] - squared / cell[W, channel], 0.0)
+    """Return sum w |d - m|^2 of a cell, from its sums [N_SUMS, channel]; 0 where all of it is rounding."""
+    square = cell[W_SQUARE, channel]
+    residual = square - (cell[W_RE, channel] ** 2 + cell[W_IM, channel] ** 2) / cell[W, channel]
+    return residual if residual > ROUNDING * square else 0.0
 
 
 @njit(cache=True, nogil=True)
-def _scatter(sums: np.ndarray) -> tuple[float, float]:
-    residual = 0.0
-    dof = 0.0
-    for slot in range(sums.shape[0]):
-        for channel in range(sums.shape[2]):
-            if sums[slot, N, channel] > 1.0:
-                residual += _residual(sums[slot], channel)
-                dof += 2.0 * (sums[slot, N, channel] - 1.0)
-    return residual, dof
-
-
-@njit(cache=True, nogil=True)
-def _scatter_of_cells(into: np.ndarray, slots: np.ndarray, sums: np.ndarray, factor: np.ndarray) -> None:
+def _scatter_of_cells(into: np.ndarray, cells: FilledCells, factor: np.ndarray) -> None:
+    slots, sums = cells.slots, cells.sums
     for v in range(slots.shape[0]):
         for u in range(slots.shape[1]):
             if slots[v, u] == 0:
@@ -304,11 +273,7 @@ def _finish(
     counts: np.ndarray,
     propagated: np.ndarray,
     moments: np.ndarray,
-    slots: np.ndarray,
-    sums: np.ndarray,
-    visits: np.ndarray,
-    pool: np.ndarray,
-    pool_wkk: np.ndarray,
+    cells: FilledCells,
     variance_per_weight: np.ndarray,
     group_dof: np.ndarray,
     set_of_group: np.ndarray,
@@ -317,6 +282,7 @@ def _finish(
     scatter_factor: np.ndarray,
     min_count: int,
 ) -> None:
+    slots, sums, visits, pool, pool_wkk = cells
     for v in range(slots.shape[0]):
         for u in range(slots.shape[1]):
             if slots[v, u] == 0:
@@ -329,7 +295,7 @@ def _finish(
                 if n == 0.0:
                     continue
                 wk = cell[WK, channel]
-                if residual_dof < 2.0 * (min_count - 1.0) or residual <= 1e-12 * cell[W_SQUARE, channel]:
+                if residual_dof < 2.0 * (min_count - 1.0) or residual == 0.0:
                     a = 0.0
                     a_over_nu = 0.0
                     wkk = 0.0

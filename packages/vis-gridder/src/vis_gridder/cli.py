@@ -157,7 +157,9 @@ def grid_command(
     ] = None,
     continuum_order: Annotated[int, typer.Option(help="Of the continuum's polynomial, 0 to 3")] = 1,
     beta: Annotated[float, typer.Option(help="Shape of the Kaiser-Bessel kernel")] = DEFAULT_BETA,
-    min_count: Annotated[int, typer.Option(help="Fewest visibilities for scatter")] = DEFAULT_MIN_COUNT,
+    min_count: Annotated[
+        int, typer.Option(help="Fewest visibilities for scatter, were there one channel")
+    ] = DEFAULT_MIN_COUNT,
     dirty_fits: Annotated[Path | None, typer.Option(help="Write the dirty cube there too, as FITS")] = None,
     plot: Annotated[Path | None, typer.Option(help="Folder for pictures: beam, moments, uv coverage, noise")] = None,
     overwrite: OverwriteOption = False,

@@ -22,7 +22,7 @@ __all__ = ["GridWarning", "grid"]
 
 MOST_OUTSIDE = 0.5
 """A grid that loses more than this fraction of the visibilities is a mistake, not a choice."""
-MOMENTS = ("offset_u", "offset_v", "spread_uu", "spread_uv", "spread_vv")
+MOMENTS = tuple(spec.name for spec in GriddedVisibilities.ARRAYS_IF["cell_moments"])
 SAME_CENTRE_ARCSEC = 0.01
 """Phase centres of data sets gridded together may differ by rounding, no more."""
 
@@ -93,7 +93,7 @@ def grid(
         noises.append(noise)
 
     shape = (len(channels), spec.npix, spec.npix // 2 + 1)
-    statistics = CellStatistics.empty(shape, moments=True)
+    statistics = CellStatistics.empty(shape)
     scale, dof = (np.concatenate([getattr(n, name) for n in noises]) for name in ("scale", "dof"))
     set_of_group = np.repeat(np.arange(len(noises)), [n.scale.size for n in noises])
     factors = np.stack([n.channel_factor for n in noises])

@@ -57,7 +57,11 @@ class Pass:
 
     def scatter(self) -> tuple[float, float]:
         """Return sum w |d - m|^2 over all cells and its degrees of freedom."""
-        residual, dof = np.sum(in_threads(CellSums.scatter, self.cells), axis=0)
+        shape, n_channels = self.cells[0].cells.slots.shape, self.cells[-1].channels.stop
+        into = np.zeros((*shape, 2))
+        for cells in self.cells:
+            cells.scatter_of_cells(into, np.ones(n_channels))
+        residual, dof = into.sum(axis=(0, 1))
         return float(residual), float(dof)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from steelyard_schemas import Observation, Store, Visibilities
 
-__all__ = ["ROW_ARRAYS", "Block", "Source", "as_source", "collect"]
+__all__ = ["ROW_ARRAYS", "Block", "Source", "as_source", "collect", "rows_per_block"]
 
 BLOCK_BYTES = 16 * 2**20
 """Of complex samples in a block: far above what a call costs, far below what a machine has."""

@@ -35,7 +35,8 @@ class GridSpec:
         velocity_max_kms: drop channels above.
         rest_frequency_hz: of the line; the file's own where None.
         beta: shape of the Kaiser-Bessel kernel; 0 weighs all of a cell alike.
-        min_count: cells with fewer visibilities take their variance from time differences instead of their scatter.
+        min_count: cells with fewer degrees of freedom, all channels together, than so many visibilities of one
+            channel have take their variance from time differences instead of their scatter.
 
     Raises:
         ContractError: a value makes no sense.

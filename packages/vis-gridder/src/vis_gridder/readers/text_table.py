@@ -17,7 +17,7 @@ from vis_gridder.readers.axis import UNEVEN, SpectralAxis, spectral_axis
 from vis_gridder.readers.choose import Choices, check_widths, choose_several
 from vis_gridder.readers.stream import damage_as_contract_error
 from vis_gridder.readers.text_header import Head, is_table, read_head
-from vis_gridder.readers.untimed import untimed_source
+from vis_gridder.readers.untimed import common_metres, untimed_source
 from vis_gridder.source import Source
 
 __all__ = ["is_text_table", "open_text_table"]
@@ -158,13 +158,11 @@ class _Table:
         per_channel = self[name][lines]
         if self.head.columns[name].unit != "m":
             per_channel = per_channel * SPEED_OF_LIGHT_M_S / self["frequency"][lines]
-        mean = per_channel.mean(axis=0)
-        with np.errstate(invalid="ignore"):
-            largest = np.max(np.abs(mean), where=np.isfinite(mean), initial=0.0)
-            if np.any(np.abs(per_channel - mean) > SAME_BASELINE * largest):
-                raise ContractError(
-                    self.path, f"has channels of different {name}; each channel needs the same rows in the same order"
-                )
+        mean, agree = common_metres(per_channel, SAME_BASELINE)
+        if not agree:
+            raise ContractError(
+                self.path, f"has channels of different {name}; each channel needs the same rows in the same order"
+            )
         return mean
 
 

@@ -13,7 +13,18 @@ from vis_gridder.readers.stokes import stokes_i
 from vis_gridder.readers.stream import Rows, stream
 from vis_gridder.source import Source, rows_per_block
 
-__all__ = ["untimed_source"]
+__all__ = ["NO_PHASE_CENTRE", "UNKNOWN", "common_metres", "untimed_source"]
+
+UNKNOWN = Observation(
+    target="unknown",
+    telescope="unknown",
+    dish_diameter_m=None,
+    phase_centre_ra_deg=0.0,
+    phase_centre_dec_deg=0.0,
+    frequency_frame="UNKNOWN",
+    rest_frequency_hz=None,
+)
+NO_PHASE_CENTRE = "phase centre is not in the file: right ascension and declination are set to 0"
 
 
 def untimed_source(
@@ -53,16 +64,26 @@ def untimed_source(
             nothing = np.zeros(samples.vis.shape[0])
             yield Rows(samples, [metres[here] for metres in uvw_m], nothing, nothing - 1, nothing - 1, nothing)
 
-    observation = Observation(
-        target="unknown",
-        telescope="unknown",
-        dish_diameter_m=None,
-        phase_centre_ra_deg=0.0,
-        phase_centre_dec_deg=0.0,
-        frequency_frame="UNKNOWN",
-        rest_frequency_hz=None,
-    )
-    told = "phase centre is not in the file: right ascension and declination are set to 0"
     return stream(
-        path, rows, observation=observation, axis=axis, n_rows=n_rows, start_mjd_s=None, history=[*history, told]
+        path,
+        rows,
+        observation=UNKNOWN,
+        axis=axis,
+        n_rows=n_rows,
+        start_mjd_s=None,
+        history=[*history, NO_PHASE_CENTRE],
     )
+
+
+def common_metres(per_channel_m: np.ndarray, tolerance: float) -> tuple[np.ndarray, bool]:
+    """Return a baseline coordinate, [row], m, as the mean of what each channel says, and whether channels agree.
+
+    Args:
+        per_channel_m: [channel, row].
+        tolerance: largest departure, relative to the longest baseline.
+
+    """
+    mean = per_channel_m.mean(axis=0)
+    with np.errstate(invalid="ignore"):
+        longest_m = np.max(np.abs(mean), where=np.isfinite(mean), initial=0.0)
+        return mean, not np.any(np.abs(per_channel_m - mean) > tolerance * longest_m)

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from steelyard_schemas import ContractError, GriddedVisibilities, Kernel, NoiseReport, Observation, Store
+from steelyard_schemas import ContractError, GriddedVisibilities, Kernel, NoiseReport, Store, read_npz
 
 from vis_gridder.constants import ARCSEC
 from vis_gridder.kernel import taper
 from vis_gridder.readers.axis import spectral_axis
+from vis_gridder.readers.untimed import NO_PHASE_CENTRE, UNKNOWN
 from vis_gridder.readers.viscube_errors import error_dof, pool_channels
 
 __all__ = ["is_viscube_grid", "read_viscube_grid"]
@@ -100,15 +101,7 @@ def read_viscube_grid(path: str | Path) -> Store[GriddedVisibilities]:
     pixel_rad = cell_arcsec * ARCSEC
     store = Store(
         GriddedVisibilities(
-            observation=Observation(
-                target="unknown",
-                telescope="unknown",
-                dish_diameter_m=None,
-                phase_centre_ra_deg=0.0,
-                phase_centre_dec_deg=0.0,
-                frequency_frame="UNKNOWN",
-                rest_frequency_hz=None,
-            ),
+            observation=UNKNOWN,
             npix=npix,
             cell_arcsec=cell_arcsec,
             channel_width_hz=float(axis.width_hz.mean()),
@@ -129,7 +122,7 @@ def read_viscube_grid(path: str | Path) -> Store[GriddedVisibilities]:
                 "each cell counts as one visibility, for the file does not tell how many it holds",
                 "measured the degrees of freedom of the errors from how those of real and imaginary parts differ: "
                 f"{np.median(single_dof[mask]):.3g} (median, before pooling)",
-                "phase centre is not in the file: right ascension and declination are set to 0",
+                NO_PHASE_CENTRE,
             ),
         ),
         {
@@ -149,13 +142,7 @@ def read_viscube_grid(path: str | Path) -> Store[GriddedVisibilities]:
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays that are known here; whatever else a user has put into the file is not touched."""
-    try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in (*NEEDED, *OPTIONAL) if name in archive.files}
-    # zlib, struct and NumPy's own parser each raise their own on damaged bytes.
-    except Exception as error:
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise ContractError(path, f"is a damaged .npz ({reason}); write it again") from error
+    arrays = read_npz(path, "write it again", (*NEEDED, *OPTIONAL))
     if missing := [name for name in NEEDED if name not in arrays]:
         raise ContractError(path, f"lacks the array {', '.join(missing)} of viscube's gridded files")
     for name, array in arrays.items():

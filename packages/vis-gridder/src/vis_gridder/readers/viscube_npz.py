@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from steelyard_schemas import ContractError
+from steelyard_schemas import ContractError, read_npz
 
 from vis_gridder.constants import SPEED_OF_LIGHT_M_S
 from vis_gridder.readers.axis import spectral_axis
-from vis_gridder.readers.untimed import untimed_source
+from vis_gridder.readers.untimed import common_metres, untimed_source
 from vis_gridder.source import Source
 
 __all__ = ["open_viscube"]
@@ -78,16 +78,9 @@ def open_viscube(path: Path) -> Source:
 
 def _load(path: Path) -> dict[str, np.ndarray]:
     """Return the arrays by our names; `frequencies` is there twice where the file calls it so."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            found = {
-                ours: next((name for name in names if name in archive.files), "") for ours, names in NAMES.items()
-            }
-            arrays = {ours: archive[name] for ours, name in found.items() if name}
-    # zlib, struct and NumPy's own parser each raise their own on damaged bytes.
-    except Exception as error:
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise ContractError(path, f"is a damaged .npz ({reason}); write it again") from error
+    stored = read_npz(path, "write it again", {name for names in NAMES.values() for name in names})
+    found = {ours: next((name for name in names if name in stored), "") for ours, names in NAMES.items()}
+    arrays = {ours: stored[name] for ours, name in found.items() if name}
     if missing := [name for name in NEEDED if name not in arrays]:
         listing = ", ".join(" or ".join(NAMES[name]) for name in missing)
         raise ContractError(path, f"lacks the array {listing} of viscube's visibility files")
@@ -103,17 +96,11 @@ def _load(path: Path) -> dict[str, np.ndarray]:
 def _metres(path: Path, name: str, wavelengths: np.ndarray, frequency_hz: np.ndarray) -> np.ndarray:
     """Return a baseline coordinate, [row], m, from wavelengths [channel, row]; the mean over channels."""
     per_channel = wavelengths * (SPEED_OF_LIGHT_M_S / frequency_hz.ravel())[:, None]
-    mean = per_channel.mean(axis=0)
-    if not mean.size:
-        return mean
-    spread = np.abs(per_channel - mean).max(axis=0)
-    with np.errstate(invalid="ignore"):
-        largest = np.max(np.abs(mean), where=np.isfinite(mean), initial=0.0)
-        if np.any(spread > SAME_BASELINE * largest):
-            raise ContractError(
-                path,
-                f"has {name} that does not scale with frequency; wavelengths per channel are due (not masked ones)",
-            )
+    mean, agree = common_metres(per_channel, SAME_BASELINE)
+    if not agree:
+        raise ContractError(
+            path, f"has {name} that does not scale with frequency; wavelengths per channel are due (not masked ones)"
+        )
     return mean
 
 
