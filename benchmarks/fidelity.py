@@ -17,7 +17,7 @@ from pathlib import Path
 
 import finufft
 import numpy as np
-from kinematics import MARGIN, MGE, axis_ratio_intrinsic, circular_velocity, pc_per_arcsec
+from kinematics import MARGIN, MGE, BlackHole, ProjectedMge, axis_ratio_intrinsic, circular_velocity, pc_per_arcsec
 from kinematics.cell_response import apply_cell_response
 from steelyard.model import cell_response_of
 from steelyard_schemas import Store
@@ -69,9 +69,7 @@ def disc(truth, frequency_hz):
         axis_ratio_intrinsic(np.array(stars["q"]), inclination),
     )
     table = np.geomspace(1e-3, 60.0, 400)
-    speed = circular_velocity(
-        table * scale, mge=mge, inclination_rad=inclination, black_hole_msun=10.0 ** truth["log_mbh"]
-    )
+    speed = circular_velocity(table * scale, (ProjectedMge(mge, inclination), BlackHole(10.0 ** truth["log_mbh"])))
     v_c = np.interp(radius, table, np.asarray(speed))
     along, across = radius * np.cos(azimuth), radius * np.sin(azimuth) * np.cos(inclination)
     velocity = truth["vsys_kms"] + v_c * np.cos(azimuth) * np.sin(inclination)

@@ -7,9 +7,11 @@ import pytest
 from kinematics import (
     DEFAULT_LEVELS,
     MGE,
+    BlackHole,
     Disc,
     ExponentialDisc,
     Geometry,
+    ProjectedMge,
     RotationCurve,
     SkyGrid,
     VelocityGrid,
@@ -43,7 +45,7 @@ class Problem(NamedTuple):
     def parameters(self) -> dict[str, Any]:
         """Everything that a fit would vary."""
         return {
-            **self.geometry._asdict(),
+            **{name: value for name, value in self.geometry._asdict().items() if value is not None},
             "scale_arcsec": self.disc.scale_arcsec,
             "log10_mbh": self.log10_mbh,
             "mass_factor": 1.0,
@@ -59,14 +61,16 @@ class Problem(NamedTuple):
         q = changed.get("q", self.mge.q)
         mge = MGE(self.mge.surface_density_msun_pc2 * p["mass_factor"], self.mge.sigma_pc, q)
         scaled = jnp.asarray(radii * pc_per_arcsec(self.distance_mpc), dtype)
-        velocity = circular_velocity(scaled, mge, p["inclination_rad"], 10.0 ** p["log10_mbh"])
+        velocity = circular_velocity(
+            scaled, (ProjectedMge(mge, p["inclination_rad"]), BlackHole(10.0 ** p["log10_mbh"]))
+        )
         return RotationCurve(jnp.asarray(radii[0], dtype), jnp.asarray(step, dtype), velocity)
 
     def cube(self, sky: SkyGrid, levels=DEFAULT_LEVELS, dtype=jnp.float64, **changed):
         p = {**self.parameters, **changed}
         # NumPy's own scalars would promote everything to double.
         p = {name: jnp.asarray(value, dtype) for name, value in p.items()}
-        geometry = Geometry(**{name: p[name] for name in Geometry._fields})
+        geometry = Geometry(**{name: p[name] for name in Geometry._fields if name in p})
         return render_cube(
             ExponentialDisc(p["scale_arcsec"]),
             geometry,

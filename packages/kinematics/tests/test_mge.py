@@ -7,6 +7,8 @@ import pytest
 from kinematics import (
     G_PC_KMS2_MSUN,
     MGE,
+    BlackHole,
+    ProjectedMge,
     axis_ratio_intrinsic,
     axis_ratio_observed,
     circular_velocity,
@@ -93,9 +95,10 @@ def test_total_is_the_quadratic_sum_and_nan_where_negative():
     mge = MGE(np.array([300.0]), np.array([50.0]), 0.6)
     radius = np.geomspace(0.1, 1e3, 7)
     stars = mge_circular_velocity_squared(mge, 1.0, radius)
-    total = circular_velocity(radius, mge, 1.0, 1e6)
+    total = circular_velocity(radius, (ProjectedMge(mge, 1.0), BlackHole(1e6)))
     np.testing.assert_allclose(total**2, stars + G_PC_KMS2_MSUN * 1e6 / radius, rtol=1e-12)
-    assert np.isnan(circular_velocity(radius, MGE(-np.array([300.0]), np.array([50.0]), 0.6), 1.0)).all()
+    bad = ProjectedMge(MGE(-np.array([300.0]), np.array([50.0]), 0.6), 1.0)
+    assert np.isnan(circular_velocity(radius, (bad,))).all()
 
 
 @pytest.mark.parametrize("inclination", [0.2, 1.0, np.pi / 2])

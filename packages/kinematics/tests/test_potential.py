@@ -6,6 +6,8 @@ import numpy as np
 from astropy import constants, units
 from kinematics import (
     G_PC_KMS2_MSUN,
+    BlackHole,
+    ExponentialGas,
     black_hole_velocity_squared,
     circular_velocity,
     exponential_disc_velocity_squared,
@@ -55,7 +57,7 @@ def test_exponential_disc_becomes_a_point_mass():
 
 def test_gas_joins_the_sum():
     radius = np.geomspace(1.0, 1e4, 5)
-    total = circular_velocity(radius, black_hole_msun=1e7, gas_msun=1e9, gas_scale_pc=200.0)
+    total = circular_velocity(radius, (BlackHole(1e7), ExponentialGas(1e9, 200.0)))
     truth = G_PC_KMS2_MSUN * 1e7 / radius + freeman(radius / 400.0)
     np.testing.assert_allclose(total**2, truth, rtol=2e-8)
 

@@ -1,21 +1,24 @@
 """Rotating gas discs in stellar and black-hole potentials, as line cubes and visibilities."""
 
+from kinematics.beam import Aperture, illuminated_aperture, primary_beam, primary_beam_at
 from kinematics.cell_response import MARGIN, CellResponse
 from kinematics.constants import ARCSEC_RAD, C_KMS, G_PC_KMS2_MSUN, pc_per_arcsec
 from kinematics.cube import DEFAULT_LEVELS, Level, render_cube
 from kinematics.disc import Disc, ExponentialDisc, HoledDisc, RingDisc
-from kinematics.geometry import Geometry, disc_coordinates
+from kinematics.dispersion import Dispersion, ExponentialDispersion, dispersion_at
+from kinematics.gas_disc import ExponentialGas, exponential_disc_velocity_squared
+from kinematics.geometry import DiscPlane, Geometry, disc_coordinates, disc_plane, line_of_sight_velocity
 from kinematics.grids import SkyGrid, VelocityGrid
-from kinematics.mge import MGE, axis_ratio_intrinsic, axis_ratio_observed, mge_circular_velocity_squared
+from kinematics.halo import NfwHalo, nfw_velocity_squared, virial_radius_pc
+from kinematics.mge import MGE, ProjectedMge, axis_ratio_intrinsic, axis_ratio_observed, mge_circular_velocity_squared
 from kinematics.observe import observe, sample_visibilities
-from kinematics.potential import (
-    black_hole_velocity_squared,
-    circular_velocity,
-    exponential_disc_velocity_squared,
-)
+from kinematics.potential import BlackHole, MassComponent, black_hole_velocity_squared, circular_velocity
 from kinematics.rotation import RotationCurve, interpolate, log_radii
+from kinematics.spectral_response import smooth_channels, with_margin
+from kinematics.table_disc import TabulatedDisc
 from kinematics.tracks import UvTrack, track_of, uv_track
-from kinematics.visibilities import model_visibilities, primary_beam
+from kinematics.visibilities import model_visibilities
+from kinematics.warp import Warp, crowding, ring_through
 
 __all__ = [
     "ARCSEC_RAD",
@@ -24,32 +27,54 @@ __all__ = [
     "G_PC_KMS2_MSUN",
     "MARGIN",
     "MGE",
+    "Aperture",
+    "BlackHole",
     "CellResponse",
     "Disc",
+    "DiscPlane",
+    "Dispersion",
     "ExponentialDisc",
+    "ExponentialDispersion",
+    "ExponentialGas",
     "Geometry",
     "HoledDisc",
     "Level",
+    "MassComponent",
+    "NfwHalo",
+    "ProjectedMge",
     "RingDisc",
     "RotationCurve",
     "SkyGrid",
+    "TabulatedDisc",
     "UvTrack",
     "VelocityGrid",
+    "Warp",
     "axis_ratio_intrinsic",
     "axis_ratio_observed",
     "black_hole_velocity_squared",
     "circular_velocity",
+    "crowding",
     "disc_coordinates",
+    "disc_plane",
+    "dispersion_at",
     "exponential_disc_velocity_squared",
+    "illuminated_aperture",
     "interpolate",
+    "line_of_sight_velocity",
     "log_radii",
     "mge_circular_velocity_squared",
     "model_visibilities",
+    "nfw_velocity_squared",
     "observe",
     "pc_per_arcsec",
     "primary_beam",
+    "primary_beam_at",
     "render_cube",
+    "ring_through",
     "sample_visibilities",
+    "smooth_channels",
     "track_of",
     "uv_track",
+    "virial_radius_pc",
+    "with_margin",
 ]

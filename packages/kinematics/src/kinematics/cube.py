@@ -18,7 +18,8 @@ from jax.lax import optimization_barrier as barrier
 from jax.typing import ArrayLike
 
 from kinematics.disc import Disc
-from kinematics.geometry import Geometry, disc_coordinates
+from kinematics.dispersion import Dispersion, dispersion_at
+from kinematics.geometry import Geometry, disc_plane, line_of_sight_velocity
 from kinematics.grids import SkyGrid, VelocityGrid
 from kinematics.line import Subcells, channel_flux
 from kinematics.rotation import RotationCurve, interpolate
@@ -44,7 +45,7 @@ def render_cube(
     geometry: Geometry,
     curve: RotationCurve,
     flux_jykms: ArrayLike,
-    sigma_gas_kms: ArrayLike,
+    sigma_gas_kms: ArrayLike | Dispersion,
     sky: SkyGrid,
     channels: VelocityGrid,
     levels: tuple[Level, ...] = DEFAULT_LEVELS,
@@ -59,7 +60,7 @@ def render_cube(
         geometry: orientation, centre and systemic velocity.
         curve: rotation curve.
         flux_jykms: line flux of the whole disc.
-        sigma_gas_kms: line-of-sight velocity dispersion of the gas.
+        sigma_gas_kms: line-of-sight velocity dispersion of the gas, one number or a law of radius.
         sky: image grid (static).
         channels: velocity channels (static).
         levels: supersampling, from the whole image inwards (static).
@@ -149,7 +150,7 @@ def _sample(
     disc: Disc,
     geometry: Geometry,
     curve: RotationCurve,
-    sigma_gas_kms: ArrayLike,
+    sigma_gas_kms: ArrayLike | Dispersion,
     sky: SkyGrid,
     square: _Square,
     subcells: int,
@@ -163,23 +164,19 @@ def _sample(
     y = jnp.asarray(pixel * sky.cell_arcsec, dtype) + square.corner_y * jnp.asarray(sky.cell_arcsec, dtype)
     offset_y, offset_x = (jnp.asarray(o.ravel(), dtype) for o in np.meshgrid(offset, offset, indexing="ij"))
 
-    major, minor = disc_coordinates(
+    plane = disc_plane(
         geometry, x[None, None, :] + offset_x[:, None, None], y[None, :, None] + offset_y[:, None, None]
     )
     # A subcell centred exactly on the disc's centre has no direction of rotation; moving it by a thousandth of
     # its side keeps values and gradients finite.
-    radius_squared = major**2 + minor**2 + (1e-3 * side) ** 2
+    radius_squared = plane.major**2 + plane.minor**2 + (1e-3 * side) ** 2
     radius = jnp.sqrt(radius_squared)
     speed, slope = interpolate(curve, radius)
 
-    sin_i, cos_i = jnp.sin(geometry.inclination_rad), jnp.cos(geometry.inclination_rad)
-    angular = speed / radius
-    shear = (slope - speed) / (radius_squared * radius)
-    gradient_major = angular + shear * major**2
-    gradient_minor = shear * major * minor / cos_i
-    spread_squared = (gradient_major**2 + gradient_minor**2) * (sin_i * side) ** 2 / 12
+    velocity, along_major, along_minor = line_of_sight_velocity(plane, radius_squared, speed, slope)
+    spread_squared = (along_major**2 + along_minor**2) * side**2 / 12
     return Subcells(
-        flux=disc.surface_brightness(radius) * (side**2 / cos_i),
-        velocity_kms=jnp.asarray(geometry.vsys_kms) + sin_i * angular * major,
-        sigma_kms=jnp.sqrt(jnp.asarray(sigma_gas_kms) ** 2 + spread_squared),
+        flux=disc.surface_brightness(radius) * (side**2 * plane.flux_factor),
+        velocity_kms=jnp.asarray(geometry.vsys_kms) + velocity,
+        sigma_kms=jnp.sqrt(dispersion_at(sigma_gas_kms, radius) ** 2 + spread_squared),
     )

@@ -8,7 +8,9 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-__all__ = ["Geometry", "disc_coordinates"]
+from kinematics.warp import Ring, Warp, ring_through
+
+__all__ = ["DiscPlane", "Geometry", "disc_coordinates", "disc_plane", "line_of_sight_velocity"]
 
 
 class Geometry(NamedTuple):
@@ -24,10 +26,27 @@ class Geometry(NamedTuple):
     """Centre north of the phase centre."""
     vsys_kms: ArrayLike
     """Systemic velocity, radio definition."""
+    warp: Warp | None = None
+    """Change of inclination and position angle with radius; None for a flat disc."""
+
+
+class DiscPlane(NamedTuple):
+    """Points of the sky in the plane of the disc, or of a warped disc in that of the ring on which they lie."""
+
+    major: Array
+    """Along the receding major axis [arcsec]."""
+    minor: Array
+    """Along the minor axis, deprojected [arcsec]."""
+    sin_i: Array
+    cos_i: Array
+    flux_factor: Array
+    """Sky brightness over face-on brightness, |dA_disc / dA_sky|: 1 / cos i for a flat disc."""
+    ring: Ring | None = None
+    """How the orientation changes there; None for a flat disc."""
 
 
 def disc_coordinates(geometry: Geometry, x_arcsec: ArrayLike, y_arcsec: ArrayLike) -> tuple[Array, Array]:
-    """Deproject sky positions (x east, y north) into the plane of the disc.
+    """Deproject sky positions (x east, y north) into the plane of a flat disc; a warp is left aside.
 
     Returns:
         Coordinates along the receding major axis and along the minor axis [arcsec], deprojected; shape of `x`.
@@ -39,3 +58,58 @@ def disc_coordinates(geometry: Geometry, x_arcsec: ArrayLike, y_arcsec: ArrayLik
     major = dx * sin_pa + dy * cos_pa
     minor = (dy * sin_pa - dx * cos_pa) / jnp.cos(geometry.inclination_rad)
     return major, minor
+
+
+def disc_plane(geometry: Geometry, x_arcsec: ArrayLike, y_arcsec: ArrayLike) -> DiscPlane:
+    """Deproject sky positions (x east, y north) into the plane of the disc, or of the ring that they lie on.
+
+    A warped disc is made of tilted rings about one centre (Rogstad, Lockhart & Wright 1974). For how strong a warp
+    may be see `ring_through`: where it is too strong everything is NaN.
+
+    Args:
+        geometry: orientation and centre.
+        x_arcsec: positions to the east of the phase centre, shape (...,).
+        y_arcsec: positions to the north, of a shape that broadcasts with that of `x_arcsec`.
+
+    Returns:
+        The plane's coordinates, of the broadcast shape. Without a warp the angles are scalars.
+
+    """
+    if geometry.warp is None:
+        major, minor = disc_coordinates(geometry, x_arcsec, y_arcsec)
+        sin_i, cos_i = jnp.sin(geometry.inclination_rad), jnp.cos(geometry.inclination_rad)
+        return DiscPlane(major, minor, sin_i, cos_i, 1 / cos_i)
+    dx = jnp.asarray(x_arcsec) - geometry.x0_arcsec
+    dy = jnp.asarray(y_arcsec) - geometry.y0_arcsec
+    ring = ring_through(geometry.warp, geometry.inclination_rad, geometry.pa_rad, *jnp.broadcast_arrays(dx, dy))
+    cos_i = jnp.cos(ring.inclination_rad)
+    return DiscPlane(ring.major, ring.minor, jnp.sin(ring.inclination_rad), cos_i, ring.stretch / cos_i, ring)
+
+
+def line_of_sight_velocity(
+    plane: DiscPlane, radius_squared: Array, speed_kms: Array, slope_kms: Array
+) -> tuple[Array, Array, Array]:
+    """Velocity of circular rotation along the line of sight, v sin i cos(azimuth), and its gradient on the sky.
+
+    Args:
+        plane: where, shape (...,).
+        radius_squared: R^2 there [arcsec^2], positive, shape (...,).
+        speed_kms: circular velocity v at R, shape (...,).
+        slope_kms: dv / d ln R, shape (...,).
+
+    Returns:
+        Velocity relative to the systemic one [km/s], and its derivatives along the major and the minor axis on the
+        sky [km/s per arcsec]; shape (...,).
+
+    """
+    angular = speed_kms / jnp.sqrt(radius_squared)
+    # d/dR of sin(i) v / R, over R; the warp's tilt and twist add to it, and rings that crowd on the sky stretch it.
+    shear = plane.sin_i * (slope_kms - speed_kms) / (radius_squared * jnp.sqrt(radius_squared))
+    if (ring := plane.ring) is not None:
+        turned = plane.cos_i * ring.tilt * plane.major - plane.sin_i * ring.twist * plane.minor * plane.cos_i
+        shear = ring.stretch * (shear * plane.major + angular * turned / jnp.sqrt(radius_squared))
+    else:
+        shear = shear * plane.major
+    along_major = plane.sin_i * angular + shear * plane.major
+    along_minor = shear * plane.minor / plane.cos_i
+    return plane.sin_i * angular * plane.major, along_major, along_minor

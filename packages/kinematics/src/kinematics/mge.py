@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 
 from kinematics.constants import G_PC_KMS2_MSUN
 
-__all__ = ["MGE", "axis_ratio_intrinsic", "axis_ratio_observed", "mge_circular_velocity_squared"]
+__all__ = ["MGE", "ProjectedMge", "axis_ratio_intrinsic", "axis_ratio_observed", "mge_circular_velocity_squared"]
 
 # exp(-EXTENT^2 / 2) is 6e-10: what a Gaussian holds beyond this many sigma does not count.
 EXTENT = 6.5
@@ -32,6 +32,18 @@ class MGE(NamedTuple):
     """Dispersion along the major axis."""
     q: ArrayLike
     """Intrinsic axis ratio, in (0, 1]."""
+
+
+class ProjectedMge(NamedTuple):
+    """Stars: an MGE and the inclination at which its surface densities are seen, which sets the density in space."""
+
+    mge: MGE
+    inclination_rad: ArrayLike
+    """0 is face-on."""
+
+    def velocity_squared(self, radius_pc: ArrayLike) -> Array:
+        """Return v_c^2 [km^2 s^-2], shape of `radius_pc`."""
+        return mge_circular_velocity_squared(self.mge, self.inclination_rad, radius_pc)
 
 
 def axis_ratio_observed(q: ArrayLike, inclination_rad: ArrayLike) -> Array:

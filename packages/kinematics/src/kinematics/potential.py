@@ -1,19 +1,38 @@
-"""Circular velocity of a galaxy: a sum of components, each a function of radius."""
+"""Circular velocity of a galaxy: a sum over components of its mass, none of which knows of the others.
+
+A new component is one class with `velocity_squared`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import NamedTuple, Protocol
+
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
-from jax.scipy.special import i0e, i1e
 from jax.typing import ArrayLike
 
 from kinematics.constants import G_PC_KMS2_MSUN
-from kinematics.mge import MGE, mge_circular_velocity_squared
 
-__all__ = ["black_hole_velocity_squared", "circular_velocity", "exponential_disc_velocity_squared"]
+__all__ = ["BlackHole", "MassComponent", "black_hole_velocity_squared", "circular_velocity"]
 
-FAR = 12.0
+
+class MassComponent(Protocol):
+    """What the sum asks of a component."""
+
+    def velocity_squared(self, radius_pc: ArrayLike) -> Array:
+        """Return its share of v_c^2 [km^2 s^-2] in the plane of the disc, shape of `radius_pc`."""
+        ...
+
+
+class BlackHole(NamedTuple):
+    """A point mass at the centre."""
+
+    mass_msun: ArrayLike
+
+    def velocity_squared(self, radius_pc: ArrayLike) -> Array:
+        """Return v_c^2 [km^2 s^-2], shape of `radius_pc`."""
+        return black_hole_velocity_squared(self.mass_msun, radius_pc)
 
 
 def black_hole_velocity_squared(mass_msun: ArrayLike, radius_pc: ArrayLike) -> Array:
@@ -21,70 +40,19 @@ def black_hole_velocity_squared(mass_msun: ArrayLike, radius_pc: ArrayLike) -> A
     return G_PC_KMS2_MSUN * jnp.asarray(mass_msun) / jnp.asarray(radius_pc)
 
 
-def exponential_disc_velocity_squared(mass_msun: ArrayLike, scale_pc: ArrayLike, radius_pc: ArrayLike) -> Array:
-    """Thin exponential disc (Freeman 1970, eq. 10): v_c^2 = (2 G M / h) y^2 [I0 K0 - I1 K1], y = R / 2h.
+def circular_velocity(radius_pc: ArrayLike, components: Iterable[MassComponent]) -> Array:
+    """Circular velocity [km/s] in the plane of the disc: v_c^2 = R dPhi/dR is a sum, as the potential is.
 
     Args:
-        mass_msun: total mass.
-        scale_pc: scale length h.
-        radius_pc: radii, shape (...,).
+        radius_pc: radii, shape (...,), positive.
+        components: of the mass; none at all give zero.
 
     Returns:
-        v_c^2 [km^2 s^-2], shape (...,).
+        v_c, shape (...,); NaN where the sum of v_c^2 is negative, as a bad MGE can make it.
 
-    """
-    y = jnp.asarray(radius_pc) / (2 * jnp.asarray(scale_pc))
-    return 2 * G_PC_KMS2_MSUN * jnp.asarray(mass_msun) / scale_pc * y**2 * _freeman_bracket(y)
-
-
-def circular_velocity(
-    radius_pc: ArrayLike,
-    mge: MGE | None = None,
-    inclination_rad: ArrayLike = 0.0,
-    black_hole_msun: ArrayLike = 0.0,
-    gas_msun: ArrayLike = 0.0,
-    gas_scale_pc: ArrayLike = 1.0,
-) -> Array:
-    """Circular velocity [km/s] of stars, black hole and gas at `radius_pc`, shape (...,).
-
-    NaN where the components' sum of v_c^2 is negative, as a bad MGE can make it.
     """
     radius = jnp.asarray(radius_pc, jnp.result_type(radius_pc, 0.0))
-    squared = black_hole_velocity_squared(black_hole_msun, radius)
-    squared += exponential_disc_velocity_squared(gas_msun, gas_scale_pc, radius)
-    if mge is not None:
-        squared += mge_circular_velocity_squared(mge, inclination_rad, radius)
+    squared = jnp.zeros_like(radius)
+    for component in components:
+        squared += component.velocity_squared(radius)
     return jnp.sqrt(squared)
-
-
-def _freeman_bracket(y: Array) -> Array:
-    """I0 K0 - I1 K1, accurate to 1e-8; beyond y = 12, where the products cancel, by their asymptotic series."""
-    near = jnp.minimum(y, FAR)
-    k0e, k1e = _scaled_bessel_k(near)
-    x = 1 / (2 * jnp.maximum(y, FAR)) ** 2
-    series = jnp.zeros_like(x)
-    for coefficient in _far_coefficients(10)[::-1].tolist():
-        series = (series + coefficient) * x
-    return jnp.where(y < FAR, i0e(near) * k0e - i1e(near) * k1e, jnp.sqrt(x) * series)
-
-
-def _far_coefficients(n: int) -> np.ndarray:
-    """Coefficients of x^1, x^2, ... in 2y (I0 K0 - I1 K1), x = 1 / (2y)^2 (DLMF 10.40.6 for nu = 0 and 1)."""
-    odd = 2 * np.arange(n) + 1
-    half = np.cumprod(-odd / (odd + 1))
-    return half * (np.cumprod(0.0 - odd**2) - np.cumprod(4.0 - odd**2))
-
-
-def _scaled_bessel_k(y: Array) -> tuple[Array, Array]:
-    """Return exp(y) K0(y) and exp(y) K1(y), from K_n(y) = int_0^inf exp(-y cosh t) cosh(n t) dt.
-
-    JAX has no K_n. The trapezoidal rule converges exponentially on this integrand; the upper limit grows as
-    asinh so that small y keeps its long tail.
-    """
-    s = jnp.asarray(np.linspace(0.0, 1.0, 65), y.dtype)
-    weight = jnp.asarray(np.r_[0.5, np.ones(63), 0.5] / 64, y.dtype)
-    upper = jnp.arccosh(1 + 40 / y)[..., None]
-    t = upper * s
-    # cosh t - 1 = 2 sinh^2(t/2) keeps its digits at small t.
-    decay = jnp.exp(-2 * y[..., None] * jnp.sinh(t / 2) ** 2) * weight * upper
-    return jnp.sum(decay, axis=-1), jnp.sum(decay * jnp.cosh(t), axis=-1)

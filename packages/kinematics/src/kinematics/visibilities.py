@@ -1,4 +1,4 @@
-"""From a cube to the visibilities of a half plane, and the primary beam on the way."""
+"""From a cube to the visibilities of a half plane."""
 
 from __future__ import annotations
 
@@ -7,18 +7,9 @@ import numpy as np
 from jax import Array
 
 from kinematics.cell_response import MARGIN, CellResponse, apply_cell_response
-from kinematics.constants import ARCSEC_RAD, C_KMS
 from kinematics.grids import SkyGrid
 
-__all__ = ["model_visibilities", "primary_beam"]
-
-
-def primary_beam(sky: SkyGrid, dish_diameter_m: float, frequency_hz: float) -> np.ndarray:
-    """Gaussian primary beam centred on the phase centre, FWHM = 1.13 lambda / D; shape (npix, npix), peak 1."""
-    wavelength_m = C_KMS * 1e3 / frequency_hz
-    fwhm_arcsec = 1.13 * wavelength_m / dish_diameter_m / ARCSEC_RAD
-    profile = np.exp(-4 * np.log(2) * (sky.centres_arcsec / fwhm_arcsec) ** 2)
-    return np.outer(profile, profile)
+__all__ = ["model_visibilities"]
 
 
 def model_visibilities(
