@@ -30,9 +30,9 @@ from steelyard_schemas import (
 )
 
 GALAXY_TOML = """\
-# A mock galaxy with a central hole in its disc.
+# A mock galaxy with a halo and a warped disc of a tabulated profile.
 kind = "galaxy"
-schema_version = "1.0"
+schema_version = "1.1"
 name = "Example 1"
 
 [distance]
@@ -46,14 +46,29 @@ rest_frequency_hz = 230.538e9
 [data]
 path = "example.ms"
 grid = { cell_arcsec = 0.12, npix = 65 }
+spectral_response = "hanning"
+primary_beam = "airy"
+
+[halo]
+kind = "nfw"
 
 [disc]
-profile = "exponential_hole"
+profile = "table"
+dispersion = "exponential"
+
+[disc.table]
+radius_arcsec = [0.0, 0.5, 1.0, 2.0, 4.0]
+surface_brightness = [0.2, 1.0, 0.6, 0.2, 0.0]
+
+[disc.warp]
+reference_arcsec = 1.0
+outer_arcsec = 3.0
 
 [priors]
 inclination_deg = { kind = "sine", low = 20.0, high = 85.0 }
 vsys_kms = { kind = "normal", mean = 1700.0, sd = 30.0 }
 q = { kind = "fixed", value = 0.75 }
+pa_gradient_deg_per_arcsec = { kind = "normal", mean = 0.0, sd = 5.0 }
 
 [truth]
 log10_mbh = 8.45
@@ -70,6 +85,8 @@ OBSERVATION = Observation(
     array_position_m=(2225142.18, -5440307.37, -2481029.85),
 )
 FREQUENCY_HZ = 229.2e9 + 12e6 * np.arange(3)
+# Of the example galaxy at version 1.0: records know their job by its identity alone.
+JOB_ID = "ac259f3783d40569e546a53451e596a9a0c5565112d70d5f83976f6f57cddc3a"
 CREATED_UTC = "2026-01-01T00:00:00Z"
 
 
@@ -221,9 +238,9 @@ def survey_job() -> SurveyJob:
 
 
 def job_record() -> JobRecord:
-    """Return how that job ended."""
+    """Return how a job ended."""
     return JobRecord(
-        job_id=survey_job().job_id,
+        job_id=JOB_ID,
         name="Example 1",
         status="not_converged",
         reason="R-hat of inclination_deg is 1.2",

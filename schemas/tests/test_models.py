@@ -157,7 +157,33 @@ MGE = {"kind": "mge", "surface_brightness_lsun_pc2": [10.0, 5.0], "sigma_arcsec"
         ),
         (
             {"disc__self_gravity": True},
-            "disc: self_gravity is that of an exponential disc; the profile is 'exponential_hole'",
+            "disc: self_gravity is that of an exponential disc; the profile is 'table'",
+        ),
+        ({"disc__profile": "ring"}, "disc: [disc.table] needs profile = 'table'; the profile is 'ring'"),
+        (
+            {"disc": {"profile": "table"}},
+            "disc: profile = 'table' needs [disc.table] with radius_arcsec and surface_brightness",
+        ),
+        (
+            {"disc__table__radius_arcsec": [0.0, 1.0, 1.0, 2.0, 3.0]},
+            "disc.table: radius_arcsec must ascend",
+        ),
+        (
+            {"disc__table__radius_arcsec": [0.0, 1.0, 2.0]},
+            "disc.table: radius_arcsec and surface_brightness must have one length, found 3 and 5",
+        ),
+        (
+            {"disc__table__surface_brightness": [5.0, 4.0, 3.0, 2.0, 1.0]},
+            "disc.table: surface_brightness must be above 0 somewhere and end with 0, where the disc ends; "
+            "it ends with 1",
+        ),
+        (
+            {"disc__warp__reference_arcsec": 5.0},
+            "disc.warp: reference_arcsec = 5 must not exceed outer_arcsec = 3",
+        ),
+        (
+            {"priors__sigma_gas_outer_kms": {"kind": "normal", "mean": 8.0, "sd": 3.0}},
+            "priors: sigma_gas_outer_kms must stay positive: give it a prior with low > 0",
         ),
         (
             {"stars": {**MGE, "q_obs": [0.9]}},
@@ -241,7 +267,7 @@ def test_unknown_kind():
 
 def test_a_newer_version_says_what_it_needs(make):
     told = (
-        r"galaxy schema_version '1\.10' is newer than this installation reads \(1\.0\): "
+        r"galaxy schema_version '1\.10' is newer than this installation reads \(1\.1\): "
         r"update steelyard-schemas to one that knows galaxy 1\.10"
     )
     with pytest.raises(ContractError, match=told):
@@ -250,7 +276,7 @@ def test_a_newer_version_says_what_it_needs(make):
 
 @pytest.mark.parametrize("version", ["0.3", None, "one"])
 def test_an_unknown_version(make, version):
-    with pytest.raises(ContractError, match=r"is unknown; this installation reads 1\.0"):
+    with pytest.raises(ContractError, match=r"is unknown; this installation reads 1\.1"):
         parse(data(make, schema_version=version), where="g")
 
 

@@ -87,6 +87,17 @@ def test_what_1_0_did_not_know_is_empty(kind):
         assert "offset_u" not in old.arrays
 
 
+def test_a_galaxy_of_1_0_means_what_it_meant():
+    old = validate(ROOT / "examples" / "galaxy-1.0" / "example.toml")
+    assert (old.halo, old.disc.warp, old.disc.table, old.disc.dispersion) == (None, None, None, "constant")
+    assert (old.data.spectral_response, old.data.primary_beam) == ("top_hat", "gaussian")
+    # Posteriors and jobs of that time hold such a galaxy, and keep its identity.
+    posterior = read_store(ROOT / "examples" / "posterior-1.0" / "example.zarr", CONTRACTS["posterior"])
+    job = validate(ROOT / "examples" / "survey_job-1.0" / "example.json")
+    assert posterior.manifest.galaxy == job.galaxy == old
+    assert job.job_id == validate(ROOT / "examples" / "job_record-1.0" / "example.json").job_id
+
+
 @pytest.fixture
 def artifact(make, tmp_path):
     make.write_artifact(tmp_path / "artifact")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -18,9 +19,12 @@ __all__ = [
     "Likelihood",
     "Line",
     "MgeStars",
+    "NfwHalo",
     "NukerStars",
     "Priors",
+    "ProfileTable",
     "SamplerSettings",
+    "Warp",
 ]
 
 
@@ -66,6 +70,14 @@ class Data(Part):
 
     path: str = Field(min_length=1, description="Measurement Set, UVFITS, viscube .npz, or a store of ours")
     grid: Grid | None = None
+    spectral_response: Literal["top_hat", "hanning"] = Field(
+        default="top_hat",
+        description="of a channel; 'hanning' for channels that were smoothed (1/4, 1/2, 1/4) and not averaged since",
+    )
+    primary_beam: Literal["gaussian", "airy", "none"] = Field(
+        default="gaussian",
+        description="FWHM 1.13 lambda / D; obscured aperture, ALMA's where the dishes are of 12 m or 7 m; no beam",
+    )
 
 
 class NukerStars(Part):
@@ -99,16 +111,83 @@ class MgeStars(Part):
         return self
 
 
-class Disc(Part):
-    """Surface brightness of the gas disc as a function of radius."""
+class NfwHalo(Part):
+    """Dark matter of the profile of Navarro, Frenk & White (1997)."""
 
-    profile: Literal["exponential", "exponential_hole", "ring"] = "exponential"
+    kind: Literal["nfw"] = "nfw"
+
+
+class ProfileTable(Part):
+    """Surface brightness of the gas at some radii, smoothly interpolated; only its shape counts, not its unit."""
+
+    radius_arcsec: tuple[Annotated[float, Field(ge=0)], ...] = Field(min_length=3, description="ascending")
+    surface_brightness: tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        description="face-on, in any linear unit; the last is 0, and so is all beyond it"
+    )
+
+    @model_validator(mode="after")
+    def _is_a_profile(self) -> Self:
+        radii, values = self.columns
+        if len(radii) != len(values):
+            raise ValueError(
+                f"radius_arcsec and surface_brightness must have one length, found {len(radii)} and {len(values)}"
+            )
+        if any(b <= a for a, b in pairwise(radii)):
+            raise ValueError("radius_arcsec must ascend")
+        if max(values) == 0 or values[-1] != 0:
+            raise ValueError(
+                f"surface_brightness must be above 0 somewhere and end with 0, where the disc ends; it ends with "
+                f"{values[-1]:g}"
+            )
+        return self
+
+    @property
+    def columns(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Radii and brightness."""
+        return self.radius_arcsec, self.surface_brightness
+
+
+class Warp(Part):
+    """Inclination and position angle that change linearly with radius."""
+
+    reference_arcsec: float = Field(ge=0, description="radius at which the disc has inclination_deg and pa_deg")
+    outer_arcsec: float = Field(
+        gt=0, description="radius beyond which inclination and position angle stay as they are"
+    )
+
+    @model_validator(mode="after")
+    def _reference_lies_within(self) -> Self:
+        if self.reference_arcsec > self.outer_arcsec:
+            raise ValueError(
+                f"reference_arcsec = {self.reference_arcsec:g} must not exceed outer_arcsec = {self.outer_arcsec:g}"
+            )
+        return self
+
+
+class Disc(Part):
+    """Surface brightness, dispersion and warp of the gas disc as functions of radius."""
+
+    profile: Literal["exponential", "exponential_hole", "ring", "table"] = "exponential"
+    table: ProfileTable | None = Field(default=None, description="of the profile 'table'")
+    dispersion: Literal["constant", "exponential"] = Field(
+        default="constant",
+        description="'exponential': from sigma_gas_kms at the centre to sigma_gas_outer_kms far out",
+    )
+    warp: Warp | None = Field(default=None, description="None for a flat disc")
     self_gravity: bool = Field(default=False, description="add the gravity of an exponential gas disc")
 
     @model_validator(mode="after")
     def _gravity_is_exponential(self) -> Self:
         if self.self_gravity and self.profile != "exponential":
             raise ValueError(f"self_gravity is that of an exponential disc; the profile is '{self.profile}'")
+        return self
+
+    @model_validator(mode="after")
+    def _table_goes_with_its_profile(self) -> Self:
+        if self.profile == "table" and self.table is None:
+            raise ValueError("profile = 'table' needs [disc.table] with radius_arcsec and surface_brightness")
+        if self.profile != "table" and self.table is not None:
+            raise ValueError(f"[disc.table] needs profile = 'table'; the profile is '{self.profile}'")
         return self
 
 
@@ -153,25 +232,43 @@ class Priors(Part):
     vsys_kms: Prior | None = Field(default=None, description="systemic velocity, radio, frame of the data")
     x0_arcsec: Prior | None = Field(default=None, description="centre east of the phase centre")
     y0_arcsec: Prior | None = Field(default=None, description="centre north of the phase centre")
-    sigma_gas_kms: Prior = Field(default=LogUniform(low=0.5, high=50.0), description="velocity dispersion of the gas")
+    sigma_gas_kms: Prior = Field(
+        default=LogUniform(low=0.5, high=50.0),
+        description="velocity dispersion of the gas, at the centre if it varies",
+    )
+    sigma_gas_outer_kms: Prior = Field(
+        default=LogUniform(low=0.5, high=50.0), description="velocity dispersion far from the centre"
+    )
+    sigma_gas_scale_arcsec: Prior | None = Field(
+        default=None, description="radius over which the dispersion falls by e towards its outer value"
+    )
+    pa_gradient_deg_per_arcsec: Prior | None = Field(default=None, description="of a warp")
+    inclination_gradient_deg_per_arcsec: Prior | None = Field(default=None, description="of a warp")
     disc_scale_arcsec: Prior | None = Field(default=None, description="exponential scale length")
     hole_radius_arcsec: Prior | None = Field(default=None, description="radius of the central hole")
     ring_radius_arcsec: Prior | None = Field(default=None, description="radius of the ring")
     ring_width_arcsec: Prior | None = Field(default=None, description="Gaussian width of the ring")
     flux_jykms: Prior | None = Field(default=None, description="line flux of the whole disc")
     log10_gas_mass: Prior = Field(default=Uniform(low=5.0, high=11.0), description="gas mass for self-gravity [Msun]")
+    log10_m200: Prior = Field(
+        default=Uniform(low=9.0, high=14.0), description="halo mass within 200 critical densities, H0 = 70 [Msun]"
+    )
+    log10_c200: Prior = Field(
+        default=Normal(mean=0.95, sd=0.2, low=0.0, high=2.0), description="halo concentration r_200 / r_s"
+    )
 
 
 class Galaxy(Contract):
     """One target: data, distance, mass model, disc, priors and the effort to spend."""
 
     kind: Literal["galaxy"] = "galaxy"
-    schema_version: Literal["1.0"] = "1.0"
+    schema_version: Literal["1.1"] = "1.1"
     name: str = Field(min_length=1, pattern=r"^[\w .+\-()\[\]]+$")
     distance: Distance
     line: Line
     data: Data
     stars: NukerStars | MgeStars = Field(default=NukerStars(), discriminator="kind")
+    halo: NfwHalo | None = Field(default=None, description="dark matter; none by default")
     disc: Disc = Disc()
     likelihood: Likelihood = Likelihood()
     sampler: SamplerSettings = SamplerSettings()
@@ -201,8 +298,8 @@ class Galaxy(Contract):
     @field_validator("priors")
     @classmethod
     def _positive_where_due(cls, priors: Priors) -> Priors:
-        lengths = ("disc_scale_arcsec", "hole_radius_arcsec", "ring_width_arcsec")
-        for name in ("sigma_gas_kms", *lengths, "mass_to_light", "flux_jykms", "q"):
+        lengths = ("disc_scale_arcsec", "hole_radius_arcsec", "ring_width_arcsec", "sigma_gas_scale_arcsec")
+        for name in ("sigma_gas_kms", "sigma_gas_outer_kms", *lengths, "mass_to_light", "flux_jykms", "q"):
             prior = getattr(priors, name)
             if prior is None:
                 continue

@@ -77,7 +77,7 @@ class Posterior(StoreContract):
     """
 
     kind: Literal["posterior"] = "posterior"
-    schema_version: Literal["1.0"] = "1.0"
+    schema_version: Literal["1.1"] = "1.1"
     galaxy: Galaxy
     converged: bool
     complete: bool = Field(description="false if the run was stopped before its target or budget")

@@ -37,7 +37,19 @@ MIGRATIONS: dict[tuple[str, str], Callable[[dict[str, Any]], dict[str, Any]]] = 
     # 1.1 only adds optional fields: where the array stands and, of gridded data, cell moments and several sources.
     ("visibilities", "1.0"): lambda data: {**data, "schema_version": "1.1"},
     ("gridded_visibilities", "1.0"): lambda data: {**data, "schema_version": "1.1"},
+    # 1.1 adds a halo, tabulated discs, a dispersion that varies, warps, spectral response and choice of primary beam;
+    # the default of each is what 1.0 was. A posterior and a job hold the galaxy that they are of.
+    ("galaxy", "1.0"): lambda data: {**data, "schema_version": "1.1"},
+    ("posterior", "1.0"): lambda data: _with_migrated_galaxy({**data, "schema_version": "1.1"}),
+    ("survey_job", "1.0"): lambda data: _with_migrated_galaxy({**data, "schema_version": "1.1"}),
 }
+
+
+def _with_migrated_galaxy(data: dict[str, Any]) -> dict[str, Any]:
+    galaxy = data.get("galaxy")
+    if not isinstance(galaxy, dict) or galaxy.get("schema_version", "1.0") != "1.0":
+        return data
+    return {**data, "galaxy": MIGRATIONS["galaxy", "1.0"](galaxy)}
 
 
 def current_version(kind: str) -> str:
