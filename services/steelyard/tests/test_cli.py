@@ -59,10 +59,10 @@ def test_help_loads_neither_figures_nor_sampler(what):
 
 def test_validate_what_is_valid(workplace, finished):
     for path, kind, expected in (
-        (workplace / "toy.toml", "galaxy", "1.0"),
+        (workplace / "toy.toml", "galaxy", "1.1"),
         (workplace / "toy.zarr", "visibilities", "1.1"),
         (finished.folder / "gridded.zarr", "gridded_visibilities", "1.1"),
-        (finished.folder / "posterior.zarr", "posterior", "1.0"),
+        (finished.folder / "posterior.zarr", "posterior", "1.1"),
     ):
         plain = run("validate", path)
         assert plain.exit_code == 0, plain.stderr

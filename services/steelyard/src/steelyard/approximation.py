@@ -35,6 +35,8 @@ SHAPES_THE_CURVE = frozenset(
         "q",
         "mass_to_light",
         "log10_gas_mass",
+        "log10_m200",
+        "log10_c200",
         "distance_mpc",
     }
 )

@@ -77,7 +77,7 @@ def prepare(galaxy: Galaxy, data: Store[GriddedVisibilities]) -> Problem:
         ContractError: priors outside the surrogate's domain, no emission, nothing to sample.
 
     """
-    model = GalaxyModel(galaxy, ModelGrid.of(data, galaxy.line.rest_frequency_hz))
+    model = GalaxyModel(galaxy, ModelGrid.of(data, galaxy.line.rest_frequency_hz, galaxy.data.primary_beam))
     look = first_look(data, galaxy.line.rest_frequency_hz)
     parameters = resolve_parameters(galaxy, look)
     return Problem(galaxy, data, look, model, parameters, Coordinates(parameters.space, model, look))

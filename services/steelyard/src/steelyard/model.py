@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,15 +17,24 @@ from jax.typing import ArrayLike
 from kinematics import (
     MARGIN,
     MGE,
+    BlackHole,
     CellResponse,
     Disc,
+    Dispersion,
     ExponentialDisc,
+    ExponentialDispersion,
+    ExponentialGas,
     Geometry,
     HoledDisc,
+    MassComponent,
+    NfwHalo,
+    ProjectedMge,
     RingDisc,
     RotationCurve,
     SkyGrid,
+    TabulatedDisc,
     VelocityGrid,
+    Warp,
     axis_ratio_intrinsic,
     circular_velocity,
     log_radii,
@@ -32,6 +42,8 @@ from kinematics import (
     pc_per_arcsec,
     primary_beam,
     render_cube,
+    smooth_channels,
+    with_margin,
 )
 from nuker_surrogate import NukerParams, Surrogate, load_surrogate
 from steelyard_schemas import ContractError, Galaxy, GriddedVisibilities, Store
@@ -64,15 +76,20 @@ class ModelGrid:
     """Of the data's uv cells to where samples lie in them; None where the data do not tell."""
 
     @classmethod
-    def of(cls, data: Store[GriddedVisibilities], rest_frequency_hz: float) -> ModelGrid:
+    def of(
+        cls,
+        data: Store[GriddedVisibilities],
+        rest_frequency_hz: float,
+        beam: Literal["gaussian", "airy", "none"] = "gaussian",
+    ) -> ModelGrid:
         """Describe gridded data."""
         manifest = data.manifest
         response = cell_response_of(data) if manifest.cell_moments else None
         sky = _refined(manifest.npix, manifest.cell_arcsec, response)
         attenuation = taper(sky.npix, sky.cell_arcsec, manifest.kernel)
         dish = manifest.observation.dish_diameter_m
-        if dish is not None:
-            attenuation = attenuation * primary_beam(sky, dish, float(np.mean(data["frequency_hz"])))
+        if dish is not None and beam != "none":
+            attenuation = attenuation * primary_beam(sky, dish, float(np.mean(data["frequency_hz"])), beam)
         channels = velocity_grid(data, rest_frequency_hz)
         return cls(manifest.npix, manifest.cell_arcsec, channels, attenuation, response)
 
@@ -125,18 +142,27 @@ class GalaxyModel:
         return self._mge(params)
 
     def circular_velocity(self, params: Params, radius_arcsec: ArrayLike, *, component: str = "total") -> Array:
-        """Circular velocity [km/s] of the 'total', or of the 'stars', 'black_hole' or 'gas' alone."""
-        stars, black_hole, gas = (component in ("total", name) for name in ("stars", "black_hole", "gas"))
-        gas = gas and self.galaxy.disc.self_gravity
+        """Circular velocity [km/s] of the 'total', or of one of `mass_components`; 0 where there is no such one."""
+        parts = self.mass_components(params)
+        chosen = parts.values() if component == "total" else [parts[component]] if component in parts else []
         scale = pc_per_arcsec(jnp.asarray(params["distance_mpc"]))
-        return circular_velocity(
-            jnp.asarray(radius_arcsec) * scale,
-            mge=self.mge(params) if stars else None,
-            inclination_rad=jnp.radians(params["inclination_deg"]),
-            black_hole_msun=10.0 ** jnp.asarray(params["log10_mbh"]) if black_hole else 0.0,
-            gas_msun=10.0 ** jnp.asarray(params["log10_gas_mass"]) if gas else 0.0,
-            gas_scale_pc=params["disc_scale_arcsec"] * scale if gas else 1.0,
-        )
+        return circular_velocity(jnp.asarray(radius_arcsec) * scale, chosen)
+
+    def mass_components(self, params: Params) -> dict[str, MassComponent]:
+        """What the gas moves in the gravity of, by name: the circular velocity is the sum of these."""
+        galaxy = self.galaxy
+        parts: dict[str, MassComponent] = {
+            "stars": ProjectedMge(self.mge(params), jnp.radians(params["inclination_deg"])),
+            "black_hole": BlackHole(10.0 ** jnp.asarray(params["log10_mbh"])),
+        }
+        if galaxy.disc.self_gravity:
+            scale_pc = params["disc_scale_arcsec"] * pc_per_arcsec(jnp.asarray(params["distance_mpc"]))
+            parts["gas"] = ExponentialGas(10.0 ** jnp.asarray(params["log10_gas_mass"]), scale_pc)
+        if galaxy.halo is not None:
+            parts["halo"] = NfwHalo(
+                10.0 ** jnp.asarray(params["log10_m200"]), 10.0 ** jnp.asarray(params["log10_c200"])
+            )
+        return parts
 
     def disc(self, params: Params) -> Disc:
         """Surface-brightness profile of the gas."""
@@ -145,8 +171,26 @@ class GalaxyModel:
                 return ExponentialDisc(params["disc_scale_arcsec"])
             case "exponential_hole":
                 return HoledDisc(params["disc_scale_arcsec"], params["hole_radius_arcsec"])
+            case "table":
+                assert self.galaxy.disc.table is not None
+                return TabulatedDisc(*(np.asarray(column) for column in self.galaxy.disc.table.columns))
             case _:
                 return RingDisc(params["ring_radius_arcsec"], params["ring_width_arcsec"])
+
+    def dispersion(self, params: Params) -> ArrayLike | Dispersion:
+        """Velocity dispersion of the gas [km/s]: one number, or a law of radius."""
+        centre = params["sigma_gas_kms"]
+        if self.galaxy.disc.dispersion == "constant":
+            return centre
+        return ExponentialDispersion(centre, params["sigma_gas_outer_kms"], params["sigma_gas_scale_arcsec"])
+
+    def warp(self, params: Params) -> Warp | None:
+        """Change of the disc's orientation with radius."""
+        warp = self.galaxy.disc.warp
+        if warp is None:
+            return None
+        pa, inclination = (jnp.radians(params[f"{name}_gradient_deg_per_arcsec"]) for name in ("pa", "inclination"))
+        return Warp(pa, inclination, warp.reference_arcsec, warp.outer_arcsec)
 
     def velocity_table(self, params: Params) -> Array:
         """Circular velocity [km/s] on the model's own radii, `radii_arcsec`: what the renderer interpolates."""
@@ -164,19 +208,22 @@ class GalaxyModel:
             params["x0_arcsec"],
             params["y0_arcsec"],
             params["vsys_kms"],
+            self.warp(params),
         )
         table = self.velocity_table(params) if velocity_table is None else velocity_table
         curve = RotationCurve(jnp.float32(self.radii_arcsec[0]), jnp.float32(self._log_step), table)
-        return render_cube(
+        response = self.galaxy.data.spectral_response
+        cube = render_cube(
             self.disc(params),
             geometry,
             curve,
             params["flux_jykms"],
-            params["sigma_gas_kms"],
+            self.dispersion(params),
             self.grid.sky,
-            self.grid.channels,
+            with_margin(self.grid.channels, response),
             attenuation=jnp.asarray(self.grid.attenuation, jnp.float32) if attenuated else None,
         )
+        return smooth_channels(cube, response)
 
     def visibilities(self, params: Params, velocity_table: Array | None = None) -> Array:
         """Model of the gridded cell means [Jy], (channel, v, u); arguments as for `cube`."""

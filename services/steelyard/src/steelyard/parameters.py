@@ -38,12 +38,18 @@ PARAMETERS: dict[str, Parameter] = {
     "x0_arcsec": Parameter("arcsec", r"$x_0$"),
     "y0_arcsec": Parameter("arcsec", r"$y_0$"),
     "sigma_gas_kms": Parameter("km/s", r"$\sigma_{\rm gas}$"),
+    "sigma_gas_outer_kms": Parameter("km/s", r"$\sigma_{\rm gas,\infty}$"),
+    "sigma_gas_scale_arcsec": Parameter("arcsec", r"$R_\sigma$"),
+    "pa_gradient_deg_per_arcsec": Parameter("deg/arcsec", r"${\rm d\,PA}/{\rm d}R$"),
+    "inclination_gradient_deg_per_arcsec": Parameter("deg/arcsec", r"${\rm d}i/{\rm d}R$"),
     "disc_scale_arcsec": Parameter("arcsec", r"$h$"),
     "hole_radius_arcsec": Parameter("arcsec", r"$R_{\rm hole}$"),
     "ring_radius_arcsec": Parameter("arcsec", r"$R_{\rm ring}$"),
     "ring_width_arcsec": Parameter("arcsec", r"$w_{\rm ring}$"),
     "flux_jykms": Parameter("Jy km/s", r"$F$"),
     "log10_gas_mass": Parameter("dex(Msun)", r"$\log_{10} M_{\rm gas}$"),
+    "log10_m200": Parameter("dex(Msun)", r"$\log_{10} M_{200}$"),
+    "log10_c200": Parameter("", r"$\log_{10} c_{200}$"),
     "distance_mpc": Parameter("Mpc", r"$D$"),
 }
 
@@ -53,7 +59,11 @@ _DISC = {
     "exponential": ("disc_scale_arcsec",),
     "exponential_hole": ("disc_scale_arcsec", "hole_radius_arcsec"),
     "ring": ("ring_radius_arcsec", "ring_width_arcsec"),
+    "table": (),
 }
+_DISPERSION = {"constant": (), "exponential": ("sigma_gas_outer_kms", "sigma_gas_scale_arcsec")}
+_WARP = ("pa_gradient_deg_per_arcsec", "inclination_gradient_deg_per_arcsec")
+_HALO = ("log10_m200", "log10_c200")
 
 
 class Parameters(NamedTuple):
@@ -75,9 +85,13 @@ class Parameters(NamedTuple):
 
 def active_names(galaxy: Galaxy) -> tuple[str, ...]:
     """Return every parameter that the galaxy's model has, sampled or fixed."""
+    disc = galaxy.disc
     stars = _NUKER if isinstance(galaxy.stars, NukerStars) else ("mass_to_light",)
-    gas = ("log10_gas_mass",) if galaxy.disc.self_gravity else ()
-    return ("log10_mbh", *stars, *_GEOMETRY, *_DISC[galaxy.disc.profile], "flux_jykms", *gas, "distance_mpc")
+    gas = ("log10_gas_mass",) if disc.self_gravity else ()
+    warp = () if disc.warp is None else _WARP
+    halo = () if galaxy.halo is None else _HALO
+    shape = (*_GEOMETRY, *_DISPERSION[disc.dispersion], *warp, *_DISC[disc.profile], "flux_jykms")
+    return ("log10_mbh", *stars, *shape, *gas, *halo, "distance_mpc")
 
 
 def resolve_parameters(galaxy: Galaxy, look: FirstLook) -> Parameters:
@@ -118,6 +132,10 @@ def default_priors(look: FirstLook) -> dict[str, Prior]:
         "hole_radius_arcsec": size,
         "ring_radius_arcsec": size,
         "ring_width_arcsec": size,
+        "sigma_gas_scale_arcsec": size,
+        # Ten degrees over the radius that the gas reaches: most discs are flatter.
+        "pa_gradient_deg_per_arcsec": Normal(mean=0.0, sd=10 / look.radius_arcsec),
+        "inclination_gradient_deg_per_arcsec": Normal(mean=0.0, sd=10 / look.radius_arcsec),
         "flux_jykms": LogUniform(low=look.flux_jykms / 30, high=look.flux_jykms * 30),
     }
 

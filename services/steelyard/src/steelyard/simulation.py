@@ -128,7 +128,9 @@ def _observe(
     width_hz = float(np.diff(frequency_hz).mean())
     channels = VelocityGrid.from_frequencies(frequency_hz, width_hz, galaxy.line.rest_frequency_hz)
     dish = observation.dish_diameter_m
-    beam = np.ones((sky.npix, sky.npix)) if dish is None else primary_beam(sky, dish, float(frequency_hz.mean()))
+    beam, pattern = np.ones((sky.npix, sky.npix)), galaxy.data.primary_beam
+    if dish is not None and pattern != "none":
+        beam = primary_beam(sky, dish, float(frequency_hz.mean()), pattern)
     model = GalaxyModel(galaxy, ModelGrid(wanted.npix, wanted.cell_arcsec, channels, beam))
     cube = jax.jit(model.cube)(true_parameters(galaxy))
     try:

@@ -39,7 +39,7 @@ class Products:
         self.manifest = posterior.manifest
         self.data_store = data
         galaxy = self.manifest.galaxy
-        self.model = GalaxyModel(galaxy, ModelGrid.of(data, galaxy.line.rest_frequency_hz))
+        self.model = GalaxyModel(galaxy, ModelGrid.of(data, galaxy.line.rest_frequency_hz, galaxy.data.primary_beam))
         self.velocity_kms = velocities_kms(data, galaxy.line.rest_frequency_hz)
         self.names = tuple(p.name for p in self.manifest.parameters)
 
