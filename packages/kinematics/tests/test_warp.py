@@ -169,6 +169,21 @@ def test_gradients_are_those_of_differences(geometry):
         assert float(got[k]) == pytest.approx(float((ahead - behind) / (2 * h)), rel=1e-5, abs=1e-4)
 
 
+def test_vmap_equals_single_calls():
+    sets = [jax.tree.map(jnp.asarray, FLAT._replace(warp=warp)) for warp in WARPS.values()]
+    x, y = np.random.default_rng(6).uniform(-4, 4, (2, 50))
+
+    def brightness(geometry):
+        plane = disc_plane(geometry, x, y)
+        return jnp.sum(DISC.surface_brightness(jnp.hypot(plane.major, plane.minor)) * plane.flux_factor)
+
+    call = jax.value_and_grad(brightness)
+    together = jax.jit(jax.vmap(call))(jax.tree.map(lambda *leaves: jnp.stack(leaves), *sets))
+    single = jax.jit(call)
+    for k, one in enumerate(sets):
+        jax.tree.map(lambda a, b, k=k: np.testing.assert_allclose(a[k], b, rtol=1e-10), together, single(one))
+
+
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 def test_the_centre_is_finite(dtype):
     geometry = jax.tree.map(lambda a: jnp.asarray(a, dtype), FLAT._replace(warp=WARPS["both"]))

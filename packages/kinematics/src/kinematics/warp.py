@@ -82,28 +82,53 @@ def ring_through(
         dy_arcsec: offsets north of the centre, shape (...,).
 
     """
-    twist_rate, tilt_rate, reference, outer = (jnp.asarray(a, dx_arcsec.dtype) for a in warp)
-    inclination, pa = (jnp.asarray(a, dx_arcsec.dtype) for a in (inclination_rad, pa_rad))
+    dtype = dx_arcsec.dtype
+    rings = _Rings(
+        Warp(*(jnp.asarray(a, dtype) for a in warp)),
+        jnp.asarray(inclination_rad, dtype),
+        jnp.asarray(pa_rad, dtype),
+        dx_arcsec,
+        dy_arcsec,
+    )
+    radius = _radius(stop_gradient(rings))
+    ring, rho = _plane_of(rings, radius)
+    ring, _ = _plane_of(rings, radius - (radius - rho) * stop_gradient(ring.stretch))
+    folded = crowding(rings.warp, rings.inclination_rad) >= 1
+    return ring._replace(stretch=jnp.where(folded, jnp.nan, ring.stretch))
 
-    def at(radius: Array) -> tuple[Ring, Array]:
-        """Return the plane of the ring at a radius, and the point's own radius in it."""
-        offset = jnp.minimum(radius, outer) - reference
-        i, angle = inclination + tilt_rate * offset, pa + twist_rate * offset
-        sin_pa, cos_pa, sin_i, cos_i = jnp.sin(angle), jnp.cos(angle), jnp.sin(i), jnp.cos(i)
-        major = dx_arcsec * sin_pa + dy_arcsec * cos_pa
-        minor = (dy_arcsec * sin_pa - dx_arcsec * cos_pa) / cos_i
-        squared = major**2 + minor**2
-        # On the centre itself rho has no direction; 0, and with no derivative, is where it tends to.
-        inverse = jnp.where(squared > 0, jax.lax.rsqrt(jnp.where(squared > 0, squared, 1)), 0)
-        inside = radius < outer
-        twist = jnp.where(inside, twist_rate, 0)
-        tilt = jnp.where(inside, tilt_rate, 0)
-        change = sin_i / cos_i * (twist * sin_i * major * minor + tilt * minor**2) * inverse
-        return Ring(major, minor, i, twist, tilt, 1 / (1 - change)), squared * inverse
+
+class _Rings(NamedTuple):
+    """All rings of a disc, and the points of the sky to be found on them."""
+
+    warp: Warp
+    inclination_rad: Array
+    pa_rad: Array
+    dx_arcsec: Array
+    dy_arcsec: Array
+
+
+def _plane_of(rings: _Rings, radius: Array) -> tuple[Ring, Array]:
+    """Return the plane of the ring at a radius, and the points' own radius rho in it."""
+    (twist_rate, tilt_rate, reference, outer), inclination, pa, dx, dy = rings
+    offset = jnp.minimum(radius, outer) - reference
+    i, angle = inclination + tilt_rate * offset, pa + twist_rate * offset
+    sin_pa, cos_pa, sin_i, cos_i = jnp.sin(angle), jnp.cos(angle), jnp.sin(i), jnp.cos(i)
+    major = dx * sin_pa + dy * cos_pa
+    minor = (dy * sin_pa - dx * cos_pa) / cos_i
+    squared = major**2 + minor**2
+    # On the centre itself rho has no direction; 0, and with no derivative, is where it tends to.
+    inverse = jnp.where(squared > 0, jax.lax.rsqrt(jnp.where(squared > 0, squared, 1)), 0)
+    twist, tilt = (jnp.where(radius < outer, rate, 0) for rate in (twist_rate, tilt_rate))
+    change = sin_i / cos_i * (twist * sin_i * major * minor + tilt * minor**2) * inverse
+    return Ring(major, minor, i, twist, tilt, 1 / (1 - change)), squared * inverse
+
+
+def _radius(rings: _Rings) -> Array:
+    """Solve R = rho(R) for every point."""
 
     def step(_: int, bracket: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         radius, low, high = bracket
-        ring, rho = at(radius)
+        ring, rho = _plane_of(rings, radius)
         low, high = jnp.where(radius < rho, radius, low), jnp.where(radius < rho, high, radius)
         newton = radius - (radius - rho) * ring.stretch
         # The solution itself may lie a rounding error outside of a bracket that has closed in on it.
@@ -112,12 +137,8 @@ def ring_through(
         return jnp.where(kept, newton, (low + high) / 2), low, high
 
     # Beyond `outer_arcsec` the plane is one and the same. Within, a point's radius is least in a face-on ring.
-    nearest, beyond = jnp.hypot(dx_arcsec, dy_arcsec), at(outer)[1]
-    farthest = jnp.broadcast_to(outer, nearest.shape)
-    start = stop_gradient((jnp.minimum(nearest, farthest), jnp.minimum(nearest, farthest), farthest))
-    within = jax.lax.fori_loop(0, N_STEPS, step, start)[0]
-    radius = stop_gradient(jnp.where(beyond < outer, within, beyond))
-    ring, rho = at(radius)
-    ring, _ = at(radius - (radius - rho) * stop_gradient(ring.stretch))
-    folded = crowding(warp, inclination) >= 1
-    return ring._replace(stretch=jnp.where(folded, jnp.nan, ring.stretch))
+    outer = jnp.asarray(rings.warp.outer_arcsec)
+    beyond = _plane_of(rings, outer)[1]
+    low = jnp.minimum(jnp.hypot(rings.dx_arcsec, rings.dy_arcsec), outer)
+    within = jax.lax.fori_loop(0, N_STEPS, step, (low, low, jnp.broadcast_to(outer, low.shape)))[0]
+    return jnp.where(beyond < outer, within, beyond)
