@@ -44,7 +44,8 @@ MOST_ZEROS = 0.01
 FEWEST_FREE = 2
 """Channels without line below which the noise is taken from beside the emission."""
 UNMEASURED = 0.05
-"""Of the typical noise: cells as quiet as this were not observed, and hold what the deconvolution made up."""
+"""Of the noise power at like baselines: quieter cells were not observed; the deconvolution made up what they hold."""
+BANDS = 5
 NOISY_EDGE = 1.3
 UNEVEN_CHANNELS = 1.25
 """Noise of a channel over the typical one: less is chance or faint emission."""
@@ -139,14 +140,12 @@ def read_image_cube(
         dof = np.full(power.shape, one_dof)
         history.append("no two channels are free of line: noise power from the pixels beside the emission, smoothed")
     inside &= _measured(power, typical, inside.all(axis=0), history)
-    factor = _channel_factors(image, found, held, free, history)
+    factor = _channel_factors(cube.name, image, found, held, free, history)
     inflation = _correlation(cube, image, beside, history)
     variance = 0.5 * inflation * power * (typical / response) ** 2 * factor[:, None, None]
     mask = inside & held[:, None, None] & (variance > 0) & (dof > 0)
     if not mask.any():
-        raise ContractError(
-            cube.name, "holds no noise: an image of a model, or cleaned to the last bit? Give real data"
-        )
+        raise ContractError(cube.name, "leaves no cell of the uv plane with data and noise; look at the image")
     _check_edges(cube, image, beside, history)
 
     kept = _velocity_range(cube, rest_frequency_hz, velocity_min_kms, velocity_max_kms, history)
@@ -306,8 +305,11 @@ def _cells(response: np.ndarray, npix: int) -> np.ndarray:
 
 
 def _measured(power: np.ndarray, typical: np.ndarray, inside: np.ndarray, history: list[str]) -> np.ndarray:
-    """Return the cells whose noise is not far below that of the others, [v, u]."""
-    reference = float(np.median(power[inside & (typical > 0.5)])) if np.any(inside & (typical > 0.5)) else 0.0
+    """Return the cells whose noise is not far below that of others at like baselines, [v, u]."""
+    reference = np.zeros(power.shape)
+    band = np.floor(BANDS * np.log(np.clip(typical, FAINTEST_RESPONSE, 1.0)) / np.log(FAINTEST_RESPONSE))
+    for which in np.unique(band[inside]):
+        reference[band == which] = np.median(power[inside & (band == which)])
     measured = power > UNMEASURED * reference
     if n := int(np.count_nonzero(inside & ~measured)):
         history.append(
@@ -318,11 +320,13 @@ def _measured(power: np.ndarray, typical: np.ndarray, inside: np.ndarray, histor
 
 
 def _channel_factors(
-    image: np.ndarray, found: np.ndarray, held: np.ndarray, free: np.ndarray, history: list[str]
+    name: str, image: np.ndarray, found: np.ndarray, held: np.ndarray, free: np.ndarray, history: list[str]
 ) -> np.ndarray:
     """Return each channel's variance over that of the channels the noise is from; 1 where the difference is small."""
     sigma = np.array([robust_sigma(plane[~taken]) for plane, taken in zip(image, found, strict=True)])
     source = free if np.count_nonzero(free) >= FEWEST_FREE else held
+    if not np.any(sigma[source] > 0):
+        raise ContractError(name, "holds no noise: an image of a model, or masked? Give the image as it was restored")
     ratio = sigma / np.sqrt(np.mean(sigma[source] ** 2))
     uneven = held & (sigma > 0) & ((ratio > UNEVEN_CHANNELS) | (ratio < 1.0 / UNEVEN_CHANNELS))
     if uneven.any():

@@ -28,6 +28,8 @@ BOLTZMANN_JY = 1.380649e3
 """Boltzmann's constant in Jy m^2 / K: 1.380649e-23 J/K over 1e-26 W m^-2 Hz^-1 in a jansky."""
 SKEWED = 2e-3
 """Largest rotation and inequality of pixel sides that is let pass; 2e-3 is a tenth of a degree in position angle."""
+BRIGHTEST_JY = 1e9
+"""No source of radio lines comes near; squares of more would leave the range of single precision."""
 FRAMES = {name: frame for frame, name in SPECSYS.items()} | {"HELIOCEN": "BARY"}
 """The Sun and the barycentre move by 13 m/s about each other."""
 AIPS_FRAMES = {"LSR": "LSRK", "HEL": "BARY", "BAR": "BARY", "OBS": "TOPO", "TOP": "TOPO"}
@@ -76,9 +78,10 @@ def is_image_cube(path: str | Path) -> bool:
                 magic = packed.read(6)
         if magic != b"SIMPLE":
             return False
-        with warnings.catch_warnings(), path.open("rb") as raw, fits.open(raw, memmap=False) as hdus:
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return _image_hdu(hdus) is not None
+            with path.open("rb") as raw, fits.open(raw, memmap=False) as hdus:
+                return _image_hdu(hdus) is not None
     # Whatever is wrong with the file, it is for its reader to say.
     except (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, zlib.error):
         return False
@@ -165,6 +168,8 @@ def _cube(path: Path, header: fits.Header, data: np.ndarray, table: Any, rest_hz
         told,
     ]
     image = data * _jy_per_pixel(path, header, beams, frequency, cell_arcsec)[:, None, None]
+    if (brightest := float(np.max(np.abs(image), initial=0.0, where=np.isfinite(image)))) > BRIGHTEST_JY:
+        raise ContractError(path, f"has pixels of {brightest:.3g} Jy: damaged, or in another unit than BUNIT says")
     history.append(f"converted {header.get('BUNIT')} to Jy per pixel")
     y, x = data.shape[1] // 2, data.shape[2] // 2
     place = wcs.celestial.pixel_to_world(
