@@ -268,7 +268,9 @@ def _is_image(files: list[Path], unfit: dict[str, Any]) -> bool:
     images = [file for file in files if is_image_cube(file)]
     if images and len(files) > 1:
         raise ContractError(images[0], "is an image cube, whose noise and beam are its own; give it alone")
-    if images and (refused := [f"--{name.replace('_', '-')}" for name, wish in unfit.items() if wish]):
+    if images and (
+        refused := [f"--{name.replace('_', '-')}" for name, wish in unfit.items() if wish not in (None, [])]
+    ):
         raise ContractError(images[0], f"is an image cube: leave out {', '.join(refused)}")
     return bool(images)
 

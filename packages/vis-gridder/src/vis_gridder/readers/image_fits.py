@@ -89,9 +89,11 @@ def is_image_cube(path: str | Path) -> bool:
 
 def _image_hdu(hdus: fits.HDUList) -> Any:
     """Return the first image of two or more axes, None where there is none."""
+    if hdus[0].header.get("GROUPS", False):
+        return None  # UVFITS, without a walk through all of it
     for hdu in hdus:
         sides = [hdu.header.get(f"NAXIS{k + 1}", 0) for k in range(hdu.header.get("NAXIS", 0))]
-        if hdu.is_image and not hdu.header.get("GROUPS", False) and len(sides) > 1 and min(sides) > 0:
+        if hdu.is_image and len(sides) > 1 and min(sides) > 0:
             return hdu
     return None
 
