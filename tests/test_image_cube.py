@@ -20,11 +20,13 @@ from kinematics import (
     render_cube,
 )
 from scipy.signal import fftconvolve
+from steelyard.cli import app
 from steelyard.density import cell_data, residual_squared
 from steelyard.first_look import first_look
 from steelyard.gridding import is_gridded, load_gridded
 from steelyard.model import GalaxyModel, ModelGrid
 from steelyard_schemas import ContractError, Galaxy
+from typer.testing import CliRunner
 
 NPIX, CELL, FINER = 80, 0.5, 3
 BEAM = (2.4, 1.8, 40.0)
@@ -178,6 +180,19 @@ def test_the_first_look_is_that_of_the_sky(data):
     assert look.vsys_kms == pytest.approx(TRUTH["vsys_kms"], abs=15)
     assert (look.x0_arcsec, look.y0_arcsec) == pytest.approx((TRUTH["x0_arcsec"], TRUTH["y0_arcsec"]), abs=0.5)
     assert data.manifest.observation.phase_centre_ra_deg == pytest.approx(185.776, abs=1e-6)
+
+
+def test_a_cube_is_valid_and_damage_is_one_line(folder, tmp_path):
+    run = CliRunner()
+    told = run.invoke(app, ["validate", str(folder / "cube.fits")])
+    assert told.exit_code == 0
+    assert "valid gridded_visibilities" in told.stdout
+    with fits.open(folder / "cube.fits") as hdus:
+        del hdus[0].header["BMAJ"]
+        hdus.writeto(tmp_path / "beamless.fits")
+    refused = run.invoke(app, ["validate", str(tmp_path / "beamless.fits")])
+    assert refused.exit_code == 1
+    assert "does not tell its beam" in refused.stderr
 
 
 def test_an_image_cube_needs_no_grid(folder):

@@ -122,6 +122,29 @@ def test_a_gaussian_source_has_its_analytic_visibilities(write, unit):
         np.testing.assert_allclose(mean[mask], expected[mask], atol=2e-5 * flux)
 
 
+@pytest.mark.parametrize("npix", [NPIX, NPIX - 1])
+def test_pixels_as_coarse_as_the_beam_allows_are_kept(write, npix):
+    """A grid of the image's own pixels, odd and even, with a source off centre."""
+    beam, x0, y0 = (1.5, 1.4, 20.0), -3.0, 4.5
+    cube = noise_cube(np.random.default_rng(7), 1e-8, beam=beam)
+    source = covariance(2.0, 1.5, 10.0)
+    total = source + covariance(*beam)
+    peak = np.sqrt(np.linalg.det(covariance(*beam)) / np.linalg.det(total))
+    cube[LINE] += peak * gaussian(total, x0, y0)
+    store = quietly(write(cube, BMAJ=beam[0] / 3600, BMIN=beam[1] / 3600, BPA=beam[2]), npix=npix)
+    assert store.manifest.npix == npix
+    assert store.manifest.cell_arcsec == pytest.approx(CELL)
+    w = np.stack(np.meshgrid(store["v_wavelengths"], store["u_wavelengths"], indexing="ij"))[::-1] * ARCSEC
+    expected = np.exp(
+        -2 * np.pi**2 * np.einsum("ixy,ij,jxy->xy", w, source, w) + 2j * np.pi * (w[0] * x0 + w[1] * y0)
+    )
+    channel = N_CHANNELS - 1 - LINE.start
+    mask = store["mask"][channel]
+    assert mask[npix - 1, 1]
+    assert not mask[npix - 1, 0]
+    np.testing.assert_allclose(store["mean"][channel][mask], expected[mask], atol=1e-4)
+
+
 def test_what_the_store_says(write, noisy):
     store = quietly(write(noisy))
     manifest = store.manifest
