@@ -174,6 +174,37 @@ def test_any_other_convention_has_not(data, visibilities, change):
     assert difference * 2 * np.count_nonzero(data["mask"]) > 100
 
 
+def test_parameters_come_back_within_their_errors(data, visibilities):
+    """One Gauss-Newton step from the truth; the black hole is not resolved, and the distance only scales M/L."""
+    steps = {
+        "mass_to_light": 0.02, "inclination_deg": 0.3, "pa_deg": 0.3, "vsys_kms": 1.0, "x0_arcsec": 0.05,
+        "y0_arcsec": 0.05, "sigma_gas_kms": 0.3, "ring_radius_arcsec": 0.05, "ring_width_arcsec": 0.05,
+        "flux_jykms": 1.0,
+    }  # fmt: skip
+    mask = data["mask"]
+    sigma = np.sqrt(data["variance"][mask])
+
+    def whitened(cells):
+        cells = np.asarray(cells)[mask] / sigma
+        return np.concatenate([cells.real, cells.imag]).astype(float)
+
+    jacobian = np.stack(
+        [
+            whitened(visibilities({**TRUTH, name: TRUTH[name] + h}) - visibilities({**TRUTH, name: TRUTH[name] - h}))
+            / (2 * h)
+            for name, h in steps.items()
+        ],
+        axis=1,
+    )
+    residual = whitened(data["mean"]) - whitened(visibilities(TRUTH))
+    information = jacobian.T @ jacobian
+    step = np.linalg.solve(information, jacobian.T @ residual)
+    pulls = step / np.sqrt(np.diag(np.linalg.inv(information)))
+    assert np.abs(pulls).max() < 3.5
+    # Chi-square of ten degrees of freedom: 29.6 once in a thousand.
+    assert step @ information @ step < 29.6
+
+
 def test_the_first_look_is_that_of_the_sky(data):
     look = first_look(data, REST_HZ)
     assert look.pa_deg == pytest.approx(TRUTH["pa_deg"], abs=10)
