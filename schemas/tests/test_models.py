@@ -234,6 +234,14 @@ def test_a_wide_kernel_is_refused(make):
         type(manifest)(**{**manifest.model_dump(), "kernel": Kernel(width_cells=6.0, beta=10.0)})
 
 
+def test_a_kernel_that_averages_nothing_has_no_width():
+    assert Kernel(name="none", width_cells=0, beta=0).width_cells == 0
+    with pytest.raises(ValidationError, match="kernel 'none' has width_cells 1 and beta 2, expected 0 and 0"):
+        Kernel(name="none", width_cells=1, beta=2)
+    with pytest.raises(ValidationError, match="kernel width is 0 cells; name a kernel that averages nothing 'none'"):
+        Kernel(width_cells=0, beta=0)
+
+
 def test_a_job_that_failed_says_why(make):
     record = make.job_record().model_dump()
     with pytest.raises(ContractError, match="a job that is 'failed' must give its reason"):

@@ -63,7 +63,7 @@ def test_export_writes_every_contract(tmp_path):
     assert written == {f"{kind}-{current_version(kind)}.json" for kind in CONTRACTS}
     arrays = json.loads((tmp_path / "json" / "visibilities-1.1.json").read_text())["x-arrays"]
     assert {"name": "u_m", "dims": ["row"], "dtype": "float64", "unit": "m"}.items() <= arrays[0].items()
-    promised = json.loads((tmp_path / "json" / "gridded_visibilities-1.1.json").read_text())["x-arrays-if"]
+    promised = json.loads((tmp_path / "json" / "gridded_visibilities-1.2.json").read_text())["x-arrays-if"]
     assert [spec["name"] for spec in promised["cell_moments"]] == [
         "offset_u",
         "offset_v",

@@ -15,11 +15,25 @@ __all__ = ["GriddedVisibilities", "Kernel", "NoiseReport"]
 
 
 class Kernel(Part):
-    """The gridding kernel: K(x) = I0(beta sqrt(1 - (2 x / width)^2)) in u and in v, x in cells."""
+    """The gridding kernel: K(x) = I0(beta sqrt(1 - (2 x / width)^2)) in u and in v, x in cells.
 
-    name: Literal["kaiser_bessel"] = "kaiser_bessel"
-    width_cells: float = Field(gt=0)
+    "none", width and beta 0, is that of cells which hold the visibility function at their centres and average
+    nothing, as those from the Fourier transform of an image: a model needs no taper.
+    """
+
+    name: Literal["kaiser_bessel", "none"] = "kaiser_bessel"
+    width_cells: float = Field(ge=0)
     beta: float = Field(ge=0)
+
+    @model_validator(mode="after")
+    def _none_has_no_width(self) -> Self:
+        if self.name == "none" and (self.width_cells or self.beta):
+            raise ValueError(
+                f"kernel 'none' has width_cells {self.width_cells:g} and beta {self.beta:g}, expected 0 and 0"
+            )
+        if self.name != "none" and self.width_cells == 0:
+            raise ValueError("kernel width is 0 cells; name a kernel that averages nothing 'none'")
+        return self
 
 
 class NoiseReport(Part):
@@ -53,7 +67,7 @@ class GriddedVisibilities(StoreContract):
     """
 
     kind: Literal["gridded_visibilities"] = "gridded_visibilities"
-    schema_version: Literal["1.1"] = "1.1"
+    schema_version: Literal["1.2"] = "1.2"
     observation: Observation
     npix: int = Field(ge=8, description="image pixels along a side")
     cell_arcsec: float = Field(gt=0, description="image pixel size")

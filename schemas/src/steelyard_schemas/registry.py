@@ -37,6 +37,8 @@ MIGRATIONS: dict[tuple[str, str], Callable[[dict[str, Any]], dict[str, Any]]] = 
     # 1.1 only adds optional fields: where the array stands and, of gridded data, cell moments and several sources.
     ("visibilities", "1.0"): lambda data: {**data, "schema_version": "1.1"},
     ("gridded_visibilities", "1.0"): lambda data: {**data, "schema_version": "1.1"},
+    # 1.2 only adds the kernel "none".
+    ("gridded_visibilities", "1.1"): lambda data: {**data, "schema_version": "1.2"},
     # 1.1 adds a halo, tabulated discs, a dispersion that varies, warps, spectral response and choice of primary beam;
     # the default of each is what 1.0 was. A posterior and a job hold the galaxy that they are of.
     ("galaxy", "1.0"): lambda data: {**data, "schema_version": "1.1"},

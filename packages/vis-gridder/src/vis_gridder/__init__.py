@@ -3,6 +3,7 @@
 from vis_gridder.dirty import Beam, dirty_beam, dirty_cube, fit_beam
 from vis_gridder.fits_cube import write_fits
 from vis_gridder.gridding import GridWarning, grid
+from vis_gridder.image_cube import is_image_cube, read_image_cube
 from vis_gridder.kernel import taper
 from vis_gridder.lines import line_channels, line_velocities
 from vis_gridder.moments import Moments, moments
@@ -33,6 +34,7 @@ __all__ = [
     "estimate_noise",
     "fit_beam",
     "grid",
+    "is_image_cube",
     "is_viscube_grid",
     "line_channels",
     "line_velocities",
@@ -41,6 +43,7 @@ __all__ = [
     "pictures",
     "prepare",
     "radio_velocity_kms",
+    "read_image_cube",
     "read_viscube_grid",
     "read_visibilities",
     "suggest_grid",

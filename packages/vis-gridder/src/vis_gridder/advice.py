@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from vis_gridder.gridding import GridWarning, grid
+from vis_gridder.image_cube import read_image_cube
 from vis_gridder.lines import line_velocities
 from vis_gridder.source import Source
 from vis_gridder.spec import suggest_grid
@@ -15,7 +17,7 @@ from vis_gridder.spectral.prepare import Spectral, prepare
 from vis_gridder.survey import survey
 from vis_gridder.velocity import radio_velocity_kms
 
-__all__ = ["advise"]
+__all__ = ["advise", "advise_image"]
 
 
 def advise(
@@ -71,4 +73,35 @@ def advise(
         "suggested_cell_arcsec": suggested.cell_arcsec,
         "suggested_npix": suggested.npix,
         "history": list(gridded.manifest.history[:-1]),
+    }
+
+
+def advise_image(path: Path, rest_frequency_hz: float | None = None) -> dict[str, Any]:
+    """Return what a FITS image cube holds and what becomes of it, ready to be printed.
+
+    Args:
+        path: the file.
+        rest_frequency_hz: of the line, where the file lacks it.
+
+    Raises:
+        ContractError: the cube cannot be used.
+
+    """
+    gridded = read_image_cube(path, rest_frequency_hz=rest_frequency_hz)
+    manifest, frequency = gridded.manifest, gridded["frequency_hz"]
+    rest_hz = manifest.observation.rest_frequency_hz
+    velocity = None if rest_hz is None else radio_velocity_kms(frequency, rest_hz)
+    line = None if rest_hz is None else line_velocities(gridded)
+    return {
+        "source": manifest.source,
+        **manifest.observation.model_dump(exclude={"array_position_m"}),
+        "channels": frequency.size,
+        "frequency_hz": [float(frequency[0]), float(frequency[-1])],
+        "channel_width_hz": manifest.channel_width_hz,
+        "velocity_kms": None if velocity is None else [float(velocity.min()), float(velocity.max())],
+        "line_velocity_kms": None if line is None else list(line),
+        "cell_arcsec": manifest.cell_arcsec,
+        "npix": manifest.npix,
+        "uv_cells": int(gridded["mask"].any(axis=0).sum()),
+        "history": list(manifest.history),
     }

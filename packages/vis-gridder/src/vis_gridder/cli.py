@@ -17,10 +17,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from steelyard_schemas import ContractError, GriddedVisibilities, Store, write_store
 
-from vis_gridder.advice import advise
+from vis_gridder.advice import advise, advise_image
 from vis_gridder.dirty import dirty_beam, dirty_cube, fit_beam
 from vis_gridder.fits_cube import write_fits
 from vis_gridder.gridding import GridWarning, grid
+from vis_gridder.image_cube import is_image_cube, read_image_cube
 from vis_gridder.plots.pictures import PICTURES, pictures
 from vis_gridder.readers import open_visibilities
 from vis_gridder.source import Source
@@ -29,7 +30,7 @@ from vis_gridder.spectral.prepare import Spectral, prepare
 from vis_gridder.store import write_visibilities
 from vis_gridder.survey import survey
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "told_warnings"]
 
 app = typer.Typer(
     help="Read interferometric visibilities, measure their noise and grid them.",
@@ -37,7 +38,7 @@ app = typer.Typer(
     add_completion=False,
 )
 
-FILE_HELP = "Measurement Set, UVFITS, viscube .npz, text table or Visibilities store"
+FILE_HELP = "Measurement Set, UVFITS, viscube .npz, text table, Visibilities store, or one FITS image cube"
 File = Annotated[Path, typer.Argument(help=FILE_HELP)]
 Files = Annotated[list[Path], typer.Argument(help=FILE_HELP + "; several are gridded together")]
 FieldOption = Annotated[str | None, typer.Option(help="Field (source), by name or number")]
@@ -75,7 +76,7 @@ def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def _told_warnings() -> Iterator[None]:
+def told_warnings() -> Iterator[None]:
     """Print the gridder's warnings as lines."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", GridWarning)
@@ -109,6 +110,11 @@ def info(
     Example: vis-gridder info target.ms --spw 0
     """
     with _one_line_errors():
+        if _is_image(files, {"field": field, "spw": spw, "scan": scan, "observation": observation}):
+            with told_warnings():
+                facts = advise_image(files[0], rest_frequency_hz)
+            print(json.dumps(facts)) if as_json else _print_facts(facts)
+            return
         sources = [
             source
             for file in files
@@ -116,7 +122,7 @@ def info(
                 file, field=field, spw=spw, scan=scan, observation=observation, allow_mixed_widths=True
             )
         ]
-        with _progress(f"reading {_names(files)}") as progress, _told_warnings():
+        with _progress(f"reading {_names(files)}") as progress, told_warnings():
             facts = advise(sources, rest_frequency_hz, progress)
     if as_json:
         print(json.dumps(facts))
@@ -160,6 +166,13 @@ def grid_command(
     min_count: Annotated[
         int, typer.Option(help="Fewest visibilities for scatter, were there one channel")
     ] = DEFAULT_MIN_COUNT,
+    line_free_kms: Annotated[
+        list[str] | None,
+        typer.Option(help="Of an image cube: velocities without line, LOW:HIGH, to measure its noise; repeat it"),
+    ] = None,
+    dish_diameter_m: Annotated[
+        float | None, typer.Option(help="Of an image cube not corrected for the primary beam: of its antennas")
+    ] = None,
     dirty_fits: Annotated[Path | None, typer.Option(help="Write the dirty cube there too, as FITS")] = None,
     plot: Annotated[Path | None, typer.Option(help="Folder for pictures: beam, moments, uv coverage, noise")] = None,
     overwrite: OverwriteOption = False,
@@ -167,9 +180,39 @@ def grid_command(
 ) -> None:
     """Grid files to a store of uv cells with their noise; several files go on one grid.
 
+    A restored FITS image cube becomes such a store by its Fourier transform and that of its beam; of the options
+    it takes --npix (pixels of the image), velocities, --line-free-kms, --dish-diameter-m and those of the output.
+
     Example: vis-gridder grid target.ms --cell-arcsec 0.1 --npix 144 --rest-frequency-hz 230.538e9 -o target.zarr
     """
     with _one_line_errors():
+        pages = [plot / f"{name}.png" for name in PICTURES] if plot else []
+        _free(out, dirty_fits, *pages, overwrite=overwrite)
+        unfit = {
+            "field": field,
+            "spw": spw,
+            "scan": scan,
+            "observation": observation,
+            "frame": frame,
+            "cell_arcsec": cell_arcsec,
+            "channel_width_kms": channel_width_kms,
+            "continuum_kms": continuum_kms,
+        }
+        if _is_image(files, unfit):
+            with _progress(f"transforming {_names(files)}"), told_warnings():
+                gridded = read_image_cube(
+                    files[0],
+                    npix=npix,
+                    velocity_min_kms=velocity_min_kms,
+                    velocity_max_kms=velocity_max_kms,
+                    line_free_kms=[_range(text, "--line-free-kms") for text in line_free_kms or ()],
+                    rest_frequency_hz=rest_frequency_hz,
+                    dish_diameter_m=dish_diameter_m,
+                )
+            _write(gridded, out, dirty_fits, plot, overwrite, as_json)
+            return
+        if line_free_kms or dish_diameter_m is not None:
+            raise ContractError(_names(files), "holds visibilities: leave out --line-free-kms and --dish-diameter-m")
         spectral = Spectral(
             frame=_frame(frame),
             channel_width_kms=channel_width_kms,
@@ -177,8 +220,6 @@ def grid_command(
             continuum_kms=tuple(_range(text) for text in continuum_kms or ()),
             continuum_order=continuum_order,
         )
-        pages = [plot / f"{name}.png" for name in PICTURES] if plot else []
-        _free(out, dirty_fits, *pages, overwrite=overwrite)
         found = [
             open_visibilities(
                 file,
@@ -200,15 +241,38 @@ def grid_command(
             beta=beta,
             min_count=min_count,
         )
-        with _progress(f"gridding {_names(files)}") as progress, _told_warnings():
+        with _progress(f"gridding {_names(files)}") as progress, told_warnings():
             gridded = grid(sources, spec, progress=progress)
-        written = write_store(out, gridded, overwrite=overwrite)
-        if dirty_fits is not None:
-            _write_dirty(dirty_fits, gridded, overwrite)
-        if plot is not None:
-            with _progress("drawing"):
-                pictures(gridded, plot, overwrite=overwrite)
+        _write(gridded, out, dirty_fits, plot, overwrite, as_json)
+
+
+def _write(
+    gridded: Store[GriddedVisibilities],
+    out: Path,
+    dirty_fits: Path | None,
+    plot: Path | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    written = write_store(out, gridded, overwrite=overwrite)
+    if dirty_fits is not None:
+        _write_dirty(dirty_fits, gridded, overwrite)
+    if plot is not None:
+        with _progress("drawing"):
+            pictures(gridded, plot, overwrite=overwrite)
     _report(written, out, plot, as_json)
+
+
+def _is_image(files: list[Path], unfit: dict[str, Any]) -> bool:
+    """Tell whether the data are an image cube, and refuse what it cannot be given."""
+    images = [file for file in files if is_image_cube(file)]
+    if images and len(files) > 1:
+        raise ContractError(images[0], "is an image cube, whose noise and beam are its own; give it alone")
+    if images and (
+        refused := [f"--{name.replace('_', '-')}" for name, wish in unfit.items() if wish not in (None, [])]
+    ):
+        raise ContractError(images[0], f"is an image cube: leave out {', '.join(refused)}")
+    return bool(images)
 
 
 def _frame(text: str | None) -> Any:
@@ -218,11 +282,11 @@ def _frame(text: str | None) -> Any:
     return None if text is None else known[text.lower()]
 
 
-def _range(text: str) -> tuple[float, float]:
+def _range(text: str, option: str = "--continuum-kms") -> tuple[float, float]:
     try:
         low, high = (float(part) for part in text.split(":"))
     except ValueError as error:
-        raise ContractError("--continuum-kms", f"is {text!r}; write LOW:HIGH in km/s, e.g. 900:1100") from error
+        raise ContractError(option, f"is {text!r}; write LOW:HIGH in km/s, e.g. 900:1100") from error
     return low, high
 
 

@@ -47,8 +47,11 @@ def taper(npix: int, cell_arcsec: float, kernel: Kernel) -> np.ndarray:
     A cell of gridded data holds the visibility function averaged with K(du) K(dv), a convolution; in the image
     that is a product with K's transform, T(l) T(m) with
     T(l) = (width / K(0)) sinh(z) / z, z^2 = beta^2 - (pi width l / field)^2 (Jackson et al. 1991, IEEE Trans. Med.
-    Imag. 10, 473), normalised to 1 at the phase centre, which is the pixel [npix // 2, npix // 2].
+    Imag. 10, 473), normalised to 1 at the phase centre, which is the pixel [npix // 2, npix // 2]. For the
+    kernel "none" it is 1 everywhere.
     """
+    if kernel.name == "none":
+        return np.ones((npix, npix))
     field = npix * cell_arcsec * ARCSEC
     l_rad = (np.arange(npix) - npix // 2) * cell_arcsec * ARCSEC
     z_squared = kernel.beta**2 - (np.pi * kernel.width_cells * l_rad / field) ** 2

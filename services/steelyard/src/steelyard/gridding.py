@@ -18,9 +18,11 @@ from vis_gridder import (
     GridSpec,
     Spectral,
     grid,
+    is_image_cube,
     is_viscube_grid,
     open_visibilities,
     prepare,
+    read_image_cube,
     read_viscube_grid,
 )
 
@@ -28,10 +30,10 @@ __all__ = ["is_gridded", "load_gridded"]
 
 
 def is_gridded(path: Path) -> bool:
-    """Tell whether a path is a store of gridded visibilities, or a `.npz` gridded by viscube."""
+    """Tell whether a path is a store of gridded visibilities, a `.npz` gridded by viscube, or a FITS image cube."""
     if is_store(path):
         return read_manifest(path).get("kind") == "gridded_visibilities"
-    return is_viscube_grid(path)
+    return is_viscube_grid(path) or is_image_cube(path)
 
 
 def load_gridded(galaxy: Galaxy, folder: Path) -> Store[GriddedVisibilities]:
@@ -46,8 +48,18 @@ def load_gridded(galaxy: Galaxy, folder: Path) -> Store[GriddedVisibilities]:
         raise ContractError(path, f"no such file; [data] path in the galaxy file is '{galaxy.data.path}'")
     if is_gridded(path):
         if galaxy.data.grid is not None:
-            raise ContractError(path, "is gridded already: remove [data.grid] from the galaxy file")
-        return read_store(path, GriddedVisibilities) if is_store(path) else _hashed(read_viscube_grid(path))
+            raise ContractError(
+                path,
+                "is an image cube with a grid of its own: remove [data.grid] from the galaxy file; to cut it, make a "
+                f"store of it first (`steelyard grid {path}`)"
+                if is_image_cube(path)
+                else "is gridded already: remove [data.grid] from the galaxy file",
+            )
+        if is_store(path):
+            return read_store(path, GriddedVisibilities)
+        if is_image_cube(path):
+            return _hashed(read_image_cube(path, rest_frequency_hz=galaxy.line.rest_frequency_hz))
+        return _hashed(read_viscube_grid(path))
     if galaxy.data.grid is None:
         raise ContractError(
             path, f"is not gridded yet: add [data.grid] to the galaxy file (`steelyard info {path}` suggests one)"

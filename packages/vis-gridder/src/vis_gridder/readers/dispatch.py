@@ -13,6 +13,7 @@ from typing import Literal
 from steelyard_schemas import ContractError, Store, Visibilities, is_store
 
 from vis_gridder.readers.choose import Choice, Choices
+from vis_gridder.readers.image_fits import is_image_cube
 from vis_gridder.readers.own_store import open_own_store
 from vis_gridder.readers.text_table import is_text_table, open_text_table
 from vis_gridder.readers.viscube_grid import is_viscube_grid
@@ -20,7 +21,7 @@ from vis_gridder.source import Source, collect
 
 __all__ = ["Format", "detect_format", "open_visibilities", "read_visibilities"]
 
-Format = Literal["measurement_set", "uvfits", "npz", "text", "store"]
+Format = Literal["measurement_set", "uvfits", "image", "npz", "text", "store"]
 Progress = Callable[[int, int], None]
 
 OPTIONS = {
@@ -28,6 +29,7 @@ OPTIONS = {
     "uvfits": ("field", "spw", "scan"),
     "text": ("spw",),
     "npz": (),
+    "image": (),
     "store": (),
 }
 """What can be chosen in each format; the others hold one of it."""
@@ -70,7 +72,7 @@ def _detect_file(path: Path) -> Format:
     except (OSError, EOFError, zlib.error) as error:
         raise ContractError(path, f"cannot be read ({error})") from error
     if magic == b"SIMP":
-        return "uvfits"
+        return "image" if is_image_cube(path) else "uvfits"
     if zipfile.is_zipfile(path):
         try:
             with zipfile.ZipFile(path) as archive:
@@ -127,6 +129,12 @@ def open_visibilities(
 
         return open_measurement_set(
             path, field=field, spw=spw, scan=scan, observation=observation, allow_mixed_widths=allow_mixed_widths
+        )
+    if kind == "image":
+        raise ContractError(
+            path,
+            "is an image cube, not visibilities: grid it alone (vis-gridder grid), or name it as [data] path in a "
+            "galaxy file, without [data.grid]",
         )
     if kind == "uvfits":
         from vis_gridder.readers.uvfits import open_uvfits
