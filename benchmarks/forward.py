@@ -328,6 +328,7 @@ def one_case(name, folder, options):
     made = np.load(folder / "reference.npz")
     reference, mask = made["reference"], made["mask"]
     found = {"cells": int(mask.sum()), "reach": float(made["reach"]), "converged": float(made["change"])}
+    rounds = options.rounds or case.rounds
     times = {"ours": [], "supermage": [], "one": [], "four": [], "cube": [], "kinms": []}
     with (
         our_process(folder) as ours,
@@ -335,7 +336,7 @@ def one_case(name, folder, options):
     ):
         found["compile_s"] = ours.ask("build", program="one")["seconds"]
         theirs.ask("evaluate")
-        for _ in range(case.rounds):
+        for _ in range(rounds):
             times["ours"] += [ours.ask("evaluate", program="one")["seconds"] for _ in range(case.calls)]
             times["supermage"].append(theirs.ask("evaluate")["seconds"])
         found["memory"] = {"ours": ours.ask("memory"), "supermage": theirs.ask("memory")}
@@ -346,7 +347,7 @@ def one_case(name, folder, options):
     with our_process(folder) as ours:
         for program in ("one", "four"):
             ours.ask("build", program=program)
-        for _ in range(case.rounds):
+        for _ in range(rounds):
             times["one"] += [ours.ask("evaluate", program="one")["seconds"] for _ in range(2)]
             times["four"].append(ours.ask("evaluate", program="four")["seconds"])
     if options.kinms_python:
@@ -357,7 +358,7 @@ def one_case(name, folder, options):
         ):
             ours.ask("build", program="cube")
             theirs.ask("evaluate")
-            for _ in range(case.rounds):
+            for _ in range(rounds):
                 times["cube"] += [ours.ask("evaluate", program="cube")["seconds"] for _ in range(2)]
                 times["kinms"].append(theirs.ask("evaluate")["seconds"])
             found["versions"] |= theirs.ask("versions")
@@ -442,8 +443,8 @@ def page(found):
         "A disc in the gravity of a Nuker law and a black hole, inclination "
         f"{TRUTH['inclination_deg']:g} degrees, dispersion {TRUTH['sigma_gas_kms']:g} km/s,",
         "seen by 43 antennas for an hour. Longest baseline: of filled cells, in units of the longest that the pixels",
-        f"hold. Reference: brute-force quadrature by {RADII * AZIMUTHS / 1e6:.1f} million points in double precision;",
-        "how much a quarter of the points changes the worst cell, in units of the peak amplitude.",
+        f"hold. Reference: brute-force quadrature by {RADII * AZIMUTHS / 1e6:.1f} million points in double",
+        "precision; told is by how much a quarter of them changes the worst cell, in units of the peak amplitude.",
         "",
         *table(
             (
@@ -462,8 +463,8 @@ def page(found):
         "## Log-density with gradient",
         "",
         "Ours is the function that `steelyard fit` samples: a Nuker law with its surrogate, Student t likelihood and",
-        "the cells' response to where samples lie. SuperMAGE: its defaults (4 x 4 x 4 oversampling, half plane, single",
-        "precision), the same 64 Gaussians, its Gaussian likelihood. Last column: four chains at once over one.",
+        "the cells' response to where samples lie. SuperMAGE: its defaults (4 x 4 x 4 oversampling, half plane,",
+        "single precision), the same 64 Gaussians, its Gaussian likelihood. Last column: four chains at once over one.",
         "",
         *table(
             (
@@ -480,8 +481,8 @@ def page(found):
         "Error of the visibilities over cells with data against the reference, in units of the peak amplitude:",
         "",
         *table(("case", "ours: worst", "rms", "SuperMAGE: worst", "rms"), error),
-        "Peak memory [MiB] of the process, and how far above what it held just before the first evaluation (for ours,",
-        "before compilation):",
+        "Peak memory [MiB] of the process, and how far above what it held just before the first evaluation (for",
+        "ours, before compilation):",
         "",
         *table(("case", "ours", "increase", "SuperMAGE", "increase", "ratio", "of increases"), memory),
     ]
@@ -502,6 +503,7 @@ def main():
     parser.add_argument("--supermage-python", help="interpreter with supermage==1.0.3")
     parser.add_argument("--kinms-python", help="interpreter with kinms==3.0.14")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--rounds", type=int, help="calls of each peer; 7, 5 and 3 for S, M and L by default")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/kinematics.md")
     parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
