@@ -33,7 +33,7 @@ def circular_velocity(radius_pc, surface_density, sigma_pc, q, inclination, mbh)
     """Gaussians and a black hole (Cappellari 2002): v_c^2 = 4 pi G sum q rho R^2 int exp(-R^2 t^2 / 2 s^2) ..."""
     node, weight = np.polynomial.legendre.leggauss(80)
     # t = sin(theta) takes away the steepness of flat bodies' integrand at t = 1.
-    surface_density, sigma_pc = np.asarray(surface_density), np.asarray(sigma_pc)
+    surface_density, sigma_pc, q = np.broadcast_arrays(surface_density, sigma_pc, q)
     density = surface_density * np.sqrt((q * np.sin(inclination)) ** 2 + np.cos(inclination) ** 2)
     density = density / (q * sigma_pc * np.sqrt(2 * np.pi))
     ratio = radius_pc[:, None] / sigma_pc
@@ -41,9 +41,11 @@ def circular_velocity(radius_pc, surface_density, sigma_pc, q, inclination, mbh)
     end = np.arcsin(np.minimum(1, 8 / ratio))[..., None]
     theta = 0.5 * end * (node + 1)
     t = np.sin(theta)
-    integrand = np.exp(-0.5 * (ratio[..., None] * t) ** 2) * t**2 * np.cos(theta) / np.sqrt(1 - (1 - q**2) * t**2)
+    integrand = (
+        np.exp(-0.5 * (ratio[..., None] * t) ** 2) * t**2 * np.cos(theta) / np.sqrt(1 - (1 - q[:, None] ** 2) * t**2)
+    )
     integral = np.sum(integrand * weight, axis=-1) * 0.5 * end[..., 0]
-    stars = 4 * np.pi * q * radius_pc**2 * (integral @ density)
+    stars = 4 * np.pi * radius_pc**2 * (integral @ (q * density))
     return np.sqrt(G_PC_KMS2_MSUN * (stars + mbh / radius_pc))
 
 
