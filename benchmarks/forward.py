@@ -237,9 +237,7 @@ def make_case(folder):
 
 
 def export_supermage(path, case, data, mge, flux_jykms):
-    """Write cells as viscube does and SuperMAGE reads them, and parameters in SuperMAGE's units."""
-    from vis_gridder import taper
-
+    """Write cells as viscube does and SuperMAGE reads them, and the model in SuperMAGE's units."""
     npix, half = case.npix, case.npix // 2
     # Its rows are v = 0, -1, ..., -half; its columns u = -half, ..., half. Negative u are conjugates of (-u, -v).
     down, up = (-np.arange(half + 1)) % npix, np.arange(half + 1)
@@ -251,7 +249,7 @@ def export_supermage(path, case, data, mge, flux_jykms):
     mask[:, 0, :half] = False  # the row v = 0 holds each baseline twice
     mean = np.where(mask, slab(data["mean"], np.conj), 0)
     error = np.where(mask, np.sqrt(slab(data["variance"])), 1)
-    pc = TRUTH["distance_mpc"] * 1e6 * np.pi / 648000
+    grid = (data["frequency_hz"], npix, case.cell_arcsec, case.image_npix, data.manifest.kernel)
     np.savez(
         path,
         vis_bin_re=mean.real,
@@ -259,30 +257,40 @@ def export_supermage(path, case, data, mge, flux_jykms):
         std_bin_re=error,
         std_bin_imag=error,
         mask=mask,
-        npix=npix,
-        fov_arcsec=npix * case.cell_arcsec,
         delta_u=data["u_wavelengths"][1],
-        chan_freq_hz=data["frequency_hz"],
         half_plane=True,
-        taper_map=taper(npix, case.cell_arcsec, data.manifest.kernel),
-        image_npix=case.image_npix,
-        rest_hz=REST_HZ,
-        dish_m=DISH_M,
-        distance_pc=TRUTH["distance_mpc"] * 1e6,
-        mge_surface_density=mge[0],
-        mge_sigma_pc=mge[1],
-        at_inclination=math.radians(TRUTH["inclination_deg"]),
-        at_sky_rot=math.radians(TRUTH["pa_deg"]),
-        at_line_broadening=TRUTH["sigma_gas_kms"],
-        at_velocity_shift=TRUTH["vsys_kms"],
-        at_x0=-TRUTH["x0_arcsec"],
-        at_y0=TRUTH["y0_arcsec"],
-        at_scale=TRUTH["disc_scale_arcsec"] * pc,
-        at_qintr=TRUTH["q"],
-        at_M_to_L=1.0,
-        at_m_bh=TRUTH["log10_mbh"],
-        at_flux=flux_jykms,
+        **supermage_model(TRUTH, mge, *grid, flux_jykms),
     )
+
+
+def supermage_model(truth, mge, frequency_hz, npix, cell_arcsec, image_npix, kernel, flux_jykms):
+    """Return what forward_supermage.py needs for a model; `flux_jykms` is that within its cube."""
+    from vis_gridder import taper
+
+    pc = truth["distance_mpc"] * 1e6 * np.pi / 648000
+    return {
+        "npix": npix,
+        "fov_arcsec": npix * cell_arcsec,
+        "chan_freq_hz": frequency_hz,
+        "taper_map": taper(npix, cell_arcsec, kernel),
+        "image_npix": image_npix,
+        "rest_hz": REST_HZ,
+        "dish_m": DISH_M,
+        "distance_pc": truth["distance_mpc"] * 1e6,
+        "mge_surface_density": mge[0],
+        "mge_sigma_pc": mge[1],
+        "at_inclination": math.radians(truth["inclination_deg"]),
+        "at_sky_rot": math.radians(truth["pa_deg"]),
+        "at_line_broadening": truth["sigma_gas_kms"],
+        "at_velocity_shift": truth["vsys_kms"],
+        "at_x0": -truth["x0_arcsec"],
+        "at_y0": truth["y0_arcsec"],
+        "at_scale": truth["disc_scale_arcsec"] * pc,
+        "at_qintr": truth["q"],
+        "at_M_to_L": 1.0,
+        "at_m_bh": truth["log10_mbh"],
+        "at_flux": flux_jykms,
+    }
 
 
 def export_kinms(path, case, mge, frequency_hz, flux_jykms):
@@ -464,8 +472,8 @@ def page(found):
         "",
         "Ours is the function that `steelyard fit` samples: a Nuker law with its surrogate, Student t likelihood and",
         "the cells' response to where samples lie. SuperMAGE: its defaults (4 x 4 x 4 oversampling, half plane,",
-        "single precision), the same 64 Gaussians, its Gaussian likelihood. Last column: four chains at once in units",
-        "of one.",
+        "single precision), the same 64 Gaussians, its Gaussian likelihood. Last column: four chains at once over",
+        "one.",
         "",
         *table(
             (

@@ -30,26 +30,13 @@ from turns import memory_mib, serve, timed
 ARCSEC = np.pi / 648000
 SOFTENING_PC = 0.01
 """Its table of radii is logarithmic from here on, so that it cannot be 0; far less than any subpixel."""
-NAMES = (
-    "inclination",
-    "sky_rot",
-    "line_broadening",
-    "velocity_shift",
-    "x0",
-    "y0",
-    "scale",
-    "qintr",
-    "M_to_L",
-    "m_bh",
-    "flux",
-)
 
 
 class SuperMageModel:
     """Visibilities of a case by SuperMAGE.
 
     Args:
-        case: arrays and numbers of `forward.export_case`.
+        case: arrays and numbers of `forward.supermage_model`.
         mask: cells to compute, in its half-plane layout; all where None.
         image_npix: pixels along a side of its image.
         oversampling: subpixels along a side, and velocity bins of a channel.
@@ -135,19 +122,33 @@ def main():
     torch.set_num_threads(os.cpu_count())
     path = Path(sys.argv[1])
     case = dict(np.load(path))
+
+    def visibilities(path, **settings):
+        with torch.no_grad():
+            model = SuperMageModel(case, **settings)
+            np.save(path, our_half_plane(model(model.truth).numpy(), int(case["npix"])))
+
+    def versions():
+        return {name: version(name) for name in ("supermage", "torch")}
+
+    with_data = log_density(path, case) if "vis_bin_re" in case else {}
+    serve({"visibilities": visibilities, "versions": versions, **with_data})
+
+
+def log_density(path, case):
+    """Return the commands that need data: the log-density with its gradient, and the memory that this took."""
     raw = load_raw_data(path, max_freq_index=None)
     data, inverse_error = build_data_tensors(raw, 1.0, "cpu")
     model = SuperMageModel(case, raw["data_mask"])
+    before = memory_mib()[0]
 
     def evaluate():
         values = model.truth.clone().requires_grad_(True)
         visibilities = model(values)
         flat = torch.cat([visibilities.real.flatten(), visibilities.imag.flatten()])
-        log_density = gaussian_loglike(flat, data, inverse_error)
-        log_density.backward()
-        return log_density.item(), values.grad.tolist()
-
-    before = memory_mib()[0]
+        value = gaussian_loglike(flat, data, inverse_error)
+        value.backward()
+        return value.item(), values.grad.tolist()
 
     def answer():
         (value, gradient), seconds = timed(evaluate)
@@ -156,19 +157,7 @@ def main():
     def memory():
         return {"peak_mib": (peak := memory_mib()[1]), "increase_mib": peak - before}
 
-    def visibilities(path, **settings):
-        with torch.no_grad():
-            whole = SuperMageModel(case, **settings)
-            np.save(path, our_half_plane(whole(whole.truth).numpy(), int(case["npix"])))
-
-    serve(
-        {
-            "evaluate": answer,
-            "memory": memory,
-            "visibilities": visibilities,
-            "versions": lambda: {name: version(name) for name in ("supermage", "torch")},
-        }
-    )
+    return {"evaluate": answer, "memory": memory}
 
 
 if __name__ == "__main__":

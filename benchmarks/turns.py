@@ -33,9 +33,9 @@ class Worker:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self._process.stdin.close()
-        self._process.wait()
+    def __exit__(self, *exception):
+        # Closes both pipes, at which the worker ends, and waits for that.
+        self._process.__exit__(*exception)
 
 
 def serve(commands):
