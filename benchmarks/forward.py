@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from thin_disc import C_M_S, circular_velocity, thin_disc
+from thin_disc import C_M_S, circular_velocity, gaussian_beam, thin_disc
 from turns import Worker, machine, memory_mib, serve, timed
 
 HERE = Path(__file__).resolve().parent
@@ -216,7 +216,8 @@ def make_case(folder):
         mge = Ours(galaxy, data).mge()
     write_store(folder / "gridded.zarr", data)
     frequency = data["frequency_hz"]
-    disc = (TRUTH, mge, frequency, REST_HZ, case.npix, case.cell_arcsec, data.manifest.kernel.beta, DISH_M)
+    grid_of_data = (frequency, REST_HZ, case.npix, case.cell_arcsec, data.manifest.kernel.beta)
+    disc = (TRUTH, lambda radius_arcsec: speed(radius_arcsec, mge), *grid_of_data, gaussian_beam(DISH_M))
     reference = thin_disc(*disc, RADII, AZIMUTHS)
     halved = thin_disc(*disc, RADII // 2, AZIMUTHS // 2)
     export_supermage(folder / "cells.npz", case, data, mge, reference.flux_jykms)
@@ -234,6 +235,13 @@ def make_case(folder):
         change=change,
         reach=reach / data["u_wavelengths"].max(),
     )
+
+
+def speed(radius_arcsec, mge):
+    """Circular velocity [km/s] of the truth, by quadrature."""
+    radius_pc = radius_arcsec * TRUTH["distance_mpc"] * 1e6 * np.pi / 648000
+    inclination = math.radians(TRUTH["inclination_deg"])
+    return circular_velocity(radius_pc, *mge, TRUTH["q"], inclination, 10 ** TRUTH["log10_mbh"])
 
 
 def export_supermage(path, case, data, mge, flux_jykms):
@@ -294,10 +302,8 @@ def supermage_model(truth, mge, frequency_hz, npix, cell_arcsec, image_npix, ker
 
 
 def export_kinms(path, case, mge, frequency_hz, flux_jykms):
-    pc = TRUTH["distance_mpc"] * 1e6 * np.pi / 648000
     radius = np.r_[0, np.geomspace(1e-3, 25 * TRUTH["disc_scale_arcsec"], 3000)]
-    inclination = math.radians(TRUTH["inclination_deg"])
-    speed = circular_velocity(radius[1:] * pc, *mge, TRUTH["q"], inclination, 10 ** TRUTH["log10_mbh"])
+    curve = speed(radius[1:], mge)
     names = ("x0_arcsec", "y0_arcsec", "vsys_kms", "inclination_deg", "pa_deg", "sigma_gas_kms", "disc_scale_arcsec")
     np.savez(
         path,
@@ -307,7 +313,7 @@ def export_kinms(path, case, mge, frequency_hz, flux_jykms):
         width_kms=case.width_kms,
         lowest_kms=C_M_S / 1e3 * (1 - frequency_hz[-1] / REST_HZ),
         radius_arcsec=radius,
-        velocity_kms=np.r_[speed[0], speed],
+        velocity_kms=np.r_[curve[0], curve],
         in_band_flux_jykms=flux_jykms,
         **{name: TRUTH[name] for name in names},
     )

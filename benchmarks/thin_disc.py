@@ -49,18 +49,28 @@ def circular_velocity(radius_pc, surface_density, sigma_pc, q, inclination, mbh)
     return np.sqrt(G_PC_KMS2_MSUN * (stars + mbh / radius_pc))
 
 
-def thin_disc(truth, mge, frequency_hz, rest_hz, npix, cell_arcsec, beta, dish_m, radii, azimuths):
+def gaussian_beam(dish_m):
+    """Return the primary beam of FWHM 1.13 lambda / D as a function of distance [arcsec] and frequency [Hz]."""
+
+    def beam(distance_arcsec, frequency_hz):
+        fwhm_arcsec = 1.13 * C_M_S / frequency_hz / dish_m / ARCSEC
+        return np.exp(-4 * np.log(2) * (distance_arcsec / fwhm_arcsec) ** 2)
+
+    return beam
+
+
+def thin_disc(truth, speed, frequency_hz, rest_hz, npix, cell_arcsec, beta, beam, radii, azimuths):
     """Return the visibilities of an exponential disc at the cells' centres, with primary beam and gridding taper.
 
     Args:
         truth: parameters in the names of a galaxy file.
-        mge: surface densities [Msun / pc^2] and dispersions [pc] of the stars.
+        speed: circular velocity [km/s] as a function of radius [arcsec].
         frequency_hz: channel centres, ascending.
         rest_hz: of the line.
         npix: pixels along a side of the data's grid.
         cell_arcsec: its pixels.
         beta: of its Kaiser-Bessel kernel, one cell wide; None for no taper.
-        dish_m: diameter, for a Gaussian primary beam; None for none.
+        beam: primary beam, a function of distance from the phase centre [arcsec] and frequency [Hz].
         radii: number of rings.
         azimuths: points on each ring.
 
@@ -69,10 +79,8 @@ def thin_disc(truth, mge, frequency_hz, rest_hz, npix, cell_arcsec, beta, dish_m
     scale = truth["disc_scale_arcsec"]
     log_radius = np.linspace(np.log(INNER_ARCSEC), np.log(OUTER_SCALES * scale), radii + 1)
     radius = np.exp(0.5 * (log_radius[1:] + log_radius[:-1]))
-    pc = truth["distance_mpc"] * 1e6 * ARCSEC
-    speed = circular_velocity(radius * pc, *mge, truth["q"], inclination, 10 ** truth["log10_mbh"])
     azimuth = np.linspace(0, 2 * np.pi, azimuths, endpoint=False)
-    velocity = truth["vsys_kms"] + np.sin(inclination) * np.outer(speed, np.cos(azimuth)).ravel()
+    velocity = truth["vsys_kms"] + np.sin(inclination) * np.outer(speed(radius), np.cos(azimuth)).ravel()
     ring = radius**2 * np.exp(-radius / scale) / scale**2 * np.diff(log_radius) / azimuths
     flux = np.repeat(truth["flux_jykms"] * ring, azimuths)
     major, minor = np.outer(radius, np.cos(azimuth)).ravel(), np.outer(radius, np.sin(azimuth)).ravel()
@@ -84,7 +92,7 @@ def thin_disc(truth, mge, frequency_hz, rest_hz, npix, cell_arcsec, beta, dish_m
     order = np.argsort(velocity)
     velocity, flux, east, north = velocity[order], flux[order], east[order], north[order]
     tapered = flux if beta is None else flux * _taper(east, north, npix * cell_arcsec, beta)
-    square = east**2 + north**2
+    distance = np.hypot(east, north)
     phase_x, phase_y = (2 * np.pi * a / (npix * cell_arcsec) for a in (east, north))
 
     frequency_hz = np.asarray(frequency_hz)
@@ -100,9 +108,7 @@ def thin_disc(truth, mge, frequency_hz, rest_hz, npix, cell_arcsec, beta, dish_m
         edges = (centre + side * width / 2 - velocity[here] for side in (1, -1))
         upper, lower = (erf(edge / (sigma * np.sqrt(2))) for edge in edges)
         share = 0.5 * (upper - lower) / width
-        if dish_m is not None:
-            fwhm = 1.13 * C_M_S / frequency / dish_m / ARCSEC
-            share *= np.exp(-4 * np.log(2) * square[here] / fwhm**2)
+        share *= beam(distance[here], frequency)
         total += width * np.sum(flux[here] * share)
         light = (tapered[here] * share).astype(complex)
         plane = finufft.nufft2d1(phase_y[here], phase_x[here], light, (npix, npix), isign=1, eps=PRECISION)
