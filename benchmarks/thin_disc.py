@@ -67,7 +67,7 @@ def thin_disc(truth, speed, frequency_hz, rest_hz, npix, cell_arcsec, beta, beam
         speed: circular velocity [km/s] as a function of radius [arcsec].
         frequency_hz: channel centres, ascending.
         rest_hz: of the line.
-        npix: pixels along a side of the data's grid.
+        npix: pixels along a side of the data's grid, an odd number.
         cell_arcsec: its pixels.
         beta: of its Kaiser-Bessel kernel, one cell wide; None for no taper.
         beam: primary beam, a function of distance from the phase centre [arcsec] and frequency [Hz].
@@ -75,6 +75,8 @@ def thin_disc(truth, speed, frequency_hz, rest_hz, npix, cell_arcsec, beta, beam
         azimuths: points on each ring.
 
     """
+    if npix % 2 == 0:
+        raise ValueError(f"npix = {npix} is even; the modes of the transform are those of an odd grid")
     inclination, pa = np.radians(truth["inclination_deg"]), np.radians(truth["pa_deg"])
     scale = truth["disc_scale_arcsec"]
     log_radius = np.linspace(np.log(INNER_ARCSEC), np.log(OUTER_SCALES * scale), radii + 1)
@@ -105,6 +107,9 @@ def thin_disc(truth, speed, frequency_hz, rest_hz, npix, cell_arcsec, beta, beam
         centre = C_M_S / 1e3 * (1 - frequency / rest_hz)
         reach = width / 2 + LINE_SIGMA * sigma
         here = slice(*np.searchsorted(velocity, (centre - reach, centre + reach)))
+        if here.start == here.stop:
+            visibilities[k] = 0
+            continue
         edges = (centre + side * width / 2 - velocity[here] for side in (1, -1))
         upper, lower = (erf(edge / (sigma * np.sqrt(2))) for edge in edges)
         share = 0.5 * (upper - lower) / width
@@ -112,14 +117,8 @@ def thin_disc(truth, speed, frequency_hz, rest_hz, npix, cell_arcsec, beta, beam
         total += width * np.sum(flux[here] * share)
         light = (tapered[here] * share).astype(complex)
         plane = finufft.nufft2d1(phase_y[here], phase_x[here], light, (npix, npix), isign=1, eps=PRECISION)
-        visibilities[k] = plane[rows, npix // 2 :] if npix % 2 else _even_half(plane, rows, npix)
+        visibilities[k] = plane[rows, npix // 2 :]
     return Reference(visibilities, total)
-
-
-def _even_half(plane, rows, npix):
-    """Half plane of an even grid: u = npix / 2 is the conjugate of -npix / 2."""
-    last = np.conj(plane[(-np.arange(npix)) % npix, 0])[:, None]
-    return np.concatenate([plane[:, npix // 2 :], last], axis=1)[rows]
 
 
 def _taper(east, north, field_arcsec, beta):
