@@ -1,0 +1,67 @@
+"""Processes that wait for commands, so that codes of different environments can be timed by turns.
+
+A worker reads one JSON list [command, arguments] a line and answers each with one line of JSON. Needs Python alone:
+the peers' interpreters import it too.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+
+class Worker:
+    """A process of its own that serves commands."""
+
+    def __init__(self, command):
+        self._process = subprocess.Popen(
+            [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def ask(self, command, **arguments):
+        """Send one command and wait for its answer."""
+        self._process.stdin.write(json.dumps([command, arguments]) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self._process.args} ended with {self._process.wait()} on '{command}'")
+        return json.loads(line)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        # Closes both pipes, at which the worker ends, and waits for that.
+        self._process.__exit__(*exception)
+
+
+def serve(commands):
+    """Answer commands, a mapping of names to functions, until standard input ends."""
+    # Whatever a library prints must not be taken for an answer.
+    answers, sys.stdout = sys.stdout, sys.stderr
+    for line in sys.stdin:
+        command, arguments = json.loads(line)
+        print(json.dumps(commands[command](**arguments)), file=answers, flush=True)
+
+
+def timed(function):
+    """Return what a function returns and the seconds it took."""
+    began = time.perf_counter()
+    result = function()
+    return result, time.perf_counter() - began
+
+
+def memory_mib():
+    """Return the memory that this process holds now, and the most it has held (`ru_maxrss` counts its parent's)."""
+    status = Path("/proc/self/status").read_text()
+    return tuple(int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) / 1024 for name in ("VmRSS", "VmHWM"))
+
+
+def machine():
+    """Return processor and cores, as the tables name them."""
+    info = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
+    return f"{found[1] if found else 'unknown processor'}, {os.cpu_count()} cores"
