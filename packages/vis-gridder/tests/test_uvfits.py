@@ -147,7 +147,7 @@ def test_frequencies_in_other_units(write_uvfits, frequency, unit):
 def test_images_are_not_visibilities(tmp_path):
     path = tmp_path / "image.fits"
     fits.PrimaryHDU(np.zeros((4, 4))).writeto(path)
-    with pytest.raises(ContractError, match="not UVFITS"):
+    with pytest.raises(ContractError, match="not visibilities"):
         read_visibilities(path)
 
 

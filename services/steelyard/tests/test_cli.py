@@ -61,7 +61,7 @@ def test_validate_what_is_valid(workplace, finished):
     for path, kind, expected in (
         (workplace / "toy.toml", "galaxy", "1.1"),
         (workplace / "toy.zarr", "visibilities", "1.1"),
-        (finished.folder / "gridded.zarr", "gridded_visibilities", "1.1"),
+        (finished.folder / "gridded.zarr", "gridded_visibilities", "1.2"),
         (finished.folder / "posterior.zarr", "posterior", "1.1"),
     ):
         plain = run("validate", path)
