@@ -8,7 +8,9 @@ from astropy.io import fits
 from kinematics import (
     C_KMS,
     MGE,
+    BlackHole,
     Geometry,
+    ProjectedMge,
     RingDisc,
     RotationCurve,
     SkyGrid,
@@ -89,9 +91,8 @@ def image():
         axis_ratio_intrinsic(jnp.array([Q_OBS]), inclination),
     )
     radii, step = log_radii(0.01, 200.0, 300)
-    curve = circular_velocity(
-        jnp.asarray(radii) * scale, mge=stars, inclination_rad=inclination, black_hole_msun=10 ** TRUTH["log10_mbh"]
-    )
+    components = (ProjectedMge(stars, inclination), BlackHole(10 ** TRUTH["log10_mbh"]))
+    curve = circular_velocity(jnp.asarray(radii) * scale, components)
     cube = np.asarray(
         render_cube(
             RingDisc(TRUTH["ring_radius_arcsec"], TRUTH["ring_width_arcsec"]),

@@ -15,6 +15,7 @@ from kinematics import (
     G_PC_KMS2_MSUN,
     MARGIN,
     MGE,
+    ProjectedMge,
     axis_ratio_intrinsic,
     circular_velocity,
     pc_per_arcsec,
@@ -157,7 +158,7 @@ def ngc4697(unpacked, truth_of):
     def speed(radius_arcsec):
         with jax.enable_x64(True):
             mge = MGE(raw["ml"] * surface, sigma_arcsec * scale, axis_ratio_intrinsic(q_obs, inclination))
-            return np.asarray(circular_velocity(radius_arcsec * scale, mge, inclination))
+            return np.asarray(circular_velocity(radius_arcsec * scale, [ProjectedMge(mge, inclination)]))
 
     return Mock(unpacked("mock_ngc4697.ms"), raw, {**truth, "mass_to_light": raw["ml"]}, stars, speed)
 

@@ -3,7 +3,15 @@
 import jax
 import numpy as np
 import pytest
-from kinematics import G_PC_KMS2_MSUN, MGE, axis_ratio_intrinsic, circular_velocity, pc_per_arcsec
+from kinematics import (
+    G_PC_KMS2_MSUN,
+    MGE,
+    BlackHole,
+    ProjectedMge,
+    axis_ratio_intrinsic,
+    circular_velocity,
+    pc_per_arcsec,
+)
 
 vcirc = pytest.importorskip(
     "jampy.mge_vcirc", reason="jampy is not installed: uv run --with jampy==7.2.6 pytest tests/peers"
@@ -44,7 +52,7 @@ def our_curve(surface_density, sigma_arcsec, q_observed, inclination_deg, mbh):
     scale = pc_per_arcsec(DISTANCE_MPC)
     inclination = np.radians(inclination_deg)
     mge = MGE(surface_density, sigma_arcsec * scale, axis_ratio_intrinsic(q_observed, inclination))
-    return circular_velocity(RADIUS_ARCSEC * scale, mge, inclination, mbh)
+    return circular_velocity(RADIUS_ARCSEC * scale, (ProjectedMge(mge, inclination), BlackHole(mbh)))
 
 
 def compare(*galaxy):

@@ -15,9 +15,11 @@ from forward import TRUTH, supermage_model  # of benchmarks/
 from kinematics import (
     C_KMS,
     MGE,
+    BlackHole,
     ExponentialDisc,
     Geometry,
     Level,
+    ProjectedMge,
     RotationCurve,
     SkyGrid,
     VelocityGrid,
@@ -65,7 +67,7 @@ def ours():
         inclination = np.radians(GALAXY["inclination_deg"])
         mge = MGE(*STARS, GALAXY["q"])
         radii_pc = radii * pc_per_arcsec(GALAXY["distance_mpc"])
-        speed = circular_velocity(radii_pc, mge, inclination, 10 ** GALAXY["log10_mbh"])
+        speed = circular_velocity(radii_pc, (ProjectedMge(mge, inclination), BlackHole(10 ** GALAXY["log10_mbh"])))
         sky = SkyGrid(NPIX, CELL_ARCSEC).refined(6)
         beam = primary_beam(sky, DISH_M, FREQUENCY_HZ.mean())
         geometry = Geometry(
