@@ -36,7 +36,7 @@ class SuperMageModel:
     """Visibilities of a case by SuperMAGE.
 
     Args:
-        case: arrays and numbers of `forward.supermage_model`.
+        case: arrays and numbers of `forward_case.supermage_model`.
         mask: cells to compute, in its half-plane layout; all where None.
         image_npix: pixels along a side of its image.
         oversampling: subpixels along a side, and velocity bins of a channel.

@@ -17,7 +17,6 @@ import io
 import json
 import os
 import platform
-import re
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 from steelyard_schemas import Observation, Store, Visibilities
+from turns import memory_mib
 from vis_gridder import GridSpec, grid
 from vis_gridder.cells import CellStatistics
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
@@ -120,12 +120,6 @@ def stream(n_samples: float) -> Source:
     )
 
 
-def peak_mib() -> float:
-    """Return the most memory this process has held (`ru_maxrss` would count its parent's)."""
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
-
-
 def one_size(n_samples: float) -> dict[str, float]:
     """Grid one stream and tell time and peak memory; run in a process of its own."""
     grid(stream(2e5), SPEC)  # compiled code is loaded
@@ -137,7 +131,7 @@ def one_size(n_samples: float) -> dict[str, float]:
     began = time.perf_counter()
     gridded = grid(source, SPEC)
     took = time.perf_counter() - began
-    peak = peak_mib()
+    _, peak = memory_mib()
     return {"samples": gridded.manifest.noise.n_used, "seconds": took - made, "making": made, "peak_mib": peak}
 
 

@@ -19,15 +19,15 @@ from kinematics import (
     axis_ratio_intrinsic,
     circular_velocity,
     pc_per_arcsec,
+    primary_beam_at,
 )
 from kinematics.cell_response import apply_cell_response
 from nuker_surrogate import NukerParams, exact_circular_velocity
-from scipy.special import j1
 from scipy.stats import chi2
 from steelyard.density import cell_data
 from steelyard.model import GalaxyModel, ModelGrid, cell_response_of
 from steelyard_schemas import Galaxy
-from thin_disc import ARCSEC, C_M_S, gaussian_beam, thin_disc  # of benchmarks/
+from thin_disc import gaussian_beam, thin_disc  # of benchmarks/
 from vis_gridder import GridSpec, grid, read_visibilities
 
 pytestmark = [
@@ -195,13 +195,8 @@ def test_the_best_fit_is_no_better_than_chance_makes_it(mock):
 
 
 def airy_beam(distance_arcsec, frequency_hz):
-    """CASA's beam of an ALMA dish: an illuminated 10.7 m with 0.75 m blocked."""
-    full, blocked = (
-        np.pi * diameter * frequency_hz / C_M_S * np.sin(np.maximum(distance_arcsec, 1e-6) * ARCSEC)
-        for diameter in (10.7, 0.75)
-    )
-    area = (0.75 / 10.7) ** 2
-    return ((2 * j1(full) / full - area * 2 * j1(blocked) / blocked) / (1 - area)) ** 2
+    """Beam of an ALMA dish as CASA has it, but for the blocked part (see `primary_beam_at`)."""
+    return primary_beam_at(distance_arcsec, 0.0, 12.0, frequency_hz, "airy")
 
 
 def share_in_box(truth):

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from forward import TRUTH, supermage_model  # of benchmarks/
+from forward_case import supermage_model  # of benchmarks/
+from forward_problem import TRUTH
 from kinematics import (
     C_KMS,
     MGE,

@@ -1,7 +1,5 @@
 """Primary beams against quadrature over the aperture and SciPy's Bessel functions."""
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from kinematics import Aperture, SkyGrid, illuminated_aperture, primary_beam, primary_beam_at
@@ -23,18 +21,10 @@ def voltage(angle_arcsec, diameter_m, blockage_m):
 
 @pytest.mark.parametrize("aperture", [Aperture(10.7, 0.75), Aperture(6.25, 0.75), Aperture(25.0)])
 def test_airy_is_the_transform_of_the_aperture(aperture):
-    # Out to the eighth null of the largest of the dishes: sidelobes, and both ways to J1.
+    # Out to the eighth null of the largest of the dishes: sidelobes.
     angle = np.linspace(0, 90, 46)
     got = primary_beam_at(angle * 0.6, angle * 0.8, 12.0, FREQUENCY_HZ, "airy", aperture)
     np.testing.assert_allclose(got, [voltage(a, *aperture) ** 2 for a in angle], atol=1e-10)
-
-
-def test_far_sidelobes_and_the_way_there():
-    # x = pi D theta / lambda from 11 to 300, across the change to the asymptotic series at 12.
-    x = np.r_[np.linspace(11, 13, 41), np.linspace(13, 300, 200)]
-    angle = x * WAVELENGTH_M / (np.pi * 12.0) / ARCSEC
-    got = primary_beam_at(angle, 0.0, 12.0, FREQUENCY_HZ, "airy", Aperture(12.0))
-    np.testing.assert_allclose(got, (2 * j1(x) / x) ** 2, atol=1e-12)
 
 
 def test_alma_dishes_are_lit_as_casa_has_it():
@@ -71,22 +61,3 @@ def test_casa_differs_by_half_a_percent_of_the_peak():
     ours = np.sqrt(primary_beam_at(angle, 0.0, 12.0, FREQUENCY_HZ, "airy"))
     # Beyond the null of the obscured aperture, at 3.81, the root has lost its sign.
     assert 0.004 < np.abs(casa - ours)[x < 3.75].max() < 0.006
-
-
-def test_single_precision_and_gradients():
-    angle = np.linspace(0, 90, 200)
-    double = primary_beam_at(angle, 0.0, 12.0, FREQUENCY_HZ, "airy")
-    single = primary_beam_at(jnp.asarray(angle, jnp.float32), jnp.float32(0), 12.0, FREQUENCY_HZ, "airy")
-    assert single.dtype == jnp.float32
-    # Rounding of the phase, x = 13 times 6e-8, and of a sum of nine terms.
-    np.testing.assert_allclose(single, double, atol=2e-6)
-
-    def power(x, y):
-        return primary_beam_at(x, y, 12.0, FREQUENCY_HZ, "airy")
-
-    gradient = jax.jit(jax.vmap(jax.grad(power, argnums=(0, 1))))
-    x, y = jnp.asarray([0.0, 1e-8, 3.0, 20.0, 31.0, 80.0]), jnp.asarray([0.0, 0.0, -4.0, 12.0, 5.0, 1.0])
-    h = 1e-4
-    expected = (power(x + h, y) - power(x - h, y)) / (2 * h), (power(x, y + h) - power(x, y - h)) / (2 * h)
-    # Truncation of the differences, h^2 / 6 times a third derivative of 1e-4.
-    np.testing.assert_allclose(gradient(x, y), expected, atol=1e-9)

@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 import pytest
 from astropy.io import fits
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from steelyard_schemas import ContractError, Kernel
 from typer.testing import CliRunner
@@ -403,6 +403,7 @@ def small(noisy):
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), put=st.binary(min_size=1, max_size=80), cut=st.booleans())
+@example(place=0.154296875, put=b"\x00", cut=False)  # wcslib's reason has several lines
 def test_a_damaged_image_is_read_or_refused(write, small, place, put, cut):
     path = write(small())
     content = path.read_bytes()

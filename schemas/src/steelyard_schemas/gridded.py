@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from steelyard_schemas.arrays import ArraySpec
@@ -51,6 +52,26 @@ class NoiseReport(Part):
     n_outside: int = Field(ge=0, description="visibility-channels beyond the edge of the uv grid")
     n_cells_scatter: int = Field(ge=0, description="cells whose variance is from the scatter within")
     n_cells_propagated: int = Field(ge=0, description="cells whose variance is propagated from time differences")
+
+    @classmethod
+    def of_cells(cls, variance: np.ndarray, mask: np.ndarray) -> Self:
+        """Report on cells that were averaged elsewhere, and count as one visibility each.
+
+        Args:
+            variance: of the cells' real or imaginary part, any shape.
+            mask: which of them hold data, at least one, same shape.
+
+        """
+        n_cells = int(np.count_nonzero(mask))
+        return cls(
+            visibility_noise_jy=float(np.sqrt(np.median(variance[mask]))),
+            weight_scale=1.0,
+            n_used=n_cells,
+            n_flagged=0,
+            n_outside=0,
+            n_cells_scatter=0,
+            n_cells_propagated=n_cells,
+        )
 
 
 class GriddedVisibilities(StoreContract):

@@ -16,7 +16,7 @@ from vis_gridder.set_noise import SetNoise, set_noise
 from vis_gridder.source import Source, as_source
 from vis_gridder.spec import GridSpec
 from vis_gridder.spectral.prepare import same_channels
-from vis_gridder.velocity import radio_velocity_kms
+from vis_gridder.velocity import channels_within
 
 __all__ = ["GridWarning", "grid"]
 
@@ -209,22 +209,9 @@ def _check_together(sources: list[Source]) -> None:
 def _channels(source: Source, spec: GridSpec) -> tuple[range, float | None]:
     """Return the channels within the velocity range and the rest frequency."""
     rest_hz = spec.rest_frequency_hz or source.observation.rest_frequency_hz
-    frequency = source.frequency_hz
-    low, high = spec.velocity_min_kms, spec.velocity_max_kms
-    if low is None and high is None:
-        return range(frequency.size), rest_hz
-    if rest_hz is None:
-        raise ContractError(source.name, "does not tell the rest frequency; give one with the velocity range")
-    velocity = radio_velocity_kms(frequency, rest_hz)
-    inside = (velocity >= (-np.inf if low is None else low)) & (velocity <= (np.inf if high is None else high))
-    kept = np.flatnonzero(inside)
-    if kept.size == 0:
-        raise ContractError(
-            source.name,
-            f"has no channel within the velocity range; its channels are at {velocity.min():.1f} to "
-            f"{velocity.max():.1f} km/s for a rest frequency of {rest_hz / 1e9:.6f} GHz",
-        )
-    return range(int(kept[0]), int(kept[-1]) + 1), rest_hz
+    return channels_within(
+        source.name, source.frequency_hz, rest_hz, spec.velocity_min_kms, spec.velocity_max_kms
+    ), rest_hz
 
 
 def _check_edge(source: Source, spec: GridSpec, done: Pass, highest_hz: float) -> None:

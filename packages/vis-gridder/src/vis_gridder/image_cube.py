@@ -28,7 +28,7 @@ from vis_gridder.image_noise import (
     robust_sigma,
 )
 from vis_gridder.readers.image_fits import ImageCube, is_image_cube, open_image_cube
-from vis_gridder.velocity import radio_velocity_kms
+from vis_gridder.velocity import channels_within, radio_velocity_kms
 
 __all__ = ["is_image_cube", "read_image_cube"]
 
@@ -148,10 +148,13 @@ def read_image_cube(
         raise ContractError(cube.name, "leaves no cell of the uv plane with data and noise; look at the image")
     _check_edges(cube, image, beside, history)
 
-    kept = _velocity_range(cube, rest_frequency_hz, velocity_min_kms, velocity_max_kms, history)
+    rest_hz = rest_frequency_hz or cube.observation.rest_frequency_hz
+    within = channels_within(cube.name, cube.frequency_hz, rest_hz, velocity_min_kms, velocity_max_kms)
+    if velocity_min_kms is not None or velocity_max_kms is not None:
+        history.append(f"kept channels {within[0]} to {within[-1]} of {cube.frequency_hz.size}")
+    kept = slice(within.start, within.stop)
     mask, mean, variance = mask[kept], mean[kept], variance[kept]
-    n_cells = int(np.count_nonzero(mask))
-    if n_cells == 0:
+    if not mask.any():
         raise ContractError(cube.name, "is blank within the velocity range")
     history.append(
         f"transformed to {grid} x {grid} pixels of {pixel_rad / ARCSEC:.6g} arcsec and divided by the beam where its "
@@ -164,15 +167,7 @@ def read_image_cube(
             cell_arcsec=float(f"{pixel_rad / ARCSEC:.12g}"),
             channel_width_hz=cube.width_hz,
             kernel=Kernel(name="none", width_cells=0.0, beta=0.0),
-            noise=NoiseReport(
-                visibility_noise_jy=float(np.sqrt(np.median(variance[mask]))),
-                weight_scale=1.0,
-                n_used=n_cells,
-                n_flagged=0,
-                n_outside=0,
-                n_cells_scatter=0,
-                n_cells_propagated=n_cells,
-            ),
+            noise=NoiseReport.of_cells(variance, mask),
             source=cube.name,
             history=tuple(history),
         ),
@@ -243,7 +238,10 @@ def _free_channels(
         if not found.any():
             history.append("no emission stands out of the noise")
         return free
-    velocity = _velocities(cube, rest_hz)
+    rest = rest_hz or cube.observation.rest_frequency_hz
+    if rest is None:
+        raise ContractError(cube.name, "does not tell the rest frequency; give one with velocities")
+    velocity = radio_velocity_kms(cube.frequency_hz, rest)
     free = np.zeros(held.size, bool)
     for low, high in line_free_kms:
         free |= (velocity >= low) & (velocity <= high)
@@ -255,31 +253,6 @@ def _free_channels(
             f"{velocity.min():.1f} to {velocity.max():.1f} km/s, and two are needed",
         )
     return free
-
-
-def _velocities(cube: ImageCube, rest_hz: float | None) -> np.ndarray:
-    rest = rest_hz or cube.observation.rest_frequency_hz
-    if rest is None:
-        raise ContractError(cube.name, "does not tell the rest frequency; give one with velocities")
-    return radio_velocity_kms(cube.frequency_hz, rest)
-
-
-def _velocity_range(
-    cube: ImageCube, rest_hz: float | None, low: float | None, high: float | None, history: list[str]
-) -> slice:
-    if low is None and high is None:
-        return slice(None)
-    velocity = _velocities(cube, rest_hz)
-    inside = (velocity >= (-np.inf if low is None else low)) & (velocity <= (np.inf if high is None else high))
-    kept = np.flatnonzero(inside)
-    if kept.size == 0:
-        raise ContractError(
-            cube.name,
-            f"has no channel within the velocity range; its channels are at {velocity.min():.1f} to "
-            f"{velocity.max():.1f} km/s",
-        )
-    history.append(f"kept channels {kept[0]} to {kept[-1]} of {velocity.size}")
-    return slice(int(kept[0]), int(kept[-1]) + 1)
 
 
 def _grid(size: int, cell_arcsec: float, minor_arcsec: float) -> int:

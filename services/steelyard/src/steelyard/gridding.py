@@ -46,20 +46,18 @@ def load_gridded(galaxy: Galaxy, folder: Path) -> Store[GriddedVisibilities]:
     path = folder / galaxy.data.path
     if not path.exists():
         raise ContractError(path, f"no such file; [data] path in the galaxy file is '{galaxy.data.path}'")
-    if is_gridded(path):
+    if is_image_cube(path):
         if galaxy.data.grid is not None:
             raise ContractError(
                 path,
                 "is an image cube with a grid of its own: remove [data.grid] from the galaxy file; to cut it, make a "
-                f"store of it first (`steelyard grid {path}`)"
-                if is_image_cube(path)
-                else "is gridded already: remove [data.grid] from the galaxy file",
+                f"store of it first (`steelyard grid {path}`)",
             )
-        if is_store(path):
-            return read_store(path, GriddedVisibilities)
-        if is_image_cube(path):
-            return _hashed(read_image_cube(path, rest_frequency_hz=galaxy.line.rest_frequency_hz))
-        return _hashed(read_viscube_grid(path))
+        return _hashed(read_image_cube(path, rest_frequency_hz=galaxy.line.rest_frequency_hz))
+    if is_gridded(path):
+        if galaxy.data.grid is not None:
+            raise ContractError(path, "is gridded already: remove [data.grid] from the galaxy file")
+        return read_store(path, GriddedVisibilities) if is_store(path) else _hashed(read_viscube_grid(path))
     if galaxy.data.grid is None:
         raise ContractError(
             path, f"is not gridded yet: add [data.grid] to the galaxy file (`steelyard info {path}` suggests one)"

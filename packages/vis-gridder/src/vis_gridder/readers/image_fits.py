@@ -136,7 +136,9 @@ def _cube(path: Path, header: fits.Header, data: np.ndarray, table: Any, rest_hz
     try:
         wcs = WCS(header)
     except (InvalidTransformError, ValueError) as error:
-        raise ContractError(path, f"has axes that cannot be understood ({error}); correct its header") from error
+        # wcslib tells the line of its own source first.
+        reason = str(error).strip().splitlines()[-1]
+        raise ContractError(path, f"has axes that cannot be understood ({reason}); correct its header") from error
     if data.dtype.kind not in "fiu":
         raise ContractError(path, f"holds {data.dtype}, expected real numbers")
     data = data.astype(np.float64)

@@ -88,8 +88,7 @@ def read_viscube_grid(path: str | Path) -> Store[GriddedVisibilities]:
     axis = spectral_axis(path, arrays["chan_freq_hz"])
     cells, history = _half_plane(path, arrays, npix, axis.frequency_hz.size)
     mean, variance_re, variance_im, mask = (a[axis.order] for a in cells)
-    n_cells = int(np.count_nonzero(mask))
-    if not n_cells:
+    if not mask.any():
         raise ContractError(
             path, "has no cell with data and a finite, positive error; look at its mask and std_bin_re"
         )
@@ -106,15 +105,7 @@ def read_viscube_grid(path: str | Path) -> Store[GriddedVisibilities]:
             cell_arcsec=cell_arcsec,
             channel_width_hz=float(axis.width_hz.mean()),
             kernel=kernel,
-            noise=NoiseReport(
-                visibility_noise_jy=float(np.sqrt(np.median(variance[mask]))),
-                weight_scale=1.0,
-                n_used=n_cells,
-                n_flagged=0,
-                n_outside=0,
-                n_cells_scatter=0,
-                n_cells_propagated=n_cells,
-            ),
+            noise=NoiseReport.of_cells(variance, mask),
             source=path.name,
             history=(
                 f"read a .npz gridded by viscube to {npix} x {npix} pixels of {cell_arcsec:g} arcsec",

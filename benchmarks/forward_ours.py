@@ -1,0 +1,92 @@
+"""Our side of `forward.py`: the only place that names Steelyard's model, and a worker that evaluates it."""
+
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from forward_problem import CASES, REST_HZ, TRUTH, galaxy_of
+from steelyard.density import cell_data, log_density
+from steelyard.fitting import prepare
+from steelyard.model import GalaxyModel, ModelGrid
+from steelyard_schemas import GriddedVisibilities, Store, read_store
+from turns import memory_mib, serve, timed
+
+
+class Ours:
+    """Everything that the benchmark asks of Steelyard's model: built from a galaxy and gridded data."""
+
+    def __init__(self, galaxy, data):
+        self._galaxy, self._data = galaxy, data
+        self.problem = prepare(galaxy, data)
+        self.density = log_density(self.problem.model, self.problem.coordinates)
+        self.cells = cell_data(self.problem.data)
+        self.point = self._truth()
+
+    def _truth(self):
+        """The sampler's coordinates of the truth, but for the stellar mass, found by its own parameter."""
+        coordinates = self.problem.coordinates
+        point = coordinates.from_scores(coordinates.space.unconstrain(TRUTH))
+        column = coordinates.space.names.index("log10_sigma_b")
+        for _ in range(3):
+            off = TRUTH["log10_sigma_b"] - coordinates.parameters(point)["log10_sigma_b"]
+            point = jnp.asarray(point).at[column].add(off)
+        return point
+
+    def mge(self):
+        """Surface densities and dispersions of the stars' Gaussians, in double precision."""
+        mge = self.problem.model.mge(TRUTH)
+        return np.asarray(mge.surface_density_msun_pc2, float), np.asarray(mge.sigma_pc, float)
+
+    def visibilities(self):
+        """V at the cells' centres, not the cells' expected means: what the reference and SuperMAGE compute."""
+        plain = self._data.manifest.model_copy(update={"cell_moments": False})
+        moments = ("offset_u", "offset_v", "spread_uu", "spread_uv", "spread_vv")
+        arrays = {name: a for name, a in self._data.arrays.items() if name not in moments}
+        model = GalaxyModel(self._galaxy, ModelGrid.of(Store(plain, arrays), REST_HZ))
+        return np.asarray(jax.jit(model.visibilities)(TRUTH))
+
+    def compiled(self, chains=None):
+        """Value and gradient of the log-density as one compiled program, for one point or for chains of them."""
+        function = jax.value_and_grad(self.density)
+        point = self.point
+        if chains:
+            function = jax.vmap(function, in_axes=(0, None))
+            point = point + 1e-3 * np.arange(chains)[:, None]
+        program = jax.jit(function).lower(point, self.cells).compile()
+        return lambda: jax.block_until_ready(program(point, self.cells))
+
+    def cube(self):
+        """The cube alone, on the model's own, finer pixels, as one compiled program."""
+        program = jax.jit(self.problem.model.cube).lower(TRUTH).compile()
+        return lambda: jax.block_until_ready(program(TRUTH))
+
+
+def main():
+    folder = Path(sys.argv[1])
+    jax.config.update("jax_enable_x64", True)  # as `steelyard.fit` does
+    jax.config.update("jax_compilation_cache_dir", None)
+    ours = Ours(galaxy_of(CASES[folder.name]), read_store(folder / "gridded.zarr", GriddedVisibilities))
+    jax.block_until_ready(ours.cells)
+    before = memory_mib()[0]
+    make = {"one": ours.compiled, "four": lambda: ours.compiled(chains=4), "cube": ours.cube}
+    programs = {}
+
+    def build(program):
+        programs[program], seconds = timed(make[program])
+        programs[program]()
+        return {"seconds": seconds}
+
+    serve(
+        {
+            "build": build,
+            "evaluate": lambda program: {"seconds": timed(programs[program])[1]},
+            "memory": lambda: {"peak_mib": (peak := memory_mib()[1]), "increase_mib": peak - before},
+            "visibilities": lambda path: np.save(path, ours.visibilities()),
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()

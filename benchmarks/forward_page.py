@@ -1,0 +1,135 @@
+"""The page that `forward.py` writes of what it found."""
+
+import platform
+
+import jax
+from forward_problem import AZIMUTHS, CASES, KINMS_CLOUDS, RADII, TRUTH
+from turns import machine
+
+
+def table(head, rows):
+    return [f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(f"| {' | '.join(row)} |" for row in rows), ""]
+
+
+def page(found):
+    """Write the numbers up."""
+    versions = next(iter(found.values()))["versions"] | {"jax": jax.__version__}
+    problems = [
+        (
+            name,
+            *(str(v) for v in (case.channels, f"{case.width_kms:g}", f"{case.npix}²", f"{case.image_npix}²")),
+            f"{case.cell_arcsec:g}",
+            str(f["cells"]),
+            f"{f['reach']:.2f}",
+            f"{f['converged']:.0e}",
+        )
+        for name, f in found.items()
+        for case in [CASES[name]]
+    ]
+    speed = [
+        (
+            name,
+            f"{f['ours']['median_s']:.3f} ({f['ours']['best_s']:.3f})",
+            f"{f['supermage']['median_s']:.2f} ({f['supermage']['best_s']:.2f})",
+            f"{f['supermage']['median_s'] / f['ours']['median_s']:.0f}",
+            f"{f['supermage']['best_s'] / f['ours']['best_s']:.0f}",
+            f"{f['compile_s']:.1f}",
+            f"{f['four']['median_s'] / f['one']['median_s']:.2f}",
+        )
+        for name, f in found.items()
+    ]
+    error = [
+        (
+            name,
+            *(f"{f['errors'][code][kind]:.1e}" for code in ("ours", "supermage") for kind in ("worst", "rms")),
+        )
+        for name, f in found.items()
+    ]
+    memory = [
+        (
+            name,
+            *(
+                f"{f['memory'][code][kind]:.0f}"
+                for code in ("ours", "supermage")
+                for kind in ("peak_mib", "increase_mib")
+            ),
+            f"{f['memory']['supermage']['peak_mib'] / f['memory']['ours']['peak_mib']:.1f}",
+            f"{f['memory']['supermage']['increase_mib'] / f['memory']['ours']['increase_mib']:.1f}",
+        )
+        for name, f in found.items()
+    ]
+    cube = [
+        (
+            name,
+            f"{f['cube']['median_s']:.3f} ({f['cube']['best_s']:.3f})",
+            f"{f['kinms']['median_s']:.2f} ({f['kinms']['best_s']:.2f})",
+            f"{f['kinms']['median_s'] / f['cube']['median_s']:.1f}",
+        )
+        for name, f in found.items()
+        if "kinms" in f
+    ]
+    lines = [
+        "# Time, error and memory of the forward model",
+        "",
+        "Written by `uv run python benchmarks/forward.py --supermage-python PATH --kinms-python PATH --write`.",
+        "",
+        f"{machine()}, {platform.system()}; {', '.join(f'{k} {v}' for k, v in sorted(versions.items()))}. Each code",
+        "in a process of its own, by turns, with all cores; in seconds, median (fastest).",
+        "",
+        "A disc in the gravity of a Nuker law and a black hole, inclination "
+        f"{TRUTH['inclination_deg']:g} degrees, dispersion {TRUTH['sigma_gas_kms']:g} km/s,",
+        "seen by 43 antennas for an hour. Longest baseline: of filled cells, in units of the longest that the pixels",
+        f"hold. Reference: brute-force quadrature by {RADII * AZIMUTHS / 1e6:.1f} million points in double",
+        "precision; told is by how much a quarter of them changes the worst cell, in units of the peak amplitude.",
+        "",
+        *table(
+            (
+                "case",
+                "channels",
+                "km/s",
+                "uv cells",
+                "SuperMAGE's image",
+                "pixel [arcsec]",
+                "cells with data",
+                "longest baseline",
+                "reference",
+            ),
+            problems,
+        ),
+        "## Log-density with gradient",
+        "",
+        "Ours is the function that `steelyard fit` samples: a Nuker law with its surrogate, Student t likelihood and",
+        "the cells' response to where samples lie. SuperMAGE: its defaults (4 x 4 x 4 oversampling, half plane,",
+        "single precision), the same 64 Gaussians, its Gaussian likelihood. Last column: four chains at once over",
+        "one.",
+        "",
+        *table(
+            (
+                "case",
+                "ours [s]",
+                "SuperMAGE [s]",
+                "ratio of medians",
+                "of fastest",
+                "ours: compile [s]",
+                "four chains",
+            ),
+            speed,
+        ),
+        "Error of the visibilities over cells with data against the reference, in units of the peak amplitude:",
+        "",
+        *table(("case", "ours: worst", "rms", "SuperMAGE: worst", "rms"), error),
+        "Peak memory [MiB] of the process, and how far above what it held just before the first evaluation (for",
+        "ours, before compilation):",
+        "",
+        *table(("case", "ours", "increase", "SuperMAGE", "increase", "ratio", "of increases"), memory),
+    ]
+    if cube:
+        lines += [
+            "## A cube",
+            "",
+            f"Without gradient; ours on the model's own pixels, finer than the data's; KinMS with {KINMS_CLOUDS:.0e}",
+            "clouds on the data's pixels, without a beam.",
+            "",
+            *table(("case", "ours [s]", "KinMS [s]", "ratio"), cube),
+        ]
+    return "\n".join(lines)
