@@ -247,6 +247,10 @@ def job_record() -> JobRecord:
         started_utc=CREATED_UTC,
         finished_utc=CREATED_UTC,
         posterior_hash="sha256:" + "2" * 64,
+        draws_hash="sha256-arrays:" + "3" * 64,
+        worker="node-7:4321",
+        attempts=2,
+        wall_s=12.5,
     )
 
 

@@ -44,6 +44,8 @@ MIGRATIONS: dict[tuple[str, str], Callable[[dict[str, Any]], dict[str, Any]]] = 
     ("galaxy", "1.0"): lambda data: {**data, "schema_version": "1.1"},
     ("posterior", "1.0"): lambda data: _with_migrated_galaxy({**data, "schema_version": "1.1"}),
     ("survey_job", "1.0"): lambda data: _with_migrated_galaxy({**data, "schema_version": "1.1"}),
+    # 1.1 only adds optional fields: the hash of the draws, attempts, time.
+    ("job_record", "1.0"): lambda data: {**data, "schema_version": "1.1"},
 }
 
 

@@ -38,15 +38,20 @@ class JobRecord(Contract):
     """How one job ended."""
 
     kind: Literal["job_record"] = "job_record"
-    schema_version: Literal["1.0"] = "1.0"
+    schema_version: Literal["1.1"] = "1.1"
     job_id: str = Field(pattern=r"^[0-9a-f]{64}$")
     name: str
     status: Literal["converged", "not_converged", "failed"]
     reason: str | None = Field(default=None, description="why it failed or did not converge")
     started_utc: str
     finished_utc: str
-    posterior_hash: str | None = None
-    worker: str = ""
+    posterior_hash: str | None = Field(default=None, description="of the store as it stands, with its times")
+    draws_hash: str | None = Field(
+        default=None, description="of the store's arrays alone: the same whenever and wherever the job was run"
+    )
+    worker: str = Field(default="", description="host and process that ended the job")
+    attempts: int = Field(default=1, ge=1, description="workers that had the job; all but the last one were lost")
+    wall_s: float = Field(default=0.0, ge=0, description="of the last attempt")
 
     @model_validator(mode="after")
     def _failure_has_a_reason(self) -> Self:
