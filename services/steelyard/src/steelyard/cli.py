@@ -15,6 +15,7 @@ from steelyard_schemas import Galaxy, Posterior, Store, read_model, validate, wr
 from vis_gridder import is_image_cube, read_image_cube
 
 from steelyard.console import FitProgress, one_line_errors, print_json, report_warnings
+from steelyard.survey import cli as survey_cli
 
 __all__ = ["app", "main"]
 
@@ -30,6 +31,7 @@ app.command("convert")(vis_gridder.cli.convert)
 app.add_typer(
     nuker_surrogate.cli.app, name="surrogate", help="Train, evaluate and look up surrogates of the Nuker law."
 )
+app.add_typer(survey_cli.app, name="survey", help="Fit a sample of galaxies, on this machine or a Ray cluster.")
 
 GalaxyFile = Annotated[Path, typer.Argument(help="Galaxy file, .toml or .json")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else there")]

@@ -1,0 +1,1 @@
+"""Surveys on Ray: the only part of Steelyard that imports it."""

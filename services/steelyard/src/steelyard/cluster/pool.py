@@ -1,0 +1,103 @@
+"""A fixed number of actors: those that die are replaced, and none gets a job before it is up."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from steelyard_schemas import ContractError
+
+from steelyard.cluster.fitter import FitterSetup, GalaxyFitter
+
+__all__ = ["Pool", "Share", "why_lost"]
+
+GPU_MEMORY = 0.9
+"""Part of a GPU's memory that XLA takes in all; the rest is for CUDA's own contexts."""
+MOST_FAILED_STARTS = 3
+FORWARDED = ("STEELYARD_SURROGATES", "JAX_COMPILATION_CACHE_DIR", "JAX_PLATFORMS")
+
+
+@dataclass(frozen=True)
+class Share:
+    """What one actor gets of a node."""
+
+    cpus: float = 1.0
+    gpus: float = 0.0
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment variables that keep XLA within the share."""
+        threads = str(max(1, int(self.cpus)))
+        found = {name: os.environ[name] for name in FORWARDED if name in os.environ}
+        found |= {"NPROC": threads, "PJRT_NPROC": threads, "OMP_NUM_THREADS": threads}
+        if self.gpus:
+            found["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{GPU_MEMORY * min(1.0, self.gpus):.3f}"
+        return found
+
+
+class Pool:
+    """Actors that are starting, and actors that are idle; those at work are the driver's."""
+
+    def __init__(self, size: int, share: Share, setup: FitterSetup, surrogates: dict[str, bytes]) -> None:
+        self._actor = ray.remote(GalaxyFitter).options(
+            num_cpus=share.cpus,
+            num_gpus=share.gpus,
+            max_restarts=0,  # the driver replaces an actor itself: it must know which job was lost
+            scheduling_strategy="SPREAD",
+            runtime_env={"env_vars": share.environment},
+        )
+        # Once for all actors: the object store hands each node one copy.
+        self._arguments = (ray.put(setup), ray.put(surrogates))
+        self.starting: dict[Any, Any] = {}
+        self.idle: list[Any] = []
+        self.lost = 0
+        self._failed_starts = 0
+        for _ in range(size):
+            self._start()
+
+    def _start(self) -> None:
+        actor = self._actor.remote(*self._arguments)
+        self.starting[actor.ready.remote()] = actor
+
+    def arrived(self, ref: Any) -> None:
+        """Take an actor whose `ready` was answered.
+
+        Raises:
+            ContractError: actors cannot be started.
+
+        """
+        actor = self.starting.pop(ref)
+        try:
+            ray.get(ref)
+        except ray.exceptions.RayError as error:
+            self._failed_starts += 1
+            if self._failed_starts >= MOST_FAILED_STARTS:
+                raise ContractError("workers", f"cannot be started: {why_lost(error)}") from error
+            self.replace(actor)
+            return
+        self._failed_starts = 0
+        self.idle.append(actor)
+
+    def replace(self, actor: Any) -> None:
+        """Give up an actor and start another, wherever there is room."""
+        self.lost += 1
+        with suppress(Exception):
+            ray.kill(actor)
+        self._start()
+
+    def close(self) -> None:
+        """End all actors that are not at work."""
+        for actor in (*self.idle, *self.starting.values()):
+            with suppress(Exception):
+                ray.kill(actor)
+
+
+def why_lost(error: BaseException) -> str:
+    """Shorten what Ray says of a death to what happened."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    skipped = ("class_name:", "actor_id:", "namespace:", "pid:", "name:", "ip:", "The actor died unexpectedly")
+    told = [line for line in lines if not line.startswith(skipped)] or lines or [type(error).__name__]
+    return " ".join(told)[:400]

@@ -1,0 +1,118 @@
+"""Run what is left of a survey's plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from steelyard_schemas import ContractError
+
+from steelyard.cluster.fitter import FitterSetup
+from steelyard.cluster.session import Resources, ray_session
+from steelyard.survey.folder import SurveyFolder, plan_jobs
+from steelyard.survey.jobs import FIT
+from steelyard.survey.lock import driver_lock
+from steelyard.survey.sample import read_defaults, sample_rows
+from steelyard.survey.surrogates import SurrogateShelf, read_parts
+from steelyard.survey.tally import Tally, Watcher
+
+__all__ = ["Cluster", "SampleFiles", "run_survey"]
+
+
+@dataclass(frozen=True)
+class SampleFiles:
+    """A sample's table and the file of its defaults."""
+
+    table: Path
+    defaults: Path | None = None
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where a survey runs, and how it is spread there."""
+
+    address: str | None = None
+    workers: int | None = None
+    """Actors; as many as there is room for by default."""
+    cpus_per_worker: float = 1.0
+    gpus_per_worker: float | None = None
+    """By default one GPU each where the cluster has any."""
+    dashboard: bool = False
+    attempts: int = 4
+
+
+def run_survey(
+    folder: str | Path,
+    watcher: Watcher,
+    *,
+    sample: SampleFiles | None = None,
+    cluster: Cluster | None = None,
+    work: str = FIT,
+    reports: bool = True,
+    wait: bool = False,
+) -> Tally:
+    """Fit the galaxies of a sample that are not finished yet; one driver at a time holds the folder.
+
+    Args:
+        folder: of the survey; on a cluster every node must see it, and the data, under the same path.
+        watcher: told of every galaxy's end and of each second.
+        sample: the table to plan; the plan that lies in the folder if None.
+        cluster: where to run; this machine by default.
+        work: `module:function` that is done for each galaxy.
+        reports: write each galaxy's own page.
+        wait: for another driver to let go of the folder, instead of refusing.
+
+    Raises:
+        ContractError: a faulty sample, a folder held by another driver, no survey to resume, no Ray.
+
+    """
+    cluster = cluster or Cluster()
+    survey = SurveyFolder(Path(folder).resolve())
+    if sample is None:
+        _ = survey.n_jobs  # refuses before a lock is left in a folder that is none
+    with driver_lock(survey.lock, wait=wait) as lease:
+        if sample is not None:
+            n = _plan(survey, sample)
+            watcher.note(f"planned {n} galaxies in {survey.path}")
+        total = survey.n_jobs
+        left = sum(not survey.is_finished(job) for job in survey.jobs())
+        if left == 0:
+            return Tally(total, skipped=total)
+        with ray_session(cluster.address, dashboard=cluster.dashboard) as have:
+            # Ray is imported by the session, which sets what it reads on import.
+            from steelyard.cluster.driver import Driver
+            from steelyard.cluster.pool import Pool, Share
+
+            gpus = cluster.gpus_per_worker
+            share = Share(cluster.cpus_per_worker, (1.0 if have.gpus else 0.0) if gpus is None else gpus)
+            size = min(cluster.workers or _room(have, share.cpus, share.gpus), left)
+            watcher.note(
+                f"{left} of {total} galaxies to do with {size} workers on {have.nodes} "
+                f"{'node' if have.nodes == 1 else 'nodes'}"
+            )
+            setup = FitterSetup(str(survey.path), str(survey.data_folder.resolve()), work, reports)
+            pool = Pool(size, share, setup, read_parts(survey.surrogates))
+            driver = Driver(survey, pool, watcher, attempts=cluster.attempts)
+            return driver.run(survey.jobs(), total, still_mine=_holds(lease))
+
+
+def _holds(lease: object) -> Callable[[], bool]:
+    return lambda: getattr(lease, "compromise", None) is None
+
+
+def _plan(survey: SurveyFolder, sample: SampleFiles) -> int:
+    defaults = None if sample.defaults is None else read_defaults(sample.defaults)
+    table = sample.table.resolve()
+    if not table.exists():
+        raise ContractError(sample.table, "no such file")
+    jobs = plan_jobs(sample_rows(table, defaults), table.parent, SurrogateShelf(survey.surrogates))
+    return survey.write_plan(jobs, table)
+
+
+def _room(have: Resources, cpus: float, gpus: float) -> int:
+    """How many actors fit a cluster as it is now."""
+    by_cpu = have.cpus / cpus if cpus else float("inf")
+    by_gpu = have.gpus / gpus if gpus else float("inf")
+    room = min(by_cpu, by_gpu)
+    return max(1, int(room)) if room != float("inf") else 1

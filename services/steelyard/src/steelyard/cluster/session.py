@@ -1,0 +1,81 @@
+"""Start Ray on this machine, or join a cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from steelyard_schemas import ContractError
+
+__all__ = ["Resources", "ray_session"]
+
+# Messages are a few kilobytes and surrogates a few megabytes; Ray would take a third of the memory.
+OBJECT_STORE_BYTES = 128 * 2**20
+
+# Read by Ray when it is imported, so set before.
+ALWAYS = {
+    # A driver started by `uv run` would make each node build the environment anew.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    # No CUDA_VISIBLE_DEVICES="" for actors without GPUs: JAX then finds what is there.
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+LOCALLY = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # What Ray does on macOS by itself: all of its ports on the loopback interface, none open to the network.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+}
+
+
+class Resources(NamedTuple):
+    """What a cluster has."""
+
+    cpus: float
+    gpus: float
+    nodes: int
+
+
+@contextmanager
+def ray_session(
+    address: str | None = None, *, cpus: int | None = None, dashboard: bool = False
+) -> Iterator[Resources]:
+    """Join the cluster at `address` (or that of RAY_ADDRESS, as under `ray job submit`), or start Ray here.
+
+    Args:
+        address: as `ray://host:10001`, `host:6379` or `auto`.
+        cpus: that a local Ray may use; all by default.
+        dashboard: of a local Ray, on the loopback interface.
+
+    Raises:
+        ContractError: Ray is not installed, or does not answer at that address.
+
+    """
+    address = address or os.environ.get("RAY_ADDRESS") or None
+    for name, value in {**ALWAYS, **({} if address else LOCALLY)}.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+    except ImportError as error:
+        raise ContractError("ray", "is not installed: a survey needs steelyard[survey]") from error
+    quiet = {"log_to_driver": False, "logging_level": "error", "namespace": "steelyard"}
+    try:
+        if address:
+            ray.init(address=address, **quiet)
+        else:
+            ray.init(
+                num_cpus=cpus,
+                object_store_memory=OBJECT_STORE_BYTES,
+                include_dashboard=dashboard,
+                dashboard_host="127.0.0.1",
+                **quiet,
+            )
+    except (ConnectionError, TimeoutError, ValueError, RuntimeError) as error:
+        where = f"the cluster at {address}" if address else "a local Ray"
+        raise ContractError("ray", f"cannot reach {where}: {' '.join(str(error).split())}") from error
+    try:
+        have = ray.cluster_resources()
+        alive = sum(bool(node["Alive"]) for node in ray.nodes())
+        yield Resources(have.get("CPU", 0.0), have.get("GPU", 0.0), alive)
+    finally:
+        ray.shutdown()

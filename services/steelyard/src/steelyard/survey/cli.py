@@ -1,0 +1,203 @@
+"""`steelyard survey`: many galaxies, on this machine or a cluster."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from steelyard_schemas import ContractError
+
+from steelyard.console import one_line_errors, print_json
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+
+Folder = Annotated[Path, typer.Argument(help="Folder of a survey")]
+Address = Annotated[
+    str | None,
+    typer.Option(help="Ray cluster to join: ray://HOST:10001, HOST:6379 or auto; RAY_ADDRESS counts too"),
+]
+Workers = Annotated[int | None, typer.Option(help="Galaxies at a time; as many as there is room for", min=1)]
+Cpus = Annotated[float, typer.Option("--cpus-per-worker", help="CPU share of a worker", min=0)]
+Gpus = Annotated[
+    float | None,
+    typer.Option(
+        "--gpus-per-worker", help="GPU share of a worker, as 0.25 for four on one; 1 where there are GPUs", min=0
+    ),
+]
+Reports = Annotated[bool, typer.Option("--reports/--no-reports", help="Write a page for each galaxy too")]
+Dashboard = Annotated[bool, typer.Option("--dashboard", help="Ray's dashboard on http://127.0.0.1:8265")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for another driver of the folder to end")]
+Against = Annotated[
+    str | None,
+    typer.Option(help="Column with log10 of other masses [Msun], for the report; COLUMN_sd holds its error if there"),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else there")]
+
+
+@app.command("run")
+def run_command(
+    sample: Annotated[Path, typer.Argument(help="Table of galaxies: .csv, .parquet or .toml")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder; SAMPLE-survey if left out")] = None,
+    defaults: Annotated[
+        Path | None, typer.Option(help="TOML laid out as a galaxy file: what the rows leave out")
+    ] = None,
+    address: Address = None,
+    workers: Workers = None,
+    cpus: Cpus = 1.0,
+    gpus: Gpus = None,
+    reports: Reports = True,
+    against: Against = None,
+    dashboard: Dashboard = False,
+    wait: Wait = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Fit every galaxy of a sample. Without --address Ray is started on this machine.
+
+    What is finished is not done again; a row that was changed is. Whatever ends the command, the same one goes on.
+    Exit code 0 only if every galaxy converged.
+
+    Example: steelyard survey run sample.csv --defaults shared.toml --out sample-survey
+    """
+    from steelyard.cluster.run import SampleFiles
+
+    folder = out or sample.with_name(f"{sample.stem}-survey")
+    _drive(
+        folder,
+        SampleFiles(sample, defaults),
+        address,
+        workers,
+        cpus,
+        gpus,
+        reports,
+        against,
+        dashboard,
+        wait,
+        as_json,
+    )
+
+
+@app.command("resume")
+def resume_command(
+    folder: Folder,
+    address: Address = None,
+    workers: Workers = None,
+    cpus: Cpus = 1.0,
+    gpus: Gpus = None,
+    reports: Reports = True,
+    against: Against = None,
+    dashboard: Dashboard = False,
+    wait: Wait = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on with a survey from its folder alone: fits from their checkpoints, and failed galaxies once more.
+
+    Example: steelyard survey resume sample-survey
+    """
+    _drive(folder, None, address, workers, cpus, gpus, reports, against, dashboard, wait, as_json)
+
+
+def _drive(
+    folder: Path,
+    sample: object,
+    address: str | None,
+    workers: int | None,
+    cpus: float,
+    gpus: float | None,
+    reports: bool,
+    against: str | None,
+    dashboard: bool,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    from steelyard.cluster.run import Cluster, SampleFiles, run_survey
+    from steelyard.survey.folder import SurveyFolder
+    from steelyard.survey.summary import survey_state
+    from steelyard.survey.watch import SurveyWatch
+
+    survey = SurveyFolder(folder)
+    assert sample is None or isinstance(sample, SampleFiles)
+    with one_line_errors(), SurveyWatch(survey, quiet=as_json) as watch:
+        began = time.monotonic()
+        tally = run_survey(
+            folder,
+            watch,
+            sample=sample,
+            cluster=Cluster(address, workers, cpus, gpus, dashboard),
+            reports=reports,
+            wait=wait,
+        )
+        page = _report(survey, against)
+    state = survey_state(survey)
+    if as_json:
+        print_json(
+            {
+                **state.as_json(),
+                "lost_workers": tally.lost_workers,
+                "wall_s": time.monotonic() - began,
+                "report": str(page),
+            }
+        )
+    else:
+        console = Console(highlight=False)
+        console.print(
+            f"{state.total} galaxies: {state.converged} converged, {state.not_converged} did not, "
+            f"{state.failed} failed"
+        )
+        console.print(f"report: {page}", soft_wrap=True)
+    if state.converged < state.total:
+        raise typer.Exit(2)
+
+
+def _report(survey: object, against: str | None) -> Path:
+    from steelyard.survey.folder import SurveyFolder
+    from steelyard.survey.report import write_survey_report
+
+    assert isinstance(survey, SurveyFolder)
+    return write_survey_report(survey, against=against)
+
+
+@app.command("status")
+def status_command(folder: Folder, as_json: JsonOption = False) -> None:
+    """Say how a survey stands, from any terminal that sees its folder.
+
+    Example: steelyard survey status sample-survey
+    """
+    from steelyard.survey.folder import SurveyFolder
+    from steelyard.survey.summary import survey_state
+    from steelyard.survey.watch import status_table
+
+    with one_line_errors():
+        state = survey_state(SurveyFolder(folder))
+    if as_json:
+        print_json(state.as_json())
+        return
+    console = Console(highlight=False)
+    console.print(f"driver: {state.driver or 'none'}", soft_wrap=True)
+    console.print(
+        f"{state.total} galaxies: {state.converged} converged, {state.not_converged} did not, {state.failed} failed, "
+        f"{len(state.at_work)} at work, {state.waiting} waiting"
+    )
+    if state.at_work:
+        console.print(status_table(state.at_work))
+    for name, reason in state.failures.items():
+        console.print(f"{name}: {reason}", markup=False, soft_wrap=True)
+
+
+@app.command("report")
+def report_command(folder: Folder, against: Against = None) -> None:
+    """Write the survey's page again, from what is finished by now.
+
+    Example: steelyard survey report sample-survey --against log10_mbh_literature
+    """
+    from steelyard.survey.folder import SurveyFolder
+
+    with one_line_errors():
+        survey = SurveyFolder(folder)
+        if not survey.about.exists():
+            raise ContractError(folder, "holds no survey: start one with `steelyard survey run`")
+        print(_report(survey, against))

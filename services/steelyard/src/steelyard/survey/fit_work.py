@@ -1,0 +1,35 @@
+"""The work of a real survey: one fit."""
+
+from __future__ import annotations
+
+from steelyard_schemas import SurveyJob
+
+from steelyard.fitting import fit
+from steelyard.survey.identity import draws_hash
+from steelyard.survey.jobs import JobPlace, Outcome
+
+__all__ = ["fit_galaxy"]
+
+
+def fit_galaxy(job: SurveyJob, place: JobPlace) -> Outcome:
+    """Fit one galaxy in its folder, going on from what lies there, and write its report."""
+    posterior = fit(
+        job.galaxy,
+        place.folder,
+        data_folder=place.data_folder,
+        progress=place.status.progress,
+        note=place.status.note,
+    )
+    if place.reports:
+        from steelyard.report import write_report
+
+        place.status.note("writing the report")
+        write_report(place.folder)
+    manifest = posterior.manifest
+    warnings = "; ".join(manifest.quality.warnings) or None
+    return Outcome(
+        status="converged" if manifest.converged else "not_converged",
+        reason=warnings if manifest.converged else warnings or "the run was not complete",
+        posterior_hash=manifest.content_hash,
+        draws_hash=draws_hash(posterior),
+    )

@@ -1,0 +1,193 @@
+"""The folder of a survey: what was planned, and one folder per galaxy with all that came of it.
+
+Everything that must outlive a process lies here, written whole or not at all; a survey goes on from nothing else. On
+a cluster it is on a file system that every node sees under the same path.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any, NamedTuple
+
+import msgpack
+from steelyard_schemas import ContractError, JobRecord, SurveyJob, atomic_path, pack, read_model, write_model
+
+from steelyard.survey.identity import JobKeys, data_stamp
+from steelyard.survey.sample import Cell, SampleRow
+from steelyard.survey.surrogates import SurrogateShelf
+
+__all__ = ["PlannedJob", "SurveyFolder", "plan_jobs"]
+
+PLAN_VERSION = 1
+MOST_PROBLEMS = 50
+
+
+class PlannedJob(NamedTuple):
+    """One job of a survey's plan; the driver passes `message`, a packed `SurveyJob`, on without opening it."""
+
+    job_id: str
+    name: str
+    output: str
+    shape: str
+    columns: dict[str, Cell]
+    message: bytes
+
+
+class SurveyFolder:
+    """Paths of a survey, its plan and the records of its jobs."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.about = self.path / "survey.json"
+        self.plan = self.path / "plan.msgpack"
+        self.lock = self.path / "driver.lock"
+        self.report = self.path / "report.html"
+        self.compiled = self.path / "compiled"
+        self.surrogates = self.path / "surrogates"
+
+    def job_folder(self, output: str) -> Path:
+        """Where one galaxy's posterior, checkpoint, status and record are."""
+        return self.path / "galaxies" / output
+
+    def write_plan(self, jobs: Iterable[PlannedJob], sample: Path) -> int:
+        """Replace the plan, with jobs of like shape one after the other; return their number."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        places: list[tuple[str, int, int]] = []
+        # By way of a file, so that only the places of a hundred thousand jobs are in memory to be sorted.
+        with (
+            TemporaryFile(dir=self.path) as spool,
+            atomic_path(self.plan, overwrite=True) as temporary,
+            temporary.open("wb") as file,
+        ):
+            for job in jobs:
+                places.append((sys.intern(job.shape), spool.tell(), spool.write(msgpack.packb(tuple(job)))))
+            for _, start, size in sorted(places):
+                spool.seek(start)
+                file.write(spool.read(size))
+        about = {
+            "survey": PLAN_VERSION,
+            "sample": sample.name,
+            # Relative, so that both may move together.
+            "data_folder": os.path.relpath(sample.parent, self.path),
+            "jobs": len(places),
+            "planned_utc": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        with atomic_path(self.about, overwrite=True) as temporary:
+            temporary.write_text(json.dumps(about, indent=2) + "\n")
+        return len(places)
+
+    def jobs(self) -> Iterator[PlannedJob]:
+        """Yield the planned jobs, reading as it goes: a hundred thousand of them need no memory.
+
+        Raises:
+            ContractError: there is no plan here.
+
+        """
+        self._about()
+        with self.plan.open("rb") as file:
+            for fields in msgpack.Unpacker(file):
+                yield PlannedJob(*fields)
+
+    @property
+    def n_jobs(self) -> int:
+        """Number of planned jobs."""
+        return int(self._about()["jobs"])
+
+    @property
+    def data_folder(self) -> Path:
+        """Where the relative data paths of the sample start."""
+        return self.path / self._about()["data_folder"]
+
+    def record(self, output: str) -> JobRecord | None:
+        """How a job ended, if it did."""
+        path = self.record_path(output)
+        return read_model(path, JobRecord) if path.exists() else None
+
+    def record_path(self, output: str) -> Path:
+        """Where a job's record lies."""
+        return self.job_folder(output) / "record.json"
+
+    def write_record(self, output: str, record: JobRecord) -> None:
+        """Keep how a job ended, in place of how it ended before."""
+        write_model(self.record_path(output), record, overwrite=True)
+
+    def is_finished(self, job: PlannedJob) -> bool:
+        """Whether a job of this identity has its posterior. What failed is tried again by the next run."""
+        try:
+            known = json.loads(self.record_path(job.output).read_bytes())
+        except (OSError, ValueError):
+            return False
+        return known.get("job_id") == job.job_id and known.get("status") in ("converged", "not_converged")
+
+    def _about(self) -> dict[str, Any]:
+        try:
+            about: dict[str, Any] = json.loads(self.about.read_text())
+        except FileNotFoundError as error:
+            raise ContractError(self.path, "holds no survey: start one with `steelyard survey run`") from error
+        except ValueError as error:
+            raise ContractError(
+                self.about, f"is damaged ({error}): plan again with `steelyard survey run`"
+            ) from error
+        if about.get("survey") != PLAN_VERSION:
+            raise ContractError(
+                self.about, f"was planned by another version ({about.get('survey')!r}): plan it again"
+            )
+        return about
+
+
+def plan_jobs(rows: Iterable[SampleRow], data_folder: Path, shelf: SurrogateShelf) -> Iterator[PlannedJob]:
+    """Turn the rows of a sample into jobs.
+
+    Raises:
+        ContractError: after the last row, with every problem of every row; two galaxies of one name are one.
+
+    """
+    problems: list[str] = []
+    seen: dict[str, int] = {}
+    for row in rows:
+        problems += row.problems
+        if row.galaxy is None:
+            continue
+        first = seen.setdefault(row.galaxy.name, row.number)
+        if first != row.number:
+            problems.append(f"row {row.number}, column 'name': '{row.galaxy.name}' is the name of row {first} too")
+            continue
+        try:
+            yield _planned(row, data_folder, shelf)
+        except ContractError as error:
+            problems += [f"row {row.number} ({row.galaxy.name}): {problem}" for problem in error.problems]
+    if problems:
+        more = len(problems) - MOST_PROBLEMS
+        shown = problems[:MOST_PROBLEMS] + ([f"and {more} more"] if more > 0 else [])
+        raise ContractError("sample", shown)
+
+
+def _planned(row: SampleRow, data_folder: Path, shelf: SurrogateShelf) -> PlannedJob:
+    galaxy = row.galaxy
+    assert galaxy is not None
+    surrogate = None
+    if galaxy.stars.kind == "nuker":
+        resolved = shelf.resolve(galaxy.stars.surrogate)
+        surrogate = resolved.hash
+        stars = galaxy.stars.model_copy(update={"surrogate": resolved.name})
+        galaxy = galaxy.model_copy(update={"stars": stars})
+    keys = JobKeys(galaxy, data_stamp(data_folder / galaxy.data.path), surrogate)
+    # The hash keeps the results of a galaxy whose row was changed apart from those before.
+    output = f"{re.sub(r'[^A-Za-z0-9.+-]+', '_', galaxy.name)}-{keys.fit[:10]}"
+    job = SurveyJob(job_id=keys.job, galaxy=galaxy, output=output)
+    return PlannedJob(keys.job, galaxy.name, output, _shape(job), row.columns, pack(job))
+
+
+def _shape(job: SurveyJob) -> str:
+    """What the shapes of a fit's arrays depend on, as far as the galaxy file tells."""
+    galaxy = job.galaxy
+    sampled = [name for name, prior in galaxy.priors if prior is None or prior.kind != "fixed"]
+    parts = [galaxy.stars.kind, galaxy.disc, galaxy.halo, galaxy.data.grid, galaxy.likelihood.kind]
+    return json.dumps([str(part) for part in parts] + sampled + [galaxy.sampler.n_chains])

@@ -1,0 +1,146 @@
+"""One job, in whatever process: do the work, and turn what comes of it, good or bad, into a record.
+
+The work is a function named `module:function`, so that fits, tests and benchmarks go the same way.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from steelyard_schemas import ContractError, JobRecord, SurveyJob
+
+from steelyard.survey.folder import SurveyFolder
+from steelyard.survey.lock import job_lock
+from steelyard.survey.status import StatusWriter, worker_name
+
+__all__ = ["FIT", "JobPlace", "Outcome", "Work", "failure", "find_work", "run_job"]
+
+FIT = "steelyard.survey.fit_work:fit_galaxy"
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+REASON_LENGTH = 600
+
+
+class Outcome(NamedTuple):
+    """What the work made."""
+
+    status: Literal["converged", "not_converged"]
+    reason: str | None
+    posterior_hash: str
+    draws_hash: str
+
+
+@dataclass(frozen=True)
+class JobPlace:
+    """Where a job reads and writes, and whom it tells."""
+
+    folder: Path
+    data_folder: Path
+    reports: bool
+    status: StatusWriter
+
+
+Work = Callable[[SurveyJob, JobPlace], Outcome]
+
+
+def find_work(name: str) -> Work:
+    """Import the function `module:function`."""
+    module, _, function = name.partition(":")
+    work: Work = getattr(import_module(module), function)
+    return work
+
+
+def run_job(
+    work: Work, job: SurveyJob, survey: SurveyFolder, data_folder: Path, *, reports: bool = True, attempt: int = 1
+) -> JobRecord:
+    """Do one job and keep its record; whatever goes wrong becomes the record's reason.
+
+    Only what ends the process passes: KeyboardInterrupt, SystemExit, a signal.
+    """
+    folder = survey.job_folder(job.output)
+    status = StatusWriter(folder / "status.json", job.galaxy.name)
+    started, clock = _now(), time.perf_counter()
+    outcome: Outcome | None = None
+    reason: str | None = None
+    try:
+        with job_lock(folder):
+            _sweep(folder)
+            try:
+                outcome = work(job, JobPlace(folder, data_folder, reports, status))
+                reason = outcome.reason
+            finally:
+                status.close()
+    except Exception as error:  # one galaxy must not stop the others, whatever its fit runs into
+        reason = reason_of(error)
+    record = JobRecord(
+        job_id=job.job_id,
+        name=job.galaxy.name,
+        status="failed" if outcome is None else outcome.status,
+        reason=reason,
+        started_utc=started,
+        finished_utc=_now(),
+        posterior_hash=None if outcome is None else outcome.posterior_hash,
+        draws_hash=None if outcome is None else outcome.draws_hash,
+        worker=worker_name(),
+        attempts=attempt,
+        wall_s=time.perf_counter() - clock,
+    )
+    try:
+        survey.write_record(job.output, record)
+    except OSError as error:
+        # The driver is told all the same. Without its record the job is done again, from what it left.
+        reason = reason or reason_of(error)
+        return record.model_copy(update={"status": "failed", "reason": reason})
+    return record
+
+
+def failure(job_id: str, name: str, reason: str, attempts: int) -> JobRecord:
+    """Return the record of a job whose worker could not write one."""
+    now = _now()
+    return JobRecord(
+        job_id=job_id,
+        name=name,
+        status="failed",
+        reason=reason[:REASON_LENGTH],
+        started_utc=now,
+        finished_utc=now,
+        worker=worker_name(),
+        attempts=attempts,
+    )
+
+
+def reason_of(error: BaseException) -> str:
+    """Say in one line what went wrong, and what to do where that is known."""
+    line = " ".join(str(error).split()) or type(error).__name__
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
+        chain.append(cause)
+    if any(isinstance(link, OSError) and link.errno in FULL for link in chain):
+        line = f"no space left to write ({line}): free some, then `steelyard survey resume`"
+    elif isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in line:
+        line = f"out of memory ({line}): fewer workers per GPU or machine, or a smaller grid"
+    elif not isinstance(error, ContractError | OSError | ValueError):
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+        line = f"{type(error).__name__}: {line}{place}"
+    return line[:REASON_LENGTH]
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed worker had half-written under temporary names."""
+    import shutil
+
+    for pattern in (".*.new", ".*.old"):
+        for path in folder.glob(pattern):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

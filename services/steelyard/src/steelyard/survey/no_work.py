@@ -1,0 +1,14 @@
+"""Work that is none: what is left is the driver's own cost per job."""
+
+from __future__ import annotations
+
+from steelyard_schemas import SurveyJob
+
+from steelyard.survey.jobs import JobPlace, Outcome
+
+__all__ = ["no_work"]
+
+
+def no_work(job: SurveyJob, place: JobPlace) -> Outcome:
+    """Return at once; only the record is written."""
+    return Outcome("converged", None, "none", "none")

@@ -1,0 +1,95 @@
+"""Where a galaxy's fit stands, told by its worker through a small file that any process may read."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from steelyard_schemas import atomic_path
+
+if TYPE_CHECKING:
+    import sampler
+
+__all__ = ["JobStatus", "StatusWriter", "read_status", "worker_name"]
+
+STATUS_SECONDS = 2.0
+"""Time between two writings: a hundred workers on one file server ask it for fifty small files per second."""
+
+
+@dataclass(frozen=True)
+class JobStatus:
+    """What a job is at; None where it is not known (yet)."""
+
+    name: str
+    stage: str
+    worker: str
+    updated_unix_s: float
+    step: int | None = None
+    total: int | None = None
+    acceptance: float | None = None
+    rhat: float | None = None
+    ess: float | None = None
+    seconds_left: float | None = None
+
+
+class StatusWriter:
+    """Progress of one job as a file, renewed every two seconds at most; never the cause of a failure."""
+
+    def __init__(self, path: Path, name: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path, self._name, self._clock = path, name, clock
+        self._worker = worker_name()
+        self._last = -float("inf")
+
+    def note(self, line: str) -> None:
+        """Take a line about what begins now."""
+        self._write(JobStatus(self._name, line, self._worker, time.time()))
+
+    def progress(self, at: sampler.Progress) -> None:
+        """Take the sampler's progress."""
+        if self._clock() - self._last < STATUS_SECONDS:
+            return
+        self._write(
+            JobStatus(
+                self._name,
+                at.phase,
+                self._worker,
+                time.time(),
+                at.step,
+                at.total,
+                at.acceptance,
+                at.rhat,
+                at.min_ess,
+                at.seconds_left,
+            )
+        )
+
+    def close(self) -> None:
+        """Remove the file: the job's record says what came of it."""
+        with suppress(OSError):
+            self._path.unlink(missing_ok=True)
+
+    def _write(self, status: JobStatus) -> None:
+        self._last = self._clock()
+        with suppress(OSError), atomic_path(self._path, overwrite=True) as temporary:
+            temporary.write_text(json.dumps(asdict(status)))
+
+
+def read_status(folders: Iterator[Path]) -> Iterator[JobStatus]:
+    """Yield the status of those jobs that are at work, of the folders given."""
+    known = {field.name for field in fields(JobStatus)}
+    for folder in folders:
+        with suppress(OSError, ValueError, TypeError):
+            told = json.loads((folder / "status.json").read_bytes())
+            yield JobStatus(**{name: value for name, value in told.items() if name in known})
+
+
+def worker_name() -> str:
+    """Host and process, for people."""
+    return f"{socket.gethostname()}:{os.getpid()}"

@@ -1,0 +1,62 @@
+"""The state of a survey, read from its folder by whoever asks."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from steelyard_schemas import ContractError
+
+from steelyard.survey.folder import SurveyFolder
+from steelyard.survey.lock import driver_of
+from steelyard.survey.status import JobStatus, read_status
+
+__all__ = ["SurveyState", "survey_state"]
+
+MOST_FAILURES = 1000
+
+
+@dataclass
+class SurveyState:
+    """Counts of a survey's jobs, the galaxies at work and the failures."""
+
+    total: int
+    driver: str | None
+    converged: int = 0
+    not_converged: int = 0
+    failed: int = 0
+    waiting: int = 0
+    at_work: list[JobStatus] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    """Reason by name of the galaxy."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain data."""
+        return asdict(self)
+
+
+def survey_state(survey: SurveyFolder) -> SurveyState:
+    """Look through a survey's records and status files; asks nothing of the driver or of Ray.
+
+    Raises:
+        ContractError: there is no survey in the folder.
+
+    """
+    state = SurveyState(survey.n_jobs, driver_of(survey.lock))
+    for job in survey.jobs():
+        try:
+            record = survey.record(job.output)
+        except ContractError as error:
+            state.failures[job.name] = f"its record is damaged ({error})"
+            record = None
+        if record is None or record.job_id != job.job_id or record.status == "failed":
+            # Without a driver, what a killed worker left says nothing of now.
+            at_work = list(read_status(iter([survey.job_folder(job.output)]))) if state.driver else []
+            state.at_work += at_work
+            if at_work or record is None or record.job_id != job.job_id:
+                state.waiting += not at_work
+                continue
+        setattr(state, record.status, getattr(state, record.status) + 1)
+        if record.status == "failed" and len(state.failures) < MOST_FAILURES:
+            state.failures[job.name] = record.reason or ""
+    return state

@@ -1,0 +1,70 @@
+"""The surrogates of a survey: named by version in its jobs, and kept beside them where the package ships none."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+from nuker_surrogate.artifact import MANIFEST, find_artifact, shipped_versions
+from steelyard_schemas import ContractError, SurrogateArtifact, atomic_path, read_model
+
+__all__ = ["Resolved", "SurrogateShelf", "read_parts", "write_parts"]
+
+
+class Resolved(NamedTuple):
+    """What a job says of its surrogate."""
+
+    name: str
+    hash: str
+
+
+class SurrogateShelf:
+    """A folder with one artifact per version: a registry as `STEELYARD_SURROGATES` names one.
+
+    A path means nothing on another machine, so a job names the version, and the artifact comes along.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._known: dict[str, Resolved] = {}
+
+    def resolve(self, which: str) -> Resolved:
+        """Return version and hash of a surrogate; what is not shipped with the package is copied to the shelf.
+
+        Raises:
+            ContractError: there is no such artifact, or one of its version with another content.
+
+        """
+        if which not in self._known:
+            self._known[which] = self._resolve(which)
+        return self._known[which]
+
+    def _resolve(self, which: str) -> Resolved:
+        source = find_artifact(which)
+        manifest = read_model(source / MANIFEST, SurrogateArtifact)
+        digest = manifest.files["weights.msgpack"]
+        version = manifest.version
+        there = find_artifact(version) if version in shipped_versions() else self.folder / version
+        if there.exists() and read_model(there / MANIFEST, SurrogateArtifact).files != manifest.files:
+            raise ContractError(
+                which, f"is version {version}, but {there} holds another artifact of that version: release it anew"
+            )
+        if not there.exists():
+            with atomic_path(there, overwrite=False) as temporary:
+                shutil.copytree(source, temporary)
+        return Resolved(which if which == "latest" else version, digest)
+
+
+def read_parts(folder: Path) -> dict[str, bytes]:
+    """Return all files below a folder by their relative path."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file()) if folder.is_dir() else []
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
+
+
+def write_parts(folder: Path, parts: dict[str, bytes]) -> None:
+    """Write what `read_parts` returned."""
+    for name, data in parts.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
