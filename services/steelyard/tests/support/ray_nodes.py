@@ -1,0 +1,30 @@
+"""Several Ray nodes on this machine, in a process of their own: "add" and "remove" on standard input.
+
+Apart from the tests' process, because Ray forks, and a process that runs JAX must not.
+"""
+
+import sys
+
+from ray.cluster_utils import Cluster
+
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+
+
+def main():
+    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "num_cpus": 0})
+    cluster.add_node(**NODE)
+    cluster.add_node(**NODE)
+    print("address", cluster.address, flush=True)
+    for command in sys.stdin:
+        if command.strip() == "add":
+            cluster.add_node(**NODE)
+        elif command.strip() == "remove":
+            cluster.remove_node(min(cluster.worker_nodes, key=id), allow_graceful=False)
+        else:
+            break
+        print("done", flush=True)
+    cluster.shutdown()
+
+
+if __name__ == "__main__":
+    main()

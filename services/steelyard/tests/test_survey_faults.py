@@ -1,0 +1,186 @@
+"""A cluster of several Ray nodes on this machine, and what is left when parts of it die."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+from steelyard.cluster.run import run_survey
+from steelyard.survey.folder import SurveyFolder
+from steelyard.survey.lock import driver_of
+from steelyard_schemas import ContractError, Posterior, read_store
+
+pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="surveys need steelyard[survey]")
+SUPPORT = Path(__file__).parent / "support"
+N_GALAXIES = 8
+
+
+class Listener:
+    """A watcher that must not be told anything."""
+
+
+class Nodes:
+    """Ray's nodes, and drivers that join them, all in other processes."""
+
+    def __init__(self):
+        # The tests' work must be importable by Ray's workers; uv must not build an environment for each.
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": str(SUPPORT),
+            "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+            "RAY_USAGE_STATS_ENABLED": "0",
+        }
+        self._process = self._start("ray_nodes.py", stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.address = self._answer("address").split()[1]
+
+    def _start(self, script, *arguments, **options):
+        return subprocess.Popen(
+            [sys.executable, str(SUPPORT / script), *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self.environment,
+            **options,
+        )
+
+    def _answer(self, word):
+        return next(line for line in self._process.stdout if line.startswith(word))
+
+    def tell(self, command):
+        self._process.stdin.write(command + "\n")
+        self._process.stdin.flush()
+        self._answer("done")
+
+    def close(self):
+        self._process.communicate("stop\n", timeout=60)
+
+    def drive(self, folder, **options):
+        named = [f"--{name}={value}" for name, value in options.items()]
+        return self._start(
+            "survey_works.py", str(folder), f"--address={self.address}", *named, stderr=subprocess.STDOUT
+        )
+
+    def run(self, folder, **options):
+        """Drive to the end; return the lines told, and the tally."""
+        driver = self.drive(folder, **options)
+        told = driver.communicate(timeout=120)[0].splitlines()
+        assert driver.returncode == 0, told
+        return told, json.loads(told[-1])
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    """A head without CPUs and two nodes with one each."""
+    made = Nodes()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "sample.toml"
+    defaults = (
+        "[defaults]\ndistance.mpc = 10.0\ndata.path = 'none.zarr'\n"
+        "line = { name = 'CO(2-1)', rest_frequency_hz = 230.538e9 }\n"
+    )
+    rows = [f"[[galaxy]]\nname = 'G {i}'\nsampler.seed = {i}\n" for i in range(N_GALAXIES)]
+    path.write_text(defaults + "".join(rows))
+    return path
+
+
+def until(what, seconds=60.0):
+    """Wait for a truth, and return it."""
+    end = time.monotonic() + seconds
+    while not (found := what()):
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+    return found
+
+
+def working_pids(survey):
+    """Processes that have a galaxy in hand and a checkpoint of it."""
+    return {
+        int(json.loads(path.read_text())["worker"].rpartition(":")[2])
+        for path in survey.path.glob("galaxies/*/status.json")
+        if (path.parent / "checkpoint.npz").exists()
+    }
+
+
+def draws_of(survey):
+    return {
+        job.name: (
+            survey.record(job.output).draws_hash,
+            read_store(survey.job_folder(job.output) / "posterior.zarr", Posterior)["posterior/log10_mbh"],
+        )
+        for job in survey.jobs()
+    }
+
+
+def next_line(driver, words):
+    return next((line for line in driver.stdout if words in line), "the driver ended")
+
+
+def test_worker_node_and_driver_killed_and_every_draw_as_in_a_calm_run(nodes, table, tmp_path):
+    calm = SurveyFolder(tmp_path / "calm")
+    _, tally = nodes.run(calm.path, table=table)
+    assert (tally["converged"], tally["lost_workers"]) == (N_GALAXIES, 0)
+
+    survey = SurveyFolder(tmp_path / "stormy")
+    driver = nodes.drive(survey.path, table=table)
+    try:
+        os.kill(until(lambda: next(iter(working_pids(survey)), None)), signal.SIGKILL)
+        assert "its worker was lost" in next_line(driver, "lost")
+
+        # While it lives, nobody else may write there.
+        assert f"process {driver.pid} on" in driver_of(survey.lock)
+        with pytest.raises(ContractError, match="in the hands of another driver"):
+            run_survey(survey.path, Listener())
+
+        until(lambda: len(working_pids(survey)) == 2)
+        nodes.tell("remove")
+        assert "its worker was lost" in next_line(driver, "lost")
+        until(lambda: working_pids(survey) and list(survey.path.glob("galaxies/*/record.json")))
+    finally:
+        driver.kill()
+        driver.communicate()
+    nodes.tell("add")
+    finished = [job for job in survey.jobs() if survey.is_finished(job)]
+    assert 0 < len(finished) < N_GALAXIES
+    times = {job.output: survey.record_path(job.output).stat().st_mtime_ns for job in finished}
+
+    _, tally = nodes.run(survey.path)
+    assert (tally["skipped"], tally["converged"]) == (len(finished), N_GALAXIES - len(finished))
+    assert {output: survey.record_path(output).stat().st_mtime_ns for output in times} == times
+    assert driver_of(survey.lock) is None
+
+    expected, found = draws_of(calm), draws_of(survey)
+    assert {name: digest for name, (digest, _) in found.items()} == {n: d for n, (d, _) in expected.items()}
+    for name, (_, draws) in expected.items():
+        np.testing.assert_array_equal(found[name][1], draws)
+    assert not list(survey.path.glob("galaxies/*/.*.new"))
+
+
+def test_one_galaxy_never_stops_the_others(nodes, table, tmp_path):
+    text = table.read_text()
+    for i, name in enumerate(("exits", "memory", "bug")):
+        text = text.replace(f"'G {i}'", f"'{name} {i}'")
+    table.write_text(text)
+    options = {"table": table, "work": "survey_works:break_down"}
+    told, tally = nodes.run(tmp_path / "out", attempts=2, **options)
+    assert (tally["converged"], tally["failed"], tally["lost_workers"]) == (5, 3, 2)
+    survey = SurveyFolder(tmp_path / "out")
+    reasons = {job.name: survey.record(job.output).reason for job in survey.jobs()}
+    assert reasons["memory 1"].startswith("out of memory (cannot allocate 80 GiB)")
+    assert reasons["bug 2"].startswith("ZeroDivisionError: division by zero at survey_works.py:")
+    assert reasons["exits 0"].startswith("2 workers were lost, the last one so: ")
+    assert any(line.startswith("exits 0: its worker was lost") for line in told)
+
+    # The rest is finished; what failed is tried again, and a row that was changed is another job.
+    table.write_text(text.replace("'memory 1'", "'mended 1'"))
+    _, again = nodes.run(tmp_path / "out", attempts=1, **options)
+    assert (again["skipped"], again["converged"], again["failed"]) == (5, 1, 2)
