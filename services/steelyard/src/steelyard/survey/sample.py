@@ -106,7 +106,7 @@ def _from_file(folder: Path, name: str) -> dict[str, Any]:
     try:
         galaxy = read_model(folder / name, Galaxy)
     except ContractError as error:
-        raise ContractError(name, [f"{FILE_COLUMN} = {name}: {problem}" for problem in error.problems]) from error
+        raise ContractError(name, [f"{FILE_COLUMN}: {name}: {problem}" for problem in error.problems]) from error
     content = galaxy.model_dump(mode="json", exclude_unset=True) | {"schema_version": galaxy.schema_version}
     content["data"]["path"] = (PurePath(name).parent / galaxy.data.path).as_posix()
     return content
@@ -115,10 +115,16 @@ def _from_file(folder: Path, name: str) -> dict[str, Any]:
 def _placed(label: str, problem: str, table: Mapping[str, Any]) -> str:
     """Say which column a problem comes from, if it is one of this row's."""
     field, _, message = problem.partition(": ")
-    for column in _leaves(table):
+    columns = list(_leaves(table))
+    for column in columns:
         parts = iter(field.split("."))
         if all(part in parts for part in column.split(".")):  # a union puts the name of its branch in between
             return f"{label}, column '{column}': {message}"
+    for length in range(field.count(".") + 1, 1, -1):  # a fault of the table that the column belongs to
+        start = ".".join(field.split(".")[:length]) + "."
+        for column in columns:
+            if column.startswith(start):
+                return f"{label}, column '{column}': {message}"
     return f"{label}: {problem}"
 
 

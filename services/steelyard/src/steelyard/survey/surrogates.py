@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from nuker_surrogate.artifact import MANIFEST, find_artifact, shipped_versions
 from steelyard_schemas import ContractError, SurrogateArtifact, atomic_path, read_model
 
 __all__ = ["Resolved", "SurrogateShelf", "read_parts", "write_parts"]
@@ -41,6 +40,9 @@ class SurrogateShelf:
         return self._known[which]
 
     def _resolve(self, which: str) -> Resolved:
+        # Not at the top of the file: it loads JAX, which workers that have no galaxy yet, and tests, can do without.
+        from nuker_surrogate.artifact import MANIFEST, find_artifact, shipped_versions
+
         source = find_artifact(which)
         manifest = read_model(source / MANIFEST, SurrogateArtifact)
         digest = manifest.files["weights.msgpack"]

@@ -1,0 +1,237 @@
+"""One job and its record; the survey's locks, states and page. No Ray here."""
+
+import json
+import resource
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from steelyard.survey.folder import SurveyFolder, plan_jobs
+from steelyard.survey.jobs import Outcome, failure, find_work, run_job
+from steelyard.survey.lock import driver_lock, driver_of
+from steelyard.survey.masses import mass_rows, pull_summary
+from steelyard.survey.report import write_survey_report
+from steelyard.survey.sample import sample_rows
+from steelyard.survey.status import STATUS_SECONDS, StatusWriter, read_status
+from steelyard.survey.summary import survey_state
+from steelyard.survey.surrogates import SurrogateShelf
+from steelyard_schemas import ContractError, Posterior, SurveyJob, read_store, unpack
+
+from .support.survey_works import break_down
+
+SAMPLE = """\
+[defaults]
+distance.mpc = 10.0
+data.path = 'none.zarr'
+line = { name = 'CO(2-1)', rest_frequency_hz = 230.538e9 }
+"""
+
+
+@pytest.fixture
+def survey(tmp_path):
+    """A plan of four galaxies: two good ones with a truth and a literature mass, one that fails, and a big one."""
+    rows = [
+        f"[[galaxy]]\nname = '{name}'\ntruth.log10_mbh = {truth}\n"
+        f"log10_mbh_lit = {truth + 0.1}\nlog10_mbh_lit_sd = 0.3\n"
+        for name, truth in (("good 1", 8.4), ("good 2", 8.6), ("bug (3)", 8.0))
+    ]
+    path = tmp_path / "sample.toml"
+    path.write_text(SAMPLE + "".join(rows) + "[[galaxy]]\nname = 'big 4'\n")
+    made = SurveyFolder(tmp_path / "out")
+    made.write_plan(plan_jobs(sample_rows(path), tmp_path, SurrogateShelf(made.surrogates)), path)
+    return made
+
+
+def run_all(survey, work=break_down):
+    return {
+        job.name: run_job(work, unpack(job.message, SurveyJob), survey, survey.data_folder) for job in survey.jobs()
+    }
+
+
+def test_a_record_says_how_a_job_ended(survey):
+    records = run_all(survey)
+    assert {name: record.status for name, record in records.items()} == {
+        "good 1": "converged",
+        "good 2": "converged",
+        "bug (3)": "failed",
+        "big 4": "converged",
+    }
+    for job in survey.jobs():
+        assert survey.record(job.output) == records[job.name]
+        assert survey.is_finished(job) == (job.name != "bug (3)")
+        assert not (survey.job_folder(job.output) / "status.json").exists()
+        assert not (survey.job_folder(job.output) / "worker.lock").exists()
+    # What is the same of two runs is the draws; the store holds times.
+    again = run_all(survey)["good 1"]
+    assert again.draws_hash == records["good 1"].draws_hash
+
+
+def test_a_changed_record_or_a_damaged_one_is_not_finished(survey):
+    run_all(survey)
+    job = next(survey.jobs())
+    assert survey.is_finished(job)
+    assert not survey.is_finished(job._replace(job_id="0" * 64))
+    survey.record_path(job.output).write_text('{"kind": "job_rec')
+    assert not survey.is_finished(job)
+
+
+def test_a_missing_data_file_is_that_galaxys_failure(survey):
+    from steelyard.survey.jobs import FIT
+
+    job = next(survey.jobs())
+    record = run_job(find_work(FIT), unpack(job.message, SurveyJob), survey, survey.data_folder)
+    assert record.status == "failed"
+    assert "none.zarr: no such file" in record.reason
+
+
+def limited(survey):
+    """Run all jobs where no file may grow beyond a megabyte."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
+    try:
+        return run_all(survey)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_file_that_may_not_grow_fails_its_job_alone(survey):
+    records = limited(survey)
+    assert records["big 4"].status == "failed"
+    assert records["big 4"].reason.startswith("no space left to write (")
+    assert "steelyard survey resume" in records["big 4"].reason
+    assert records["good 1"].status == "converged"
+
+
+def test_a_full_disk_fails_the_job_in_hand_and_keeps_what_was_there(survey, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(small)]
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a small disk needs root")
+    try:
+        there = SurveyFolder(small / "out")
+        there.write_plan(survey.jobs(), tmp_path / "sample.toml")
+        good = next(job for job in there.jobs() if job.name == "good 1")
+        run_job(break_down, unpack(good.message, SurveyJob), there, tmp_path)
+        posterior = there.job_folder(good.output) / "posterior.zarr"
+        before = read_store(posterior, Posterior).manifest.content_hash
+
+        big = next(job for job in there.jobs() if job.name == "big 4")
+        record = run_job(break_down, unpack(big.message, SurveyJob), there, tmp_path)
+        assert record.status == "failed"
+        assert record.reason.startswith("no space left to write (")
+        assert read_store(posterior, Posterior).manifest.content_hash == before
+        assert there.is_finished(good)
+        assert not there.is_finished(big)
+        # With room again, the same job is done.
+        (there.job_folder(big.output) / "big").unlink()
+        subprocess.run(["mount", "-o", "remount,size=8m", str(small)], check=True)
+        assert run_job(break_down, unpack(big.message, SurveyJob), there, tmp_path).status == "converged"
+        assert there.is_finished(big)
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_what_a_killed_worker_left_is_swept_and_its_lock_taken(survey):
+    job = next(survey.jobs())
+    folder = survey.job_folder(job.output)
+    hold = (
+        "import os, sys; from pathlib import Path; from steelyard.survey.lock import job_lock\n"
+        "with job_lock(Path(sys.argv[1])):\n"
+        "    (Path(sys.argv[1]) / '.posterior.zarr.7.new').mkdir(); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", hold, str(folder)]).returncode == 9
+    assert (folder / "worker.lock").exists()
+    assert run_job(break_down, unpack(job.message, SurveyJob), survey, survey.data_folder).status == "converged"
+    assert not list(folder.glob(".*.new"))
+
+
+def test_one_driver_at_a_time(survey):
+    with driver_lock(survey.lock):
+        assert driver_of(survey.lock) is not None
+        second = (
+            "import sys; from pathlib import Path; from steelyard.survey.lock import driver_lock\n"
+            "with driver_lock(Path(sys.argv[1])): pass"
+        )
+        refused = subprocess.run([sys.executable, "-c", second, str(survey.lock)], capture_output=True, text=True)
+        assert refused.returncode == 1
+        assert "is in the hands of another driver (process " in refused.stderr
+        assert "--wait" in refused.stderr
+    assert driver_of(survey.lock) is None
+    with driver_lock(survey.lock):
+        pass
+
+
+def test_status_is_renewed_now_and_then_and_never_fails(tmp_path):
+    now = [0.0]
+    writer = StatusWriter(tmp_path / "status.json", "N 1", clock=lambda: now[0])
+    at = SimpleNamespace(
+        phase="sampling", step=1, total=9, acceptance=0.5, rhat=None, min_ess=30.0, seconds_left=60.0
+    )
+    writer.note("reading")
+    writer.progress(at)
+    assert next(read_status(iter([tmp_path]))).stage == "reading"
+    now[0] = STATUS_SECONDS
+    writer.progress(at)
+    told = next(read_status(iter([tmp_path])))
+    assert (told.stage, told.step, told.ess, told.rhat) == ("sampling", 1, 30.0, None)
+    writer.close()
+    assert not list(read_status(iter([tmp_path])))
+    (tmp_path / "file").write_text("")
+    StatusWriter(tmp_path / "file" / "status.json", "N 2").note("no such folder")
+
+
+def test_the_state_of_a_survey_is_read_from_its_folder(survey):
+    assert survey_state(survey).waiting == 4
+    jobs = list(survey.jobs())
+    with driver_lock(survey.lock):
+        folder = survey.job_folder(jobs[0].output)
+        folder.mkdir(parents=True)
+        StatusWriter(folder / "status.json", jobs[0].name).note("sampling")
+        state = survey_state(survey)
+        assert [row.name for row in state.at_work] == [jobs[0].name]
+        assert state.waiting == 3
+    run_all(survey)
+    state = survey_state(survey)
+    assert (state.converged, state.failed, state.waiting, state.driver) == (3, 1, 0, None)
+    assert list(state.failures) == ["bug (3)"]
+    assert json.loads(json.dumps(state.as_json()))["failures"]["bug (3)"].startswith("ZeroDivisionError")
+
+
+def test_the_page_compares_masses_and_lists_failures(survey):
+    run_all(survey)
+    rows = {row.name: row for row in mass_rows(survey)}
+    good = rows["good 1"]
+    # The work's draws run evenly from 8 to 9: mean 8.5.
+    assert good.log10_mbh == pytest.approx(8.5)
+    assert good.pull == pytest.approx((8.5 - 8.4) / good.sd)
+    assert rows["bug (3)"].pull is None
+    summary = pull_summary(list(rows.values()))
+    assert summary.n == 2
+    assert summary.mean == pytest.approx((good.pull + rows["good 2"].pull) / 2)
+
+    literature = next(row for row in mass_rows(survey, "log10_mbh_lit") if row.name == "good 1")
+    assert literature.pull == pytest.approx((8.5 - 8.5) / (good.sd**2 + 0.09) ** 0.5, abs=1e-9)
+    with pytest.raises(ContractError, match="no galaxy has a number in the column 'nothing'"):
+        mass_rows(survey, "nothing")
+
+    page = write_survey_report(survey).read_text()
+    assert "4 galaxies: 3 converged" in page
+    assert "ZeroDivisionError: division by zero" in page
+    assert "data:image/png;base64," in page
+    assert "http" not in page.replace("http-equiv", "")
+
+
+def test_a_folder_that_is_no_survey(tmp_path):
+    with pytest.raises(ContractError, match="holds no survey: start one with `steelyard survey run`"):
+        survey_state(SurveyFolder(tmp_path))
+    (tmp_path / "survey.json").write_text('{"survey": 99}')
+    with pytest.raises(ContractError, match="planned by another version"):
+        survey_state(SurveyFolder(tmp_path))
+
+
+def test_reasons_are_short_and_records_whole():
+    record = failure("0" * 64, "N 1", "x" * 10_000, 2)
+    assert len(record.reason) < 1000
+    assert Outcome("converged", None, "a", "b").status == "converged"
