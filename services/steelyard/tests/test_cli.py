@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 COMMANDS = [
     *("demo", "fit", "report", "validate", "simulate", "info", "grid", "convert"),
     *("surrogate train", "surrogate evaluate", "surrogate list", "surrogate show"),
+    *("survey run", "survey resume", "survey status", "survey report", "survey relation"),
 ]
 
 

@@ -171,7 +171,7 @@ def test_one_galaxy_never_stops_the_others(nodes, table, tmp_path):
         text = text.replace(f"'G {i}'", f"'{name} {i}'")
     table.write_text(text)
     options = {"table": table, "work": "survey_works:break_down"}
-    told, tally = nodes.run(tmp_path / "out", attempts=2, **options)
+    told, tally = nodes.run(tmp_path / "out", attempts=2, scrapes=True, **options)
     assert (tally["converged"], tally["failed"], tally["lost_workers"]) == (5, 3, 2)
     survey = SurveyFolder(tmp_path / "out")
     reasons = {job.name: survey.record(job.output).reason for job in survey.jobs()}
@@ -179,6 +179,13 @@ def test_one_galaxy_never_stops_the_others(nodes, table, tmp_path):
     assert reasons["bug 2"].startswith("ZeroDivisionError: division by zero at survey_works.py:")
     assert reasons["exits 0"].startswith("2 workers were lost, the last one so: ")
     assert any(line.startswith("exits 0: its worker was lost") for line in told)
+
+    # The same is told to Prometheus.
+    metrics = [line for line in told if line.startswith("metric ")]
+    assert sorted((line.split('status="')[1].split('"')[0], float(line.split()[-1])) for line in metrics) == [
+        ("converged", 5.0),
+        ("failed", 3.0),
+    ]
 
     # The rest is finished; what failed is tried again, and a row that was changed is another job.
     table.write_text(text.replace("'memory 1'", "'mended 1'"))

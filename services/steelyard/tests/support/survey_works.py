@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import time
+import urllib.request
 from dataclasses import asdict
 from pathlib import Path
 
@@ -102,8 +103,25 @@ def keep(job, place, draws):
     return Outcome("converged", None, store.manifest.content_hash, draws_hash(store))
 
 
+def scraped(name, seconds=20.0):
+    """Lines of a metric, as Prometheus would get them from this node."""
+    import ray
+
+    here = ray.get_runtime_context().get_node_id()
+    port = next(node["MetricsExportPort"] for node in ray.nodes() if node["NodeID"] == here)
+    end, found = time.monotonic() + seconds, []
+    while not found and time.monotonic() < end:
+        time.sleep(0.5)
+        text = urllib.request.urlopen(f"http://{ray.util.get_node_ip_address()}:{port}/metrics", timeout=5).read()
+        found = [line for line in text.decode().splitlines() if line.startswith(name)]
+    return found
+
+
 class Listener:
     """A watcher that prints every line."""
+
+    def __init__(self, scrapes):
+        self.scrapes = scrapes
 
     def note(self, line):
         print(line, flush=True)
@@ -112,7 +130,9 @@ class Listener:
         self.note(f"ended {record.name} {record.status} {record.reason}")
 
     def tick(self, tally):
-        pass
+        if self.scrapes and tally.done == tally.total:
+            for line in scraped("ray_steelyard_jobs_total"):
+                self.note(f"metric {line}")
 
 
 def main():
@@ -126,11 +146,14 @@ def main():
     parser.add_argument("--work", default="survey_works:walk")
     parser.add_argument("--table", type=Path)
     parser.add_argument("--attempts", type=int, default=4)
+    parser.add_argument("--scrapes", type=bool, default=False)
     given = parser.parse_args()
     sample = None if given.table is None else SampleFiles(given.table)
     cluster = Cluster(address=given.address, workers=2, attempts=given.attempts)
     try:
-        tally = run_survey(given.folder, Listener(), sample=sample, cluster=cluster, work=given.work, reports=False)
+        tally = run_survey(
+            given.folder, Listener(given.scrapes), sample=sample, cluster=cluster, work=given.work, reports=False
+        )
     except ContractError as error:
         raise SystemExit(f"refused: {error}") from None
     print(json.dumps(asdict(tally)))

@@ -201,3 +201,40 @@ def report_command(folder: Folder, against: Against = None) -> None:
         if not survey.about.exists():
             raise ContractError(folder, "holds no survey: start one with `steelyard survey run`")
         print(_report(survey, against))
+
+
+@app.command("relation")
+def relation_command(
+    folder: Folder,
+    covariate: Annotated[
+        str, typer.Option(help="Column, as log10 of a velocity dispersion; COLUMN_sd holds its error if there")
+    ],
+    as_json: JsonOption = False,
+) -> None:
+    """Sample the intrinsic relation of log10 M_BH to a column: intercept, slope and scatter.
+
+    Exit code 0 only if the chains converged.
+
+    Example: steelyard survey relation sample-survey --covariate log10_sigma_kms
+    """
+    from steelyard.survey.folder import SurveyFolder
+    from steelyard.survey.relation import fit_relation, read_masses
+
+    with one_line_errors():
+        relation = fit_relation(read_masses(SurveyFolder(folder), covariate), covariate)
+    if as_json:
+        print_json(relation.as_json())
+    else:
+        print(f"log10(M_BH / Msun) = a + b ({covariate} - {relation.pivot:.4g}), {relation.n_galaxies} galaxies")
+        for name, (low, middle, high) in (
+            ("a", relation.intercept),
+            ("b", relation.slope),
+            ("intrinsic scatter [dex]", relation.scatter),
+        ):
+            print(f"{name} = {middle:.3f} +{high - middle:.3f} -{middle - low:.3f}")
+        for name in relation.thin_galaxies:
+            print(f"warning: few draws of {name} reach the relation; sample it longer, or trust this less")
+        if not relation.converged:
+            print("NOT CONVERGED: do not quote these numbers")
+    if not relation.converged:
+        raise typer.Exit(2)
