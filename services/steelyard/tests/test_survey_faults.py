@@ -171,7 +171,7 @@ def test_one_galaxy_never_stops_the_others(nodes, table, tmp_path):
         text = text.replace(f"'G {i}'", f"'{name} {i}'")
     table.write_text(text)
     options = {"table": table, "work": "survey_works:break_down"}
-    told, tally = nodes.run(tmp_path / "out", attempts=2, scrapes=True, **options)
+    told, tally = nodes.run(tmp_path / "out", attempts=2, scrapes="out", **options)
     assert (tally["converged"], tally["failed"], tally["lost_workers"]) == (5, 3, 2)
     survey = SurveyFolder(tmp_path / "out")
     reasons = {job.name: survey.record(job.output).reason for job in survey.jobs()}

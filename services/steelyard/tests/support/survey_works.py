@@ -103,17 +103,18 @@ def keep(job, place, draws):
     return Outcome("converged", None, store.manifest.content_hash, draws_hash(store))
 
 
-def scraped(name, seconds=20.0):
-    """Lines of a metric, as Prometheus would get them from this node."""
+def scraped(name, survey, total, seconds=20.0):
+    """Lines of a survey's counter, as Prometheus gets them from this node, once they add up to a total."""
     import ray
 
     here = ray.get_runtime_context().get_node_id()
     port = next(node["MetricsExportPort"] for node in ray.nodes() if node["NodeID"] == here)
+    page = f"http://{ray.util.get_node_ip_address()}:{port}/metrics"
     end, found = time.monotonic() + seconds, []
-    while not found and time.monotonic() < end:
+    while sum(float(line.split()[-1]) for line in found) < total and time.monotonic() < end:
         time.sleep(0.5)
-        text = urllib.request.urlopen(f"http://{ray.util.get_node_ip_address()}:{port}/metrics", timeout=5).read()
-        found = [line for line in text.decode().splitlines() if line.startswith(name)]
+        lines = urllib.request.urlopen(page, timeout=5).read().decode().splitlines()
+        found = [line for line in lines if line.startswith(name) and f'survey="{survey}"' in line]
     return found
 
 
@@ -131,7 +132,7 @@ class Listener:
 
     def tick(self, tally):
         if self.scrapes and tally.done == tally.total:
-            for line in scraped("ray_steelyard_jobs_total"):
+            for line in scraped("ray_steelyard_jobs_total", self.scrapes, tally.total):
                 self.note(f"metric {line}")
 
 
@@ -146,7 +147,7 @@ def main():
     parser.add_argument("--work", default="survey_works:walk")
     parser.add_argument("--table", type=Path)
     parser.add_argument("--attempts", type=int, default=4)
-    parser.add_argument("--scrapes", type=bool, default=False)
+    parser.add_argument("--scrapes")
     given = parser.parse_args()
     sample = None if given.table is None else SampleFiles(given.table)
     cluster = Cluster(address=given.address, workers=2, attempts=given.attempts)

@@ -34,7 +34,7 @@ class Driver:
         self._folder, self._pool, self._watcher, self._attempts = folder, pool, watcher, attempts
         self._flying: dict[Any, _Flight] = {}
         self._again: deque[tuple[PlannedJob, int]] = deque()
-        self._metrics = SurveyMetrics()
+        self._metrics = SurveyMetrics(folder.path.name)
 
     def run(self, jobs: Iterator[PlannedJob], total: int, *, still_mine: Callable[[], bool] = lambda: True) -> Tally:
         """Run all jobs that are not finished.

@@ -64,6 +64,7 @@ def ray_session(
             ray.init(address=address, **quiet)
         else:
             ray.init(
+                address="local",  # else Ray joins whatever cluster of this user runs here
                 num_cpus=cpus,
                 object_store_memory=OBJECT_STORE_BYTES,
                 include_dashboard=dashboard,
