@@ -13,7 +13,7 @@ from steelyard_schemas.priors import Fixed, LogUniform, Normal, Prior, Sine, Uni
 
 from steelyard.first_look import FirstLook
 
-__all__ = ["PARAMETERS", "Parameter", "Parameters", "resolve_parameters"]
+__all__ = ["PARAMETERS", "Parameter", "Parameters", "resolve_parameters", "sampler_prior"]
 
 
 class Parameter(NamedTuple):
@@ -106,7 +106,7 @@ def resolve_parameters(galaxy: Galaxy, look: FirstLook) -> Parameters:
     sampled = {name: prior for name, prior in given.items() if not isinstance(prior, Fixed)}
     if not sampled:
         raise ContractError(galaxy.name, "priors: every parameter is fixed; nothing is left to sample")
-    return Parameters(sampled, sampler.ParameterSpace({name: _for_sampler(prior) for name, prior in given.items()}))
+    return Parameters(sampled, sampler.ParameterSpace({name: sampler_prior(prior) for name, prior in given.items()}))
 
 
 def _given_prior(galaxy: Galaxy, name: str) -> Prior | None:
@@ -140,7 +140,8 @@ def default_priors(look: FirstLook) -> dict[str, Prior]:
     }
 
 
-def _for_sampler(prior: Prior) -> sampler.Prior | float:
+def sampler_prior(prior: Prior) -> sampler.Prior | float:
+    """Return a galaxy file's prior as the sampler knows it; a fixed value as a number."""
     match prior:
         case Fixed():
             return prior.value
