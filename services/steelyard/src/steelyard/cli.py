@@ -94,6 +94,7 @@ def _run_fit(galaxy_file: Path, out: Path | None, *, restart: bool, as_json: boo
 
 
 def _print_posterior(posterior: Store[Posterior], page: Path, *, as_json: bool) -> None:
+    from steelyard.contraction import unconstrained
     from steelyard.report.page import headline
 
     manifest = posterior.manifest
@@ -129,6 +130,8 @@ def _print_posterior(posterior: Store[Posterior], page: Path, *, as_json: bool) 
         f"{state} ({manifest.quality.n_gradients} gradients, {manifest.quality.n_jumps} jumps, "
         f"{manifest.quality.wall_s:.0f} s)"
     )
+    if free := unconstrained(manifest):
+        console.print(f"not constrained by these data (as their priors): {', '.join(free)}")
     for warning in manifest.quality.warnings:
         console.print(f"warning: {warning}")
     console.print(f"report: {page}", soft_wrap=True)
