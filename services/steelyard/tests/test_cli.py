@@ -10,7 +10,7 @@ from steelyard_schemas import Visibilities, read_store
 from typer.testing import CliRunner
 
 COMMANDS = [
-    *("demo", "fit", "report", "validate", "simulate", "info", "grid", "convert"),
+    *("compare", "demo", "fit", "report", "validate", "simulate", "info", "grid", "convert"),
     *("surrogate train", "surrogate evaluate", "surrogate list", "surrogate show"),
 ]
 

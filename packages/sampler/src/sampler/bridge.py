@@ -7,7 +7,6 @@ draws, which follows bent posteriors as a single Gaussian would not; the other h
 does not know the draws that it is compared with (Overstall & Forster 2010).
 """
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +16,7 @@ from scipy.special import logsumexp
 from scipy.stats import gaussian_kde
 
 from sampler.density import LogDensity, guarded_value, working_dtype
+from sampler.progress import Progress, ProgressCallback
 
 _CENTRES = 1000
 _ITERATIONS = 1000
@@ -51,7 +51,7 @@ def log_evidence(
     n_proposals: int = 1000,
     batch_size: int = 4,
     seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Evidence:
     """Estimate the evidence of a density that was sampled.
 
@@ -64,7 +64,7 @@ def log_evidence(
             and that of effective draws.
         batch_size: points evaluated together.
         seed: of the proposals.
-        progress: called with evaluations done and in all.
+        progress: called after every batch of evaluations.
 
     Raises:
         ValueError: shapes that do not match, too few draws, or draws that never moved.
@@ -142,7 +142,7 @@ def _evaluate(
     points: np.ndarray,
     args: tuple[Any, ...],
     batch_size: int,
-    progress: Callable[[int, int], None] | None,
+    progress: ProgressCallback | None,
 ) -> np.ndarray:
     """Log-density at points (n, dim), -inf where not finite; batches of one size, so that one program serves."""
     program = jax.jit(jax.vmap(lambda z, args: guarded_value(log_density, z, *args), in_axes=(0, None)))
@@ -153,5 +153,5 @@ def _evaluate(
         value = np.asarray(program(jnp.asarray(np.concatenate([batch, padding])), args), np.float64)
         values.append(value[: len(batch)])
         if progress is not None:
-            progress(min(start + batch_size, len(points)), len(points))
+            progress(Progress("evidence", min(start + batch_size, len(points)), len(points)))
     return np.concatenate(values)

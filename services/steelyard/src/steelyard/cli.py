@@ -14,6 +14,7 @@ from rich.table import Table
 from steelyard_schemas import Galaxy, Posterior, Store, read_model, validate, write_store
 from vis_gridder import is_image_cube, read_image_cube
 
+from steelyard.compare_cli import compare_command
 from steelyard.console import FitProgress, one_line_errors, print_json, report_warnings
 
 __all__ = ["app", "main"]
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command("info")(vis_gridder.cli.info)
 app.command("grid")(vis_gridder.cli.grid_command)
 app.command("convert")(vis_gridder.cli.convert)
+app.command("compare")(compare_command)
 app.add_typer(
     nuker_surrogate.cli.app, name="surrogate", help="Train, evaluate and look up surrogates of the Nuker law."
 )

@@ -92,6 +92,7 @@ def fit(
     galaxy: Galaxy | str | Path,
     out: str | Path | None = None,
     *,
+    base: str | Path | None = None,
     restart: bool = False,
     progress: ProgressCallback | None = None,
     note: Note | None = None,
@@ -99,8 +100,9 @@ def fit(
     """Fit one galaxy and write all results to a folder; go on where an interrupted fit of the same inputs stopped.
 
     Args:
-        galaxy: the galaxy file, or a `Galaxy`, whose relative data path then starts at the working folder.
+        galaxy: the galaxy file, or a `Galaxy`.
         out: folder for gridded data, checkpoint and posterior; `<name>-fit` beside the galaxy file by default.
+        base: where a relative data path starts; the galaxy file's folder by default, of a `Galaxy` the working one.
         restart: throw away an earlier fit in `out`.
         progress: called after every step of the search and every block of the sampler.
         note: called with one line at each stage.
@@ -114,7 +116,9 @@ def fit(
 
     """
     note = note or (lambda _: None)
-    base = Path() if isinstance(galaxy, Galaxy) else Path(galaxy).parent
+    if base is None:
+        base = Path() if isinstance(galaxy, Galaxy) else Path(galaxy).parent
+    base = Path(base)
     model = galaxy if isinstance(galaxy, Galaxy) else read_model(galaxy, Galaxy)
     folder = RunFolder(Path(out) if out is not None else default_folder(model, base))
     # Sums over a million residuals need double precision; the caller's own setting comes back afterwards.
