@@ -84,24 +84,25 @@ def _print_fits(comparison: Comparison, *, as_json: bool) -> None:
         print_json({"same_data": comparison.same_data, "all_converged": comparison.all_converged, "fits": rows})
         return
     console = Console(highlight=False)
-    table = Table(box=None, header_style="bold")
-    text = ("fit", "stars", "likelihood", "state")
-    for column in ("fit", "stars", "likelihood", "log10 M_BH", "shift", "sigma", "chi2/datum", "state"):
-        # Long folder names give way to numbers on a narrow terminal.
-        table.add_column(
-            column,
-            justify="left" if column in text else "right",
-            no_wrap=column not in text[:2],
-            min_width=8 if column in text[:2] else None,
-            overflow="fold",
-        )
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
+    columns = ("fit", "log10 M_BH", "shift", "sigma", "chi2/n", "converged", "model")
+    for column in columns:
+        numbers = column in ("log10 M_BH", "shift", "sigma", "chi2/n")
+        table.add_column(column, justify="right" if numbers else "left", no_wrap=numbers, overflow="fold")
     for row in comparison.rows:
-        shift = "" if row.shift_dex is None else f"{row.shift_dex:+.3f}"
-        sigma = "" if row.shift_sigma is None else f"{row.shift_sigma:+.1f}"
-        state = "converged" if row.converged else "NOT CONVERGED"
-        cells = (Path(row.folder).resolve().name, row.stars, row.likelihood, _mass(row.black_hole), shift, sigma)
-        table.add_row(*cells, f"{row.chi2_per_datum:.4f}", state)
+        table.add_row(
+            Path(row.folder).resolve().name,
+            _mass(row.black_hole),
+            "" if row.shift_dex is None else f"{row.shift_dex:+.3f}",
+            "" if row.shift_sigma is None else f"{row.shift_sigma:+.1f}",
+            f"{row.chi2_per_datum:.4f}",
+            "yes" if row.converged else "NO",
+            f"{row.stars}, {row.likelihood}",
+        )
     console.print(table)
+    for row in comparison.rows:
+        if not row.converged:
+            console.print(f"{row.folder}: NOT CONVERGED: do not quote these numbers", soft_wrap=True)
     if not comparison.same_data:
         console.print("the fits are of different gridded data: their chi-squares cannot be compared")
     for row in comparison.rows:
