@@ -55,7 +55,7 @@ def anchor(calibration, folder, effort):
     path = folder / "anchor.json"
     if not path.exists():
         more = Effort(target_ess=1000.0, max_rhat=1.01, max_steps=20_000)
-        draws, result, _ = fit_cells(calibration, "student_t", cells, more, seed=1)
+        draws, result, _ = fit_cells(calibration, "student_t", cells, calibration.look(cells), more, seed=1)
         if not result.converged:
             raise SystemExit("the fit that posterior calibration starts from did not converge")
         flat = np.swapaxes(draws, 0, 1).reshape(-1, draws.shape[-1])
@@ -64,15 +64,17 @@ def anchor(calibration, folder, effort):
 
 
 def data_set(calibration, part, index, anchored):
-    """Prior scores of the truth, and its data."""
+    """Prior scores of the truth, its data, and a first look at them."""
     rng = generator(part, index)
     if part == "posterior":
         cells, draws = anchored
         # Data sets take draws from all over the chains, in an order that any number of them covers evenly.
         scores = calibration.scores(draws[np.random.default_rng(7).permutation(len(draws))[index % len(draws)]])
-        return scores, together(cells, calibration.observe(scores, "likelihood", rng))
+        own = calibration.observe(scores, "likelihood", rng)
+        return scores, together(cells, own), calibration.look(own)
     scores = rng.standard_normal(len(calibration.names))
-    return scores, calibration.observe(scores, "estimated" if part == "study" else "likelihood", rng)
+    cells = calibration.observe(scores, "estimated" if part == "study" else "likelihood", rng)
+    return scores, cells, calibration.look(cells)
 
 
 def claim(folder, calibration, effort):
@@ -109,8 +111,8 @@ def main():
         if time.monotonic() - began > arguments.seconds:
             print(f"stopped after {done} of {len(left)} fits; the same command goes on from here")
             break
-        scores, cells = data_set(calibration, part, index, anchored)
-        found = record(calibration, kind, cells, calibration.truth(scores), effort, seed=index + 1)
+        scores, cells, look = data_set(calibration, part, index, anchored)
+        found = record(calibration, kind, cells, look, calibration.truth(scores), effort, seed=index + 1)
         keep(path_of(folder, part, kind, index), found)
         spent = sum(found["seconds"].values())
         state = "" if found["converged"] else f", NOT CONVERGED (R-hat {found['max_rhat']}, ESS {found['min_ess']})"

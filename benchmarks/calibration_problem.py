@@ -13,10 +13,11 @@ import jax.numpy as jnp
 import numpy as np
 from steelyard.approximation import Features
 from steelyard.density import CellData, log_density
+from steelyard.first_look import first_look
 from steelyard.fitting import Problem, prepare
 from steelyard.gridding import load_gridded
 from steelyard.simulation import Antennas, simulate
-from steelyard_schemas import Galaxy, write_store
+from steelyard_schemas import ContractError, Galaxy, Store, write_store
 from steelyard_schemas.galaxy import Likelihood
 
 GALAXY = """\
@@ -152,6 +153,23 @@ class Calibration:
             jnp.asarray(inverse, jnp.float32),
             jnp.asarray(self.dof, jnp.float32),
         )
+
+    def look(self, cells):
+        """First look at these data, from which the search for the mode starts as in any fit.
+
+        Where no emission stands out it is that of the galaxy file's truth. No data set is left out for that: a choice
+        by the data would spoil the calibration.
+        """
+        data = self.problem.data
+        used = self.sigma_jy > 0
+        variance = np.divide(1.0, np.asarray(cells.inverse_variance), out=np.zeros(used.shape), where=used)
+        arrays = {"mean": np.where(used, np.asarray(cells.mean), 0), "variance": variance, "mask": used}
+        try:
+            return first_look(
+                Store(data.manifest, dict(data.arrays) | arrays), self.problem.galaxy.line.rest_frequency_hz
+            )
+        except ContractError:
+            return self.problem.look
 
     def with_likelihood(self, kind):
         """Density, model and features of another likelihood, made once each."""

@@ -28,13 +28,11 @@ class Effort:
     n_chains: int = 4
 
 
-def fit_cells(calibration, kind, cells, effort, seed):
+def fit_cells(calibration, kind, cells, look, effort, seed):
     """Sample one posterior; return draws of the parameters (chain, draw, p), the result, and the seconds it took."""
     model, coordinates, density, features = calibration.with_likelihood(kind)
     clock = _Clock()
-    points = starting_points(
-        calibration.problem.parameters, coordinates, calibration.problem.look, effort.n_starts, seed
-    )
+    points = starting_points(calibration.problem.parameters, coordinates, look, effort.n_starts, seed)
     mode = find_mode(
         density, points, args=(cells,), batch_size=min(effort.n_chains, effort.n_starts), progress=clock.progress
     )
@@ -80,9 +78,9 @@ class _Clock:
         self.tick("search" if told.phase == "optimise" else told.phase)
 
 
-def record(calibration, kind, cells, truth, effort, seed):
+def record(calibration, kind, cells, look, truth, effort, seed):
     """Fit one data set and say where its truth (dim,) lies among the draws."""
-    draws, result, seconds = fit_cells(calibration, kind, cells, effort, seed)
+    draws, result, seconds = fit_cells(calibration, kind, cells, look, effort, seed)
     names = calibration.names
     summary = summarize(draws, names, target_rhat=effort.max_rhat, target_ess=effort.target_ess)
     flat = np.swapaxes(draws, 0, 1).reshape(-1, draws.shape[-1])  # in the order of steps, so that thinning spreads

@@ -40,6 +40,16 @@ def test_residuals_over_the_errors_told_follow_students_t(problem, noise):
     assert np.all(np.asarray(cells.inverse_variance)[~used] == 0)
 
 
+def test_the_first_look_is_at_these_data(problem):
+    """Turned by 120 degrees and moved: starts follow. Rough values, to a channel and half a beam."""
+    truth = {**problem.problem.galaxy.truth, "pa_deg": 250.0, "x0_arcsec": -0.4, "vsys_kms": 1530.0}
+    rng = np.random.default_rng(8)
+    look = problem.look(problem.observe(problem.scores([truth[name] for name in problem.names]), "likelihood", rng))
+    assert look.pa_deg == pytest.approx(250.0, abs=15)
+    assert look.x0_arcsec == pytest.approx(-0.4, abs=0.3)
+    assert look.vsys_kms == pytest.approx(1530.0, abs=25)
+
+
 def test_two_data_sets_together_have_the_sum_of_their_likelihoods(problem):
     rng = np.random.default_rng(2)
     scores = 0.3 * rng.standard_normal(len(problem.names))
@@ -70,7 +80,7 @@ class Known:
     scatter = 0.5
 
     def fit(self, too_narrow):
-        def fit_cells(_calibration, _kind, y, _effort, seed):
+        def fit_cells(_calibration, _kind, y, _look, _effort, seed):
             rng = np.random.default_rng(seed)
             variance = 1 / (1 + 1 / self.scatter**2)
             sd = np.sqrt(variance) / too_narrow
@@ -97,7 +107,7 @@ def test_ranks_and_coverage_of_known_posteriors(tmp_path, monkeypatch, too_narro
     for i in range(200):
         truth = rng.standard_normal(2)
         y = truth + known.scatter * rng.standard_normal(2)
-        found = record(known, "student_t", y, truth, Effort(), seed=i)
+        found = record(known, "student_t", y, None, truth, Effort(), seed=i)
         calibration_run.keep(tmp_path / "prior-student_t" / f"{i:04d}.json", found)
         records.append(found)
     assert all(0 <= r["parameters"]["alpha"]["rank"] <= N_RANKED for r in records)
@@ -117,7 +127,7 @@ def test_ranks_and_coverage_of_known_posteriors(tmp_path, monkeypatch, too_narro
 def test_the_command_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys, problem):
     fits = []
 
-    def record(_calibration, kind, _cells, truth, _effort, seed):
+    def record(_calibration, kind, _cells, _look, truth, _effort, seed):
         fits.append((kind, seed, truth[0]))
         if len(fits) == 3:
             raise KeyboardInterrupt
