@@ -170,6 +170,13 @@ def posterior() -> Store[Posterior]:
     rng = np.random.default_rng(3)
     draws = {"log10_mbh": rng.normal(8.4, 0.05, (2, 10)), "inclination_deg": rng.normal(64, 0.5, (2, 10))}
     priors = galaxy().priors
+    mass, inclination = priors.log10_mbh, priors.inclination_deg
+    angles = (inclination.low, inclination.high, draws["inclination_deg"])
+    lowest, highest, cosine = (np.cos(np.radians(angle)) for angle in angles)
+    quantile = {
+        "log10_mbh": (draws["log10_mbh"] - mass.low) / (mass.high - mass.low),
+        "inclination_deg": (lowest - cosine) / (lowest - highest),
+    }
     summaries = []
     for name, values in draws.items():
         q05, q16, median, q84, q95 = (float(q) for q in np.quantile(values, [0.05, 0.16, 0.5, 0.84, 0.95]))
@@ -188,6 +195,7 @@ def posterior() -> Store[Posterior]:
                 "rhat": None,
                 "ess_bulk": None,
                 "ess_tail": None,
+                "contraction": float(1 - np.sqrt(12) * quantile[name].std()),
             }
         )
     mass = summaries[0]

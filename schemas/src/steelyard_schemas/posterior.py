@@ -40,6 +40,12 @@ class ParameterSummary(Part):
     rhat: float | None = Field(description="rank-normalised split R-hat; None if it could not be computed")
     ess_bulk: float | None
     ess_tail: float | None
+    contraction: float | None = Field(
+        default=None,
+        le=1,
+        description="1 - sd of the posterior over sd of the prior, both of the parameter's quantile under its prior; "
+        "near 0 where the data say nothing. None in posteriors of versions before 1.2",
+    )
 
 
 class BlackHole(Part):
@@ -77,7 +83,7 @@ class Posterior(StoreContract):
     """
 
     kind: Literal["posterior"] = "posterior"
-    schema_version: Literal["1.1"] = "1.1"
+    schema_version: Literal["1.2"] = "1.2"
     galaxy: Galaxy
     converged: bool
     complete: bool = Field(description="false if the run was stopped before its target or budget")

@@ -10,7 +10,7 @@ from steelyard_schemas import Visibilities, read_store
 from typer.testing import CliRunner
 
 COMMANDS = [
-    *("demo", "fit", "report", "validate", "simulate", "info", "grid", "convert"),
+    *("compare", "demo", "fit", "report", "validate", "simulate", "info", "grid", "convert"),
     *("surrogate train", "surrogate evaluate", "surrogate list", "surrogate show"),
     *("survey run", "survey resume", "survey status", "survey report", "survey relation"),
 ]
@@ -63,7 +63,7 @@ def test_validate_what_is_valid(workplace, finished):
         (workplace / "toy.toml", "galaxy", "1.1"),
         (workplace / "toy.zarr", "visibilities", "1.1"),
         (finished.folder / "gridded.zarr", "gridded_visibilities", "1.2"),
-        (finished.folder / "posterior.zarr", "posterior", "1.1"),
+        (finished.folder / "posterior.zarr", "posterior", "1.2"),
     ):
         plain = run("validate", path)
         assert plain.exit_code == 0, plain.stderr

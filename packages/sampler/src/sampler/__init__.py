@@ -1,6 +1,7 @@
 """Preconditioned MALA for a differentiable log-density, with diagnostics and checkpoints."""
 
 from sampler.bijections import LogUniform, Normal, Sine, Uniform
+from sampler.bridge import Evidence, log_evidence
 from sampler.checkpoint import Checkpoint, SamplerState, load_checkpoint
 from sampler.config import MalaConfig
 from sampler.density import Approximation
@@ -17,6 +18,7 @@ __all__ = [
     "QUANTILES",
     "Approximation",
     "Checkpoint",
+    "Evidence",
     "LogUniform",
     "MalaConfig",
     "Mode",
@@ -32,6 +34,7 @@ __all__ = [
     "Uniform",
     "find_mode",
     "load_checkpoint",
+    "log_evidence",
     "sample",
     "summarize",
 ]

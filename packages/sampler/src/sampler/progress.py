@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
-Phase = Literal["optimise", "pilot", "archive", "warmup", "sampling"]
+Phase = Literal["optimise", "pilot", "archive", "warmup", "sampling", "evidence"]
 
 
 class Progress(NamedTuple):
     """State of a run between two blocks; None where a quantity is not known (yet).
 
     Attributes:
-        phase: what is running; "pilot" and "archive" sample the approximation.
+        phase: what is running; "pilot" and "archive" sample the approximation, "evidence" bridges.
         step: steps done in this phase.
         total: steps at which this phase ends at the latest.
         log_density: highest value among starts (optimise) or mean over chains.

@@ -14,6 +14,7 @@ from rich.table import Table
 from steelyard_schemas import Galaxy, Posterior, Store, read_model, validate, write_store
 from vis_gridder import is_image_cube, read_image_cube
 
+from steelyard.compare_cli import compare_command
 from steelyard.console import FitProgress, one_line_errors, print_json, report_warnings
 from steelyard.survey import cli as survey_cli
 
@@ -28,6 +29,7 @@ app = typer.Typer(
 app.command("info")(vis_gridder.cli.info)
 app.command("grid")(vis_gridder.cli.grid_command)
 app.command("convert")(vis_gridder.cli.convert)
+app.command("compare")(compare_command)
 app.add_typer(
     nuker_surrogate.cli.app, name="surrogate", help="Train, evaluate and look up surrogates of the Nuker law."
 )
@@ -96,6 +98,7 @@ def _run_fit(galaxy_file: Path, out: Path | None, *, restart: bool, as_json: boo
 
 
 def _print_posterior(posterior: Store[Posterior], page: Path, *, as_json: bool) -> None:
+    from steelyard.contraction import unconstrained
     from steelyard.report.page import headline
 
     manifest = posterior.manifest
@@ -131,6 +134,8 @@ def _print_posterior(posterior: Store[Posterior], page: Path, *, as_json: bool) 
         f"{state} ({manifest.quality.n_gradients} gradients, {manifest.quality.n_jumps} jumps, "
         f"{manifest.quality.wall_s:.0f} s)"
     )
+    if free := unconstrained(manifest):
+        console.print(f"not constrained by these data (as their priors): {', '.join(free)}")
     for warning in manifest.quality.warnings:
         console.print(f"warning: {warning}")
     console.print(f"report: {page}", soft_wrap=True)

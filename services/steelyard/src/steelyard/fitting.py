@@ -92,18 +92,18 @@ def fit(
     galaxy: Galaxy | str | Path,
     out: str | Path | None = None,
     *,
+    base: str | Path | None = None,
     restart: bool = False,
-    data_folder: str | Path | None = None,
     progress: ProgressCallback | None = None,
     note: Note | None = None,
 ) -> Store[Posterior]:
     """Fit one galaxy and write all results to a folder; go on where an interrupted fit of the same inputs stopped.
 
     Args:
-        galaxy: the galaxy file, or a `Galaxy`, whose relative data path then starts at the working folder.
+        galaxy: the galaxy file, or a `Galaxy`.
         out: folder for gridded data, checkpoint and posterior; `<name>-fit` beside the galaxy file by default.
+        base: where a relative data path starts; the galaxy file's folder by default, of a `Galaxy` the working one.
         restart: throw away an earlier fit in `out`.
-        data_folder: where relative data paths start, if not as said above.
         progress: called after every step of the search and every block of the sampler.
         note: called with one line at each stage.
 
@@ -116,13 +116,14 @@ def fit(
 
     """
     note = note or (lambda _: None)
-    base = Path() if isinstance(galaxy, Galaxy) else Path(galaxy).parent
-    source = base if data_folder is None else Path(data_folder)
+    if base is None:
+        base = Path() if isinstance(galaxy, Galaxy) else Path(galaxy).parent
+    base = Path(base)
     model = galaxy if isinstance(galaxy, Galaxy) else read_model(galaxy, Galaxy)
     folder = RunFolder(Path(out) if out is not None else default_folder(model, base))
     # Sums over a million residuals need double precision; the caller's own setting comes back afterwards.
     with jax.enable_x64(True):
-        return _fit(model, source, folder, restart, progress, note)
+        return _fit(model, base, folder, restart, progress, note)
 
 
 def _fit(

@@ -141,7 +141,7 @@ def default_priors(look: FirstLook) -> dict[str, Prior]:
 
 
 def sampler_prior(prior: Prior) -> sampler.Prior | float:
-    """Return the sampler's form of a contract's prior: a number for a fixed parameter."""
+    """Return a galaxy file's prior as the sampler knows it; a fixed value as a number."""
     match prior:
         case Fixed():
             return prior.value

@@ -15,8 +15,10 @@ from steelyard_schemas import Posterior, Store
 from steelyard_schemas.posterior import FitQuality, Inputs, ParameterSummary
 
 from steelyard.black_hole import black_hole_verdict
+from steelyard.contraction import contraction
 from steelyard.coordinates import sampled_parameters
 from steelyard.density import CellData, residual_squared
+from steelyard.misfit import cell_misfit
 from steelyard.parameters import PARAMETERS
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ def build_posterior(
             rhat=_finite(summary.rhat[i]),
             ess_bulk=_finite(summary.ess_bulk[i]),
             ess_tail=_finite(summary.ess_tail[i]),
+            contraction=contraction(draws[..., i], parameters.space.priors[name]),
         )
         for i, name in enumerate(parameters.names)
     )
@@ -120,14 +123,12 @@ def _quality(problem: Problem, cells: CellData, result: SamplingResult, warnings
     model = jax.jit(problem.model.visibilities)(problem.coordinates.parameters(z))
     residual = np.asarray(residual_squared(model, cells), np.float64)
     dof = np.asarray(cells.dof, np.float64)
-    # With an estimated variance, r^2 / 2 follows an F distribution, whose mean is dof / (dof - 2).
-    used = problem.data["mask"] & (dof > 4)
-    chi2 = float(np.sum((residual * (dof - 2) / dof)[used]))
+    misfit = cell_misfit(residual, dof, problem.data["mask"])
     prior = float(problem.coordinates.log_prior(z))
     return FitQuality(
         log_likelihood=float(result.log_density[best]) - prior,
-        chi2=chi2,
-        n_data=2 * int(used.sum()),
+        chi2=float(misfit.chi2.sum()),
+        n_data=2 * int(misfit.used.sum()),
         acceptance_rate=float(np.clip(np.mean(result.acceptance), 0, 1)),
         step_size=result.step_size,
         jump_acceptance_rate=(

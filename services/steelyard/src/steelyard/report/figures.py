@@ -20,7 +20,6 @@ __all__ = [
     "channel_maps",
     "corner_plot",
     "mass_posterior",
-    "moment_maps",
     "position_velocity",
     "rotation_curve",
     "spectrum",
@@ -166,7 +165,7 @@ def channel_maps(products: Products, n: int = 7) -> Figure:
     cubes = (("data", products.data), ("model", products.modelled), ("residual", products.residual))
     for row, (name, cube) in zip(rows, cubes, strict=True):
         for axes, channel in zip(row, chosen, strict=True):
-            image = _sky(axes, 1e3 * cube[channel], products, 3, cmap="RdBu_r", vmin=-peak, vmax=peak)
+            image = sky_map(axes, 1e3 * cube[channel], products, 3, cmap="RdBu_r", vmin=-peak, vmax=peak)
             if name == "residual":
                 sigma = 1e3 * products.noise
                 _contours(axes, 1e3 * cube[channel], products, levels=[-5 * sigma, -3 * sigma, 3 * sigma, 5 * sigma])
@@ -175,32 +174,8 @@ def channel_maps(products: Products, n: int = 7) -> Figure:
         axes.set_title(f"{products.velocity_kms[channel]:.0f} km/s", fontsize=9)
     figure.supxlabel("east [arcsec]", fontsize=10)
     figure.supylabel("north [arcsec]", fontsize=10)
-    _beam(rows[0][0], products)
+    beam_ellipse(rows[0][0], products)
     figure.colorbar(image, ax=rows, label="mJy/beam", shrink=0.6)
-    return figure
-
-
-def moment_maps(products: Products) -> Figure:
-    """Integrated intensity and mean velocity of data and model."""
-    figure = Figure(figsize=(7.6, 6.4), layout="constrained")
-    grid = figure.subplots(2, 2, sharex=True, sharey=True)
-    data, model = products.moments(products.data), products.moments(products.modelled)
-    brightest = float(np.nanmax(data.integrated))
-    speeds = model.velocity_kms[np.isfinite(model.velocity_kms)]
-    spread = float(np.abs(speeds - products.best["vsys_kms"]).max()) if speeds.size else 1.0
-    middle = products.best["vsys_kms"]
-    for column, (name, maps) in enumerate((("data", data), ("model", model))):
-        flux = _sky(grid[0][column], maps.integrated, products, cmap="magma", vmin=0, vmax=brightest)
-        speed = _sky(
-            grid[1][column], maps.velocity_kms, products, cmap="RdBu_r", vmin=middle - spread, vmax=middle + spread
-        )
-        grid[0][column].set_title(name)
-        grid[1][column].set_xlabel("east [arcsec]")
-    for axes in grid[:, 0]:
-        axes.set_ylabel("north [arcsec]")
-    _beam(grid[0][0], products)
-    figure.colorbar(flux, ax=grid[0], label="Jy/beam km/s")
-    figure.colorbar(speed, ax=grid[1], label="km/s")
     return figure
 
 
@@ -217,7 +192,7 @@ def traces(products: Products, names: tuple[str, ...] = ("log10_mbh", "inclinati
     return figure
 
 
-def _sky(axes: Axes, image: np.ndarray, products: Products, n_ticks: int = 5, **style: Any) -> AxesImage:
+def sky_map(axes: Axes, image: np.ndarray, products: Products, n_ticks: int = 5, **style: Any) -> AxesImage:
     """Draw an image with east to the left, as on the sky."""
     half = products.extent_arcsec()
     shown = axes.imshow(image, origin="lower", extent=_extent(products), interpolation="nearest", **style)
@@ -244,7 +219,7 @@ def _extent(products: Products) -> tuple[float, float, float, float]:
     return low, high, low, high
 
 
-def _beam(axes: Axes, products: Products) -> None:
+def beam_ellipse(axes: Axes, products: Products) -> None:
     (x_left, x_right), (y_low, y_high) = axes.get_xlim(), axes.get_ylim()
     place = (x_left - 0.12 * (x_left - x_right), y_low + 0.12 * (y_high - y_low))
     beam = products.beam

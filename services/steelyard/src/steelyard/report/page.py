@@ -13,8 +13,10 @@ from steelyard_schemas import ContractError, GriddedVisibilities, Posterior, ato
 from steelyard_schemas.posterior import BlackHole, ParameterSummary
 from steelyard_schemas.priors import LogUniform, Normal, Prior, Sine, Uniform
 
+from steelyard.contraction import UNCONSTRAINED_BELOW, unconstrained
 from steelyard.parameters import PARAMETERS
-from steelyard.report import figures
+from steelyard.report import figures, predictive_figures
+from steelyard.report.predictive import best_misfit
 from steelyard.report.products import Products
 from steelyard.run_folder import RunFolder
 
@@ -23,11 +25,13 @@ __all__ = ["headline", "write_report"]
 FIGURES: dict[str, Callable[[Products], Figure]] = {
     "mass": figures.mass_posterior,
     "rotation": figures.rotation_curve,
-    "moments": figures.moment_maps,
+    "moments": predictive_figures.moment_maps,
     "channels": figures.channel_maps,
     "position_velocity": figures.position_velocity,
     "spectrum": figures.spectrum,
     "corner": figures.corner_plot,
+    "contraction": predictive_figures.prior_to_posterior,
+    "chi_square": predictive_figures.chi_square,
     "traces": figures.traces,
 }
 
@@ -95,6 +99,7 @@ def _environment() -> jinja2.Environment:
 
 def _context(products: Products, images: dict[str, str]) -> dict[str, object]:
     manifest, data = products.manifest, products.data_store.manifest
+    total, sd = best_misfit(products).reduced(axis=(0, 1, 2))
     truth = manifest.galaxy.truth
     rows = [
         {
@@ -105,6 +110,7 @@ def _context(products: Products, images: dict[str, str]) -> dict[str, object]:
             "prior": _prior_text(p.prior),
             "rhat": "-" if p.rhat is None else f"{p.rhat:.4f}",
             "ess": "-" if p.ess_bulk is None or p.ess_tail is None else f"{p.ess_bulk:.0f} / {p.ess_tail:.0f}",
+            "contraction": "-" if p.contraction is None else f"{p.contraction:.2f}",
             "truth": _digits(p, truth[p.name]) if p.name in truth else "",
             "pull": f"{(p.mean - truth[p.name]) / p.sd:+.1f}" if p.name in truth else "",
         }
@@ -122,6 +128,9 @@ def _context(products: Products, images: dict[str, str]) -> dict[str, object]:
         "images": images,
         "n_draws": products.draws.shape[0] * products.draws.shape[1],
         "quality": manifest.quality,
+        "unconstrained": unconstrained(manifest),
+        "unconstrained_below": UNCONSTRAINED_BELOW,
+        "chi2_sigma": float((total - 1) / sd),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -63,9 +64,31 @@ class Products:
     @cached_property
     def modelled(self) -> np.ndarray:
         """Dirty cube of the best model: the same cells, the same weights."""
-        visibilities = np.asarray(jax.jit(self.model.visibilities)(self.best))
+        return self.dirty(self.best_visibilities)
+
+    @cached_property
+    def best_visibilities(self) -> np.ndarray:
+        """Cell means of the best model [Jy], (channel, v, u)."""
+        return self.visibilities(self.best)
+
+    def visibilities(self, parameters: dict[str, float]) -> np.ndarray:
+        """Cell means of a model [Jy], (channel, v, u); every parameter is needed."""
+        return np.asarray(self._visibilities(parameters))
+
+    @cached_property
+    def _visibilities(self) -> Callable[[dict[str, float]], jax.Array]:
+        return jax.jit(self.model.visibilities)
+
+    def dirty(self, visibilities: np.ndarray) -> np.ndarray:
+        """Dirty cube [Jy/beam] of any cell means, with the cells and weights of the data."""
         arrays = dict(self.data_store.arrays) | {"mean": np.where(self.data_store["mask"], visibilities, 0)}
         return np.asarray(dirty_cube(Store(self.data_store.manifest, arrays)))
+
+    def some_draws(self, n: int) -> list[dict[str, float]]:
+        """Parameters of up to n draws, evenly spread over the chains, fixed ones included."""
+        flat = self.draws.reshape(-1, len(self.names))
+        chosen = flat[np.linspace(0, len(flat) - 1, min(n, len(flat))).astype(int)]
+        return [{**dict(zip(self.names, draw.tolist(), strict=True)), **self.manifest.fixed} for draw in chosen]
 
     @cached_property
     def residual(self) -> np.ndarray:

@@ -16,7 +16,7 @@ def fit_galaxy(job: SurveyJob, place: JobPlace) -> Outcome:
     posterior = fit(
         job.galaxy,
         place.folder,
-        data_folder=place.data_folder,
+        base=place.data_folder,
         progress=place.status.progress,
         note=place.status.note,
     )
