@@ -5,9 +5,10 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-from sampler import Approximation, MalaConfig, find_mode, sample, summarize
-from steelyard.approximation import expand
-from steelyard.coordinates import sampled_parameters
+from sampler import Approximation, MalaConfig, Monitor, find_mode, sample, summarize
+from steelyard.approximation import Features, approximate_log_density, expand
+from steelyard.coordinates import sampled_at, sampled_parameters
+from steelyard.density import log_density
 from steelyard.fitting import STEPS_BETWEEN_NEWS
 from steelyard.starts import starting_points
 from steelyard_schemas import atomic_path
@@ -30,14 +31,19 @@ class Effort:
 
 def fit_cells(calibration, kind, cells, look, effort, seed):
     """Sample one posterior; return draws of the parameters (chain, draw, p), the result, and the seconds it took."""
-    model, coordinates, density, features = calibration.with_likelihood(kind)
+    coordinates = calibration.with_likelihood(kind)
     clock = _Clock()
     points = starting_points(calibration.problem.parameters, coordinates, look, effort.n_starts, seed)
     mode = find_mode(
-        density, points, args=(cells,), batch_size=min(effort.n_chains, effort.n_starts), progress=clock.progress
+        log_density,
+        points,
+        args=(coordinates, cells),
+        batch_size=min(effort.n_chains, effort.n_starts),
+        progress=clock.progress,
     )
     clock.tick("search")
-    expansion = expand(features, model, coordinates, cells, mode)
+    features = Features(coordinates)
+    expansion = expand(features, cells, mode)
     clock.tick("expansion")
     config = MalaConfig(
         n_chains=effort.n_chains,
@@ -48,12 +54,12 @@ def fit_cells(calibration, kind, cells, look, effort, seed):
         block=STEPS_BETWEEN_NEWS,
     )
     result = sample(
-        density,
+        log_density,
         mode,
         config,
-        args=(cells,),
-        approximation=Approximation(features.log_density, (expansion,)),
-        monitor=coordinates.sampled,
+        args=(coordinates, cells),
+        approximation=Approximation(approximate_log_density, (features, expansion)),
+        monitor=Monitor(sampled_at, (coordinates,)),
         progress=clock.progress,
     )
     clock.tick("rest")

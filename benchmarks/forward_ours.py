@@ -20,8 +20,7 @@ class Ours:
     def __init__(self, galaxy, data):
         self._galaxy, self._data = galaxy, data
         self.problem = prepare(galaxy, data)
-        self.density = log_density(self.problem.model, self.problem.coordinates)
-        self.cells = cell_data(self.problem.data)
+        self.arguments = (self.problem.coordinates, cell_data(self.problem.data))
         self.point = self._truth()
 
     def _truth(self):
@@ -49,13 +48,13 @@ class Ours:
 
     def compiled(self, chains=None):
         """Value and gradient of the log-density as one compiled program, for one point or for chains of them."""
-        function = jax.value_and_grad(self.density)
+        function = jax.value_and_grad(log_density)
         point = self.point
         if chains:
-            function = jax.vmap(function, in_axes=(0, None))
+            function = jax.vmap(function, in_axes=(0, None, None))
             point = point + 1e-3 * np.arange(chains)[:, None]
-        program = jax.jit(function).lower(point, self.cells).compile()
-        return lambda: jax.block_until_ready(program(point, self.cells))
+        program = jax.jit(function).lower(point, *self.arguments).compile()
+        return lambda: jax.block_until_ready(program(point, *self.arguments))
 
     def cube(self):
         """The cube alone, on the model's own, finer pixels, as one compiled program."""
@@ -68,7 +67,7 @@ def main():
     jax.config.update("jax_enable_x64", True)  # as `steelyard.fit` does
     jax.config.update("jax_compilation_cache_dir", None)
     ours = Ours(galaxy_of(CASES[folder.name]), read_store(folder / "gridded.zarr", GriddedVisibilities))
-    jax.block_until_ready(ours.cells)
+    jax.block_until_ready(ours.arguments)
     before = memory_mib()[0]
     make = {"one": ours.compiled, "four": lambda: ours.compiled(chains=4), "cube": ours.cube}
     programs = {}

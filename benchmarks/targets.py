@@ -14,7 +14,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from sampler import MalaConfig, find_mode, sample, summarize
+from sampler import MalaConfig, Monitor, find_mode, sample, summarize
 from targets_nuts import nuts
 from targets_problems import all_targets, quantities_of
 
@@ -42,7 +42,7 @@ wrong tool: reparametrise, or give it an approximation to jump by.
 def run_mala(target):
     starts = 0.5 * np.random.default_rng(0).standard_normal((8, target.dim))
     mode = find_mode(target.log_density, starts)
-    result = sample(target.log_density, mode, CONFIG, monitor=target.quantities)
+    result = sample(target.log_density, mode, CONFIG, monitor=Monitor(target.quantities))
     # Warm-up, mode search and the start count no gradient of the frozen phase.
     gradients = result.draws.shape[0] * result.draws.shape[1]
     return quantities_of(target, result.draws), gradients, ""

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from sampler import MalaConfig, find_mode, sample, summarize
+from sampler import MalaConfig, Monitor, find_mode, sample, summarize
 from targets_nuts import nuts
 from targets_problems import eight_schools, funnel, gaussian, quantities_of, regression
 
@@ -19,7 +19,7 @@ def by_mala(target, **settings):
     config = MalaConfig(**({"seed": 2, "target_ess": 1000.0, "max_steps": 20_000} | settings))
     starts = 0.5 * np.random.default_rng(0).standard_normal((4, target.dim))
     mode = find_mode(target.log_density, starts)
-    return sample(target.log_density, mode, config, monitor=target.quantities)
+    return sample(target.log_density, mode, config, monitor=Monitor(target.quantities))
 
 
 def agrees(summary, target):

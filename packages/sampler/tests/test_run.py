@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from sampler import MalaConfig, ParameterSpace, Uniform, find_mode, load_checkpoint, sample, summarize
+from sampler import MalaConfig, Monitor, ParameterSpace, Uniform, find_mode, load_checkpoint, sample, summarize
 from sampler.diagnostics import suspect_chains
 
 CONFIG = MalaConfig(n_warmup=100, max_steps=300, target_ess=1e6, seed=11, checkpoint_seconds=0.0)
@@ -110,7 +110,7 @@ def test_sampling_stops_once_converged_and_thins():
 
 def test_monitor_decides_on_the_constrained_quantities():
     space = ParameterSpace({"a": Uniform(0, 1), "b": Uniform(5, 6)})
-    result = sample(space.log_prior, jnp.zeros(2), MalaConfig(seed=1), monitor=space.constrain_array)
+    result = sample(space.log_prior, jnp.zeros(2), MalaConfig(seed=1), monitor=Monitor(space.constrain_array))
     assert result.converged
     error = result.summary.sd / np.sqrt(result.summary.ess_bulk)
     assert np.all(np.abs(result.summary.mean - [0.5, 5.5]) < 4 * error)

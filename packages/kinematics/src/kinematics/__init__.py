@@ -14,7 +14,7 @@ from kinematics.mge import MGE, ProjectedMge, axis_ratio_intrinsic, axis_ratio_o
 from kinematics.observe import observe, sample_visibilities
 from kinematics.potential import BlackHole, MassComponent, black_hole_velocity_squared, circular_velocity
 from kinematics.rotation import RotationCurve, interpolate, log_radii
-from kinematics.spectral_response import smooth_channels, with_margin
+from kinematics.spectral_response import SpectralResponse, smooth_channels, with_margin
 from kinematics.table_disc import TabulatedDisc
 from kinematics.tracks import UvTrack, track_of, uv_track
 from kinematics.visibilities import model_visibilities
@@ -45,6 +45,7 @@ __all__ = [
     "RingDisc",
     "RotationCurve",
     "SkyGrid",
+    "SpectralResponse",
     "TabulatedDisc",
     "UvTrack",
     "VelocityGrid",

@@ -61,8 +61,8 @@ def render_cube(
         curve: rotation curve.
         flux_jykms: line flux of the whole disc.
         sigma_gas_kms: line-of-sight velocity dispersion of the gas, one number or a law of radius.
-        sky: image grid (static).
-        channels: velocity channels (static).
+        sky: image grid.
+        channels: velocity channels.
         levels: supersampling, from the whole image inwards (static).
         attenuation: factor per pixel, shape (npix, npix), as of a primary beam.
 
@@ -158,11 +158,11 @@ def _sample(
     """Flux, velocity and line width of every subcell in a square of pixels."""
     dtype = curve.velocity_kms.dtype
     side = sky.cell_arcsec / subcells
-    offset = (np.arange(subcells) - (subcells - 1) / 2) * side
+    offset = jnp.asarray((np.arange(subcells) - (subcells - 1) / 2) * side, dtype)
     pixel = np.arange(square.npix) - sky.npix // 2
     x = jnp.asarray(pixel * sky.cell_arcsec, dtype) + square.corner_x * jnp.asarray(sky.cell_arcsec, dtype)
     y = jnp.asarray(pixel * sky.cell_arcsec, dtype) + square.corner_y * jnp.asarray(sky.cell_arcsec, dtype)
-    offset_y, offset_x = (jnp.asarray(o.ravel(), dtype) for o in np.meshgrid(offset, offset, indexing="ij"))
+    offset_y, offset_x = (o.ravel() for o in jnp.meshgrid(offset, offset, indexing="ij"))
 
     plane = disc_plane(
         geometry, x[None, None, :] + offset_x[:, None, None], y[None, :, None] + offset_y[:, None, None]

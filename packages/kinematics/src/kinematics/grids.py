@@ -1,10 +1,15 @@
-"""The sky and velocity grids of a model. Both are static: they fix array shapes, and compiled code."""
+"""The sky and velocity grids of a model: pytrees whose numbers of pixels and channels are static.
+
+These fix array shapes, and with them compiled code; what is told in arcsec and km/s is data.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
+import jax
 import numpy as np
 from scipy.fft import next_fast_len
 
@@ -13,6 +18,7 @@ from kinematics.constants import ARCSEC_RAD, C_KMS
 __all__ = ["SkyGrid", "VelocityGrid"]
 
 
+@partial(jax.tree_util.register_dataclass, data_fields=["cell_arcsec"], meta_fields=["npix"])
 @dataclass(frozen=True)
 class SkyGrid:
     """A square image `[y, x]`, x index to the east, y to the north; the phase centre is pixel npix // 2."""
@@ -46,6 +52,7 @@ class SkyGrid:
         return np.fft.fftfreq(self.npix, self.cell_arcsec * ARCSEC_RAD)
 
 
+@partial(jax.tree_util.register_dataclass, data_fields=["first_kms", "width_kms"], meta_fields=["n_channels"])
 @dataclass(frozen=True)
 class VelocityGrid:
     """Top-hat channels of equal width, in ascending frequency: descending velocity."""

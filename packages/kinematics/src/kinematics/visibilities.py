@@ -23,7 +23,7 @@ def model_visibilities(
 
     Args:
         cube: flux density [Jy per pixel], shape (..., sky.npix, sky.npix), real.
-        sky: its grid (static).
+        sky: its grid.
         npix: keep only the half plane of an image of this many pixels over the same field (static).
         response: of the data's uv cells, whose expected means are then returned in place of V at their centres; the
             cube's last axes are (channel, y, x), and `sky` has at least 2 MARGIN pixels more than `npix`.

@@ -4,7 +4,7 @@ from sampler.bijections import LogUniform, Normal, Sine, Uniform
 from sampler.bridge import Evidence, log_evidence
 from sampler.checkpoint import Checkpoint, SamplerState, load_checkpoint
 from sampler.config import MalaConfig
-from sampler.density import Approximation
+from sampler.density import Approximation, Monitor
 from sampler.diagnostics import QUANTILES, Summary, summarize
 from sampler.optimise import Mode, find_mode
 from sampler.prior import Prior
@@ -22,6 +22,7 @@ __all__ = [
     "LogUniform",
     "MalaConfig",
     "Mode",
+    "Monitor",
     "Normal",
     "ParameterSpace",
     "Prior",

@@ -3,13 +3,12 @@
 With this one idea the prior and its Jacobian together are N(0, 1) in z, whatever the prior. Against a
 bound the probit beats the logit: a posterior that piles up there, p(x) ~ exp(-k (high - x)), has a
 Gaussian-like upper tail in z instead of an exponential one, so that one preconditioner fits both sides.
-Every prior is a frozen dataclass of Python floats, and every method works on arrays of any shape,
-inside jit, vmap and grad.
+Every prior is a frozen dataclass of Python floats and a pytree of them, and every method but `support` and
+`contains` works on arrays of any shape, inside jit, vmap and grad, also with the floats themselves traced.
 """
 
 import math
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import jax.numpy as jnp
 from jax import Array
@@ -18,11 +17,12 @@ from jax.typing import ArrayLike
 from scipy import special
 
 from sampler._normal import HALF_LOG_2PI, Z_MAX, clip_z, truncated_quantile, truncated_score
-from sampler.prior import Prior
+from sampler.prior import Prior, with_numbers_as_leaves
 
 
-def _between(z: Array, low: float, high: float) -> Array:
+def _between(z: Array, low: ArrayLike, high: ArrayLike) -> Array:
     """low + (high - low) Phi(z), measured from the nearer end so that neither end loses digits."""
+    low, high = jnp.asarray(low), jnp.asarray(high)
     below = z < 0
     tail = (high - low) * ndtr(jnp.where(below, z, -z))  # not -|z|, whose gradient at z = 0 is wrong
     return jnp.where(below, low + tail, high - tail)
@@ -39,6 +39,7 @@ def _require_bounds(kind: str, low: float, high: float) -> None:
         raise ValueError(f"{kind}(low={low}, high={high}): bounds must be finite with low < high")
 
 
+@with_numbers_as_leaves("low", "high")
 @dataclass(frozen=True)
 class Uniform(Prior):
     """Uniform between `low` and `high`."""
@@ -57,7 +58,7 @@ class Uniform(Prior):
     def log_prob(self, x: ArrayLike) -> Array:
         """Log density, constant inside."""
         x = jnp.asarray(x)
-        return jnp.where((x >= self.low) & (x <= self.high), -math.log(self.high - self.low), -jnp.inf)
+        return jnp.where((x >= self.low) & (x <= self.high), -jnp.log(self.high - self.low), -jnp.inf)
 
     def forward(self, z: ArrayLike) -> Array:
         """Value for unconstrained z."""
@@ -69,6 +70,7 @@ class Uniform(Prior):
         return _score((x - self.low) / width, (self.high - x) / width)
 
 
+@with_numbers_as_leaves("low", "high")
 @dataclass(frozen=True)
 class LogUniform(Prior):
     """Density proportional to 1 / x between `low` > 0 and `high`."""
@@ -86,26 +88,26 @@ class LogUniform(Prior):
         """Lowest and highest value."""
         return self.low, self.high
 
-    @cached_property
-    def _log_uniform(self) -> Uniform:
-        return Uniform(math.log(self.low), math.log(self.high))
-
     def log_prob(self, x: ArrayLike) -> Array:
         """Log density."""
         x = jnp.asarray(x)
         inside = (x >= self.low) & (x <= self.high)
         log_x = jnp.log(jnp.where(inside, x, self.low))
-        return jnp.where(inside, -log_x - math.log(math.log(self.high / self.low)), -jnp.inf)
+        return jnp.where(inside, -log_x - jnp.log(jnp.log(self.high / self.low)), -jnp.inf)
 
     def forward(self, z: ArrayLike) -> Array:
         """Value for unconstrained z."""
-        return jnp.clip(jnp.exp(self._log_uniform.forward(z)), self.low, self.high)
+        return jnp.clip(
+            jnp.exp(_between(clip_z(jnp.asarray(z)), jnp.log(self.low), jnp.log(self.high))), self.low, self.high
+        )
 
     def inverse(self, x: ArrayLike) -> Array:
         """Unconstrained z of a value."""
-        return self._log_uniform.inverse(jnp.log(jnp.maximum(jnp.asarray(x), self.low)))
+        log_x, low, high = (jnp.log(v) for v in (jnp.maximum(jnp.asarray(x), self.low), self.low, self.high))
+        return _score((log_x - low) / (high - low), (high - log_x) / (high - low))
 
 
+@with_numbers_as_leaves("low", "high", static=("degrees",))
 @dataclass(frozen=True)
 class Sine(Prior):
     """Isotropic orientation: density proportional to sin(x) between two angles in [0, pi].
@@ -132,11 +134,11 @@ class Sine(Prior):
     def _unit(self) -> float:
         return math.pi / 180.0 if self.degrees else 1.0
 
-    def _sin2_half(self, angle: float) -> float:
-        return math.sin(0.5 * self._unit * angle) ** 2
+    def _sin2_half(self, angle: ArrayLike) -> Array:
+        return jnp.sin(0.5 * self._unit * angle) ** 2
 
-    def _cos2_half(self, angle: float) -> float:
-        return math.cos(0.5 * self._unit * angle) ** 2
+    def _cos2_half(self, angle: ArrayLike) -> Array:
+        return jnp.cos(0.5 * self._unit * angle) ** 2
 
     def log_prob(self, x: ArrayLike) -> Array:
         """Log density per unit of the angle."""
@@ -144,7 +146,7 @@ class Sine(Prior):
         inside = (x >= self.low) & (x <= self.high)
         norm = 2.0 * (self._sin2_half(self.high) - self._sin2_half(self.low)) / self._unit
         sine = jnp.sin(self._unit * jnp.where(inside, x, 0.5 * (self.low + self.high)))
-        return jnp.where(inside, jnp.log(jnp.maximum(sine, 0.0)) - math.log(norm), -jnp.inf)
+        return jnp.where(inside, jnp.log(jnp.maximum(sine, 0.0)) - jnp.log(norm), -jnp.inf)
 
     def forward(self, z: ArrayLike) -> Array:
         """Angle for unconstrained z."""
@@ -162,6 +164,7 @@ class Sine(Prior):
         return _score(jnp.sin(x + low) * jnp.sin(x - low) / norm, jnp.sin(high + x) * jnp.sin(high - x) / norm)
 
 
+@with_numbers_as_leaves("mean", "sd", "low", "high", "_tails", "_log_mass", static=("is_bounded", "_is_truncated"))
 @dataclass(frozen=True)
 class Normal(Prior):
     """Normal with `mean` and `sd`, truncated to [low, high] where those are given (0, inf: half-normal)."""
@@ -170,12 +173,23 @@ class Normal(Prior):
     sd: float
     low: float = -math.inf
     high: float = math.inf
+    _tails: tuple[tuple[float, float], tuple[float, float]] = field(init=False, repr=False, compare=False)
+    """(log Phi(a), log Phi(b)) and (log Phi(-a), log Phi(-b)) of the standardised bounds."""
+    _log_mass: float = field(init=False, repr=False, compare=False)
+    is_bounded: bool = field(init=False, repr=False, compare=False)
+    _is_truncated: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.mean) and math.isfinite(self.sd) and self.sd > 0):
             raise ValueError(f"Normal(mean={self.mean}, sd={self.sd}): mean must be finite and sd positive")
         if not self.low < self.high:
             raise ValueError(f"Normal(low={self.low}, high={self.high}): needs low < high")
+        tails = self._find_tails()
+        finite = math.isfinite(self.low), math.isfinite(self.high)
+        # Frozen means frozen from here on.
+        self.__dict__.update(
+            _tails=tails, _log_mass=self._find_log_mass(tails), is_bounded=all(finite), _is_truncated=any(finite)
+        )
         if not math.isfinite(self._log_mass):
             raise ValueError(f"{self}: the truncated range is too narrow or too far from the mean to normalise")
 
@@ -184,31 +198,24 @@ class Normal(Prior):
         """Lowest and highest value, infinite where there is no bound."""
         return self.low, self.high
 
-    @cached_property
-    def _tails(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """(log Phi(a), log Phi(b)) and (log Phi(-a), log Phi(-b)) of the standardised bounds."""
+    def _find_tails(self) -> tuple[tuple[float, float], tuple[float, float]]:
         a, b = (self.low - self.mean) / self.sd, (self.high - self.mean) / self.sd
         lower = float(special.log_ndtr(a)), float(special.log_ndtr(b))
         return lower, (float(special.log_ndtr(-a)), float(special.log_ndtr(-b)))
 
-    @cached_property
-    def _log_mass(self) -> float:
-        (below_low, below_high), (above_low, above_high) = self._tails
+    def _find_log_mass(self, tails: tuple[tuple[float, float], tuple[float, float]]) -> float:
+        (below_low, below_high), (above_low, above_high) = tails
         # The tail in which both bounds are the smaller numbers keeps the digits of their difference.
         large, small = (below_high, below_low) if self.low < self.mean else (above_low, above_high)
         ratio = math.exp(small - large)
         return large + math.log1p(-ratio) if ratio < 1 else -math.inf
-
-    @property
-    def _is_truncated(self) -> bool:
-        return math.isfinite(self.low) or math.isfinite(self.high)
 
     def log_prob(self, x: ArrayLike) -> Array:
         """Log density."""
         x = jnp.asarray(x)
         t = (x - self.mean) / self.sd
         inside = (x >= self.low) & (x <= self.high)
-        return jnp.where(inside, -0.5 * t * t - HALF_LOG_2PI - math.log(self.sd) - self._log_mass, -jnp.inf)
+        return jnp.where(inside, -0.5 * t * t - HALF_LOG_2PI - jnp.log(self.sd) - self._log_mass, -jnp.inf)
 
     def forward(self, z: ArrayLike) -> Array:
         """Value for unconstrained z."""

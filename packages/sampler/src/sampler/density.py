@@ -26,6 +26,31 @@ class Approximation(NamedTuple):
     args: tuple[Any, ...] = ()
 
 
+class Monitor(NamedTuple):
+    """The quantities whose convergence decides.
+
+    Attributes:
+        quantities: `quantities(z, *args)`, (dim,) -> (k,); runs of the same function share a compiled program.
+        args: its further arguments; traced.
+    """
+
+    quantities: Callable[..., Array]
+    args: tuple[Any, ...] = ()
+
+    def of(self, draws: ArrayLike) -> np.ndarray:
+        """Quantities (n, m, k) of draws (n, m, dim)."""
+        return np.asarray(_monitor_program(self.quantities)(jnp.asarray(draws), self.args))
+
+
+@lru_cache(maxsize=8)
+def _monitor_program(quantities: Callable[..., Array]) -> Callable[[Array, tuple[Any, ...]], Array]:
+    @jax.jit
+    def of_all(draws: Array, args: tuple[Any, ...]) -> Array:
+        return jax.vmap(jax.vmap(lambda z: quantities(z, *args)))(draws)
+
+    return of_all
+
+
 def guarded(log_density: LogDensity) -> LogDensity:
     """The same log-density, with -inf and a zero gradient wherever the value or the gradient is not finite.
 

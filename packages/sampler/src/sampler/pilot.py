@@ -21,7 +21,7 @@ from jax.typing import ArrayLike
 from sampler.archive import Archive, archive_step, make_archive
 from sampler.checkpoint import SamplerState
 from sampler.config import MalaConfig
-from sampler.density import Approximation, LogDensity, evaluate, guarded, working_dtype
+from sampler.density import Approximation, LogDensity, Monitor, evaluate, guarded, working_dtype
 from sampler.diagnostics import Summary, summarize
 from sampler.initial import fresh_state
 from sampler.optimise import Mode
@@ -90,7 +90,7 @@ def state_after_pilot(
     pilot: SamplingResult,
     config: MalaConfig,
     args: tuple[Any, ...],
-    monitor: Callable[[Array], Array] | None,
+    monitor: Monitor | None,
     progress: ProgressCallback | None,
 ) -> SamplerState:
     """State before the first step of the run proper.
@@ -127,12 +127,11 @@ def _mix(
     approximation: Approximation,
     pilot: SamplingResult,
     seed: int,
-    monitor: Callable[[Array], Array] | None,
+    monitor: Monitor | None,
     progress: ProgressCallback | None,
 ) -> tuple[np.ndarray, Archive, float]:
     """Where chains end, the archive, and the autocorrelation time that it leaves, in steps."""
     program = _round_program(approximation.log_density)
-    look = None if monitor is None else jax.jit(jax.vmap(jax.vmap(monitor)))
 
     def sample_round(i: int, ends: np.ndarray, archive: Archive, temperature: float) -> tuple[np.ndarray, Summary]:
         key = jax.random.fold_in(jax.random.key(seed), 2**31 - 1 - i)
@@ -140,7 +139,7 @@ def _mix(
         draws = program(
             jnp.asarray(ends), factor, key, pilot.step_size, archive, approximation.args, jnp.asarray(temperature)
         )
-        summary = summarize(np.asarray(draws if look is None else look(draws)))
+        summary = summarize(np.asarray(draws) if monitor is None else monitor.of(draws))
         if progress is not None:
             progress(Progress("archive", i + 1, _ROUNDS + 1, rhat=summary.max_rhat, min_ess=summary.min_ess))
         return np.asarray(draws), summary

@@ -1,6 +1,8 @@
 """What every prior can do."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +12,37 @@ from jax.typing import ArrayLike
 from sampler._normal import HALF_LOG_2PI
 
 
+def with_numbers_as_leaves[T: "Prior"](*leaves: str, static: tuple[str, ...] = ()) -> Callable[[type[T]], type[T]]:
+    """Make a frozen dataclass of a prior a pytree: code compiled for one serves others of other numbers.
+
+    Args:
+        leaves: attributes that are numbers, or tuples of numbers.
+        static: attributes that choose code.
+    """
+
+    def register(cls: type[T]) -> type[T]:
+        def flatten(prior: T) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+            return tuple(getattr(prior, name) for name in leaves), tuple(getattr(prior, name) for name in static)
+
+        def unflatten(chosen: tuple[Any, ...], numbers: tuple[Any, ...]) -> T:
+            # Not through __init__, whose checks need numbers and not tracers.
+            prior = object.__new__(cls)
+            prior.__dict__.update(zip((*leaves, *static), (*numbers, *chosen), strict=True))
+            return prior
+
+        jax.tree_util.register_pytree_node(cls, flatten, unflatten)
+        return cls
+
+    return register
+
+
 class Prior(ABC):
     """A one-dimensional prior, as a density and as a map from z ~ N(0, 1)."""
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether the support is finite at both ends."""
+        return True
 
     @property
     @abstractmethod

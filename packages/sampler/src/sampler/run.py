@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +16,7 @@ from sampler.adaptation import freeze_step_size, renew, step_size_start, window_
 from sampler.archive import Archive
 from sampler.checkpoint import Checkpoint, SamplerState, load_checkpoint, save_checkpoint
 from sampler.config import MalaConfig
-from sampler.density import Approximation, LogDensity, evaluate
+from sampler.density import Approximation, LogDensity, Monitor, evaluate
 from sampler.diagnostics import Summary, summarize
 from sampler.initial import initial_state
 from sampler.jump import Jump, JumpBlock, jump_program
@@ -40,7 +39,7 @@ def sample(
     *,
     args: tuple[Any, ...] = (),
     approximation: Approximation | None = None,
-    monitor: Callable[[Array], Array] | None = None,
+    monitor: Monitor | None = None,
     progress: ProgressCallback | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     fingerprint: str = "",
@@ -64,7 +63,7 @@ def sample(
         config: settings; `MalaConfig()` if None.
         args: further arguments of the density; traced, so that new data of the same shapes compile nothing.
         approximation: cheap stand-in for the density, equal to it up to a constant as nearly as may be.
-        monitor: z (dim,) -> (k,), the quantities whose R-hat and ESS decide; z itself by default.
+        monitor: the quantities whose R-hat and ESS decide; z itself by default.
         progress: called after every block.
         checkpoint: file to save to and to resume from; none by default.
         fingerprint: identifies data and model; a checkpoint with another one is refused.
@@ -108,7 +107,7 @@ def _pilot(
     init: Mode | ArrayLike,
     config: MalaConfig,
     n_chains: int,
-    monitor: Callable[[Array], Array] | None,
+    monitor: Monitor | None,
     progress: ProgressCallback | None,
 ) -> SamplingResult:
     return sample(
@@ -151,7 +150,7 @@ class _Run:
         log_density: LogDensity,
         config: MalaConfig,
         args: tuple[Any, ...],
-        monitor: Callable[[Array], Array] | None,
+        monitor: Monitor | None,
         approximation: Approximation | None,
     ) -> None:
         self.config, self.args, self.approximation = config, args, approximation
@@ -164,7 +163,7 @@ class _Run:
             self.jumps = jump_program(log_density, approximation.log_density, config.block - self.mala_steps)
             self.windows = frozenset()  # the pilot's preconditioner stays
         self.mala = block_program(log_density, self.mala_steps)
-        self.monitor = None if monitor is None else jax.jit(jax.vmap(jax.vmap(monitor)))
+        self.monitor = monitor
         self.monitored: list[np.ndarray] = []
         self.summary: Summary | None = None
         self.began: tuple[float, int, int] | None = None
@@ -195,7 +194,7 @@ class _Run:
             # Block by block and only once, so that one shape is compiled and no draw is done twice.
             size = self.config.block // self.config.thin
             for start in range(size * len(self.monitored), len(draws), size):
-                self.monitored.append(np.asarray(self.monitor(jnp.asarray(draws[start : start + size]))))
+                self.monitored.append(self.monitor.of(draws[start : start + size]))
             draws = np.concatenate(self.monitored)
         return summarize(
             np.swapaxes(draws, 0, 1), target_rhat=self.config.target_rhat, target_ess=self.config.target_ess

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +12,12 @@ from jax.typing import ArrayLike
 from sampler.prior import Prior
 
 
+@jax.tree_util.register_pytree_node_class
 class ParameterSpace:
     """Named parameters, each with a prior (sampled) or a number (fixed).
+
+    A pytree whose leaves are the numbers in it: code compiled for one space serves others of the same names and
+    kinds of prior.
 
     Sampled parameters take the columns of the unconstrained vector z in the order given; a priori z is
     a standard normal in every column, so that `log_prior` already holds the priors and the Jacobian.
@@ -37,6 +42,19 @@ class ParameterSpace:
         )
         if not self.priors:
             raise ValueError("no parameter has a prior: give at least one prior to sample")
+
+    def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[tuple[str, ...], tuple[str, ...]]]:
+        """Priors and fixed numbers, and the names of both."""
+        children = (tuple(self.priors.values()), tuple(self.fixed.values()))
+        return children, (tuple(self.priors), tuple(self.fixed))
+
+    @classmethod
+    def tree_unflatten(cls, names: tuple[tuple[str, ...], tuple[str, ...]], children: tuple[Any, ...]) -> Self:
+        """Inverse of `tree_flatten`."""
+        space = object.__new__(cls)
+        sampled, fixed = (dict(zip(n, values, strict=True)) for n, values in zip(names, children, strict=True))
+        space.priors, space.fixed = MappingProxyType(sampled), MappingProxyType(fixed)
+        return space
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ exactly. So log L(features) is replaced by its second-order expansion.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -19,9 +19,8 @@ from sampler import Mode
 from steelyard.coordinates import Coordinates
 from steelyard.density import CellData, residual_squared
 from steelyard.likelihood import LIKELIHOODS
-from steelyard.model import GalaxyModel
 
-__all__ = ["Expansion", "Features", "expand"]
+__all__ = ["Expansion", "Features", "approximate_log_density", "expand"]
 
 N_NODES = 16
 SHAPES_THE_CURVE = frozenset(
@@ -52,20 +51,33 @@ class Expansion(NamedTuple):
     curvature: Array
 
 
+@jax.tree_util.register_pytree_node_class
 class Features:
     """What the visibilities depend on: velocities [km/s] at nodes in radius, then the other sampled parameters."""
 
-    def __init__(self, model: GalaxyModel, coordinates: Coordinates) -> None:
-        self._model, self._coordinates = model, coordinates
-        grid = model.grid
+    def __init__(self, coordinates: Coordinates) -> None:
+        self.coordinates = coordinates
+        grid = coordinates.model.grid
         # From well within a pixel, where gas only feels the sum of what is further in, to the edge of the field.
         self.nodes_arcsec = np.geomspace(0.25 * grid.cell_arcsec, 0.5 * grid.field_arcsec, N_NODES)
         self.direct = tuple(name for name in coordinates.space.names if name not in SHAPES_THE_CURVE)
 
+    def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+        """Coordinates and nodes, and the names of the other parameters."""
+        return (self.coordinates, self.nodes_arcsec), self.direct
+
+    @classmethod
+    def tree_unflatten(cls, direct: tuple[str, ...], children: tuple[Any, ...]) -> Self:
+        """Inverse of `tree_flatten`."""
+        new = object.__new__(cls)
+        new.coordinates, new.nodes_arcsec = children
+        new.direct = direct
+        return new
+
     def at(self, parameters: dict[str, Array]) -> Array:
         """Features (n,) of a point in parameter space."""
         single = {name: jnp.asarray(value, jnp.float32) for name, value in parameters.items()}
-        velocity = self._model.circular_velocity(single, jnp.asarray(self.nodes_arcsec, jnp.float32))
+        velocity = self.coordinates.model.circular_velocity(single, jnp.asarray(self.nodes_arcsec, jnp.float32))
         direct = [jnp.asarray(parameters[name]) for name in self.direct]
         return jnp.concatenate([velocity.astype(jnp.result_type(float)), jnp.asarray(direct)])
 
@@ -75,7 +87,7 @@ class Features:
         What the nodes' velocities differ by is added to the rotation curve, linear in ln R between nodes and constant
         beyond the first and the last.
         """
-        model = self._model
+        model = self.coordinates.model
         change = (features - self.at(origin))[:N_NODES]
         between = jnp.interp(
             jnp.log(jnp.asarray(model.radii_arcsec)), jnp.log(jnp.asarray(self.nodes_arcsec)), change
@@ -84,46 +96,56 @@ class Features:
         direct = dict(zip(self.direct, features[N_NODES:], strict=True))
         return model.visibilities({**origin, **direct}, table)
 
-    def log_density(self, z: Array, expansion: Expansion) -> Array:
-        """Approximate log posterior density, up to a constant, of unconstrained coordinates z (dim,)."""
-        step = self.at(self._coordinates.parameters(z)) - expansion.centre
-        log_likelihood = step @ expansion.gradient - 0.5 * step @ expansion.curvature @ step
-        return log_likelihood + self._coordinates.log_prior(z)
+
+def approximate_log_density(point: Array, features: Features, expansion: Expansion) -> Array:
+    """Approximate log posterior density, up to a constant, of unconstrained coordinates (dim,)."""
+    coordinates = features.coordinates
+    step = features.at(coordinates.parameters(point)) - expansion.centre
+    log_likelihood = step @ expansion.gradient - 0.5 * step @ expansion.curvature @ step
+    return log_likelihood + coordinates.log_prior(point)
 
 
-def expand(
-    features: Features, model: GalaxyModel, coordinates: Coordinates, cells: CellData, mode: Mode
-) -> Expansion:
+def expand(features: Features, cells: CellData, mode: Mode) -> Expansion:
     """Expand the likelihood about the mode.
 
     The curvature comes from central differences of the gradient over a posterior's width along the principal axes of
     the Gaussian at the mode: the curvature that counts is the one over that width. It is the observed one, since
     where a model misfits the residuals bend the likelihood too. Directions in which it is negative are taken as flat.
     """
-    origin = coordinates.parameters(jnp.asarray(mode.position))
+    origin = features.coordinates.parameters(jnp.asarray(mode.position))
     centre = features.at(origin)
-    axes = _axes(features, model, coordinates, mode)
-    likelihood = LIKELIHOODS[model.galaxy.likelihood.kind]
-
-    @jax.jit
-    def gradient(features_: Array, origin: dict[str, Array], cells: CellData) -> Array:
-        def log_likelihood(features_: Array) -> Array:
-            return likelihood(residual_squared(features.visibilities(features_, origin), cells), cells.dof)
-
-        return jax.grad(log_likelihood)(features_)
+    axes = _axes(features, mode)
 
     def along(axis: np.ndarray) -> np.ndarray:
-        ahead, behind = (gradient(centre + sign * axis, origin, cells) for sign in (1.0, -1.0))
+        ahead, behind = (_gradient(centre + sign * axis, features, origin, cells) for sign in (1.0, -1.0))
         return np.asarray(behind - ahead, np.float64) / 2
 
     whitened = np.stack([axes @ along(axis) for axis in axes])
     values, vectors = np.linalg.eigh(0.5 * (whitened + whitened.T))
     back = np.linalg.solve(axes, vectors)
     curvature = (back * np.maximum(values, 0)) @ back.T
-    return Expansion(centre, jnp.asarray(gradient(centre, origin, cells), jnp.float64), jnp.asarray(curvature))
+    return Expansion(
+        centre, jnp.asarray(_gradient(centre, features, origin, cells), jnp.float64), jnp.asarray(curvature)
+    )
 
 
-def _axes(features: Features, model: GalaxyModel, coordinates: Coordinates, mode: Mode) -> np.ndarray:
+@jax.jit
+def _gradient(at: Array, features: Features, origin: dict[str, Array], cells: CellData) -> Array:
+    """Gradient of the log-likelihood by features."""
+    likelihood = LIKELIHOODS[features.coordinates.model.options.likelihood]
+
+    def log_likelihood(at: Array) -> Array:
+        return likelihood(residual_squared(features.visibilities(at, origin), cells), cells.dof)
+
+    return jax.grad(log_likelihood)(at)
+
+
+@jax.jit
+def _features_of(points: Array, features: Features) -> Array:
+    return jax.vmap(lambda point: features.at(features.coordinates.parameters(point)))(points)
+
+
+def _axes(features: Features, mode: Mode) -> np.ndarray:
     """Rows span the features: principal axes, as long as they are wide, of the Gaussian at the mode.
 
     Velocities are held to one channel, and no axis is shorter than a tenth of the features' own widths: the curve may
@@ -131,12 +153,11 @@ def _axes(features: Features, model: GalaxyModel, coordinates: Coordinates, mode
     """
     rng = np.random.default_rng(0)
     points = mode.position + rng.standard_normal((N_SAMPLES, len(mode.position))) @ mode.factor.T
-    at = jax.jit(jax.vmap(lambda z: features.at(coordinates.parameters(z))))
-    sample = np.asarray(at(jnp.asarray(points)), np.float64)
+    sample = np.asarray(_features_of(jnp.asarray(points), features), np.float64)
     sample = sample[np.all(np.isfinite(sample), axis=1)]
     spread = np.std(sample, axis=0)
     widths = spread.copy()
-    channel = model.grid.channels.width_kms
+    channel = features.coordinates.model.grid.channels.width_kms
     widths[:N_NODES] = np.clip(spread[:N_NODES], 0.01 * channel, channel)
     correlation = np.cov(((sample - sample.mean(axis=0)) / np.maximum(spread, 1e-12)).T)
     values, vectors = np.linalg.eigh(correlation + 0.01 * np.eye(len(widths)))

@@ -19,6 +19,7 @@ of the declared priors.
 from __future__ import annotations
 
 import math
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -30,9 +31,9 @@ from sampler import ParameterSpace
 
 from steelyard.first_look import FirstLook
 from steelyard.model import GalaxyModel
-from steelyard.soft_interval import SoftInterval
+from steelyard.soft_interval import OpenRange, SoftInterval
 
-__all__ = ["Coordinates", "sampled_parameters"]
+__all__ = ["Coordinates", "sampled_at", "sampled_parameters"]
 
 MASS, SLOPE, BREAK = "log10_sigma_b", "gamma", "beta_minus_gamma"
 MIDDLE_SLOPE = 1.0
@@ -43,21 +44,43 @@ FAR = 0.05
 """w (1 - w) below which the break is too far from the pivot to be felt, and its shift fades out."""
 
 
+@jax.tree_util.register_pytree_node_class
 class Coordinates:
-    """Unconstrained coordinates, shape (dim,), one per sampled parameter in the order of the space."""
+    """Unconstrained coordinates, shape (dim,), one per sampled parameter in the order of the space.
+
+    A pytree that holds the model too: what is compiled for one galaxy serves all of the same shapes and options.
+    """
 
     def __init__(self, space: ParameterSpace, model: GalaxyModel, look: FirstLook) -> None:
         self.space = space
-        self._model = model
+        self.model = model
         self._pivot_arcsec = look.radius_arcsec
-        columns = {name: i for i, name in enumerate(space.names)}
-        self._mass, self._slope, self._break = (columns.get(name) for name in (MASS, SLOPE, BREAK))
+        self._find_columns()
         self._intervals = {
-            name: SoftInterval(*space.priors[name].support, EDGE) for name in (SLOPE, MASS) if name in columns
+            name: SoftInterval(*prior.support, EDGE) if prior.is_bounded else OpenRange()
+            for name, prior in space.priors.items()
+            if name in (SLOPE, MASS)
         }
         # About where the rotation of the gas puts it; only the start depends on it.
         pivot_pc = look.radius_arcsec * pc_per_arcsec(model.galaxy.distance.mpc)
         self._middle_mass = math.log10(look.rotation_kms**2 * pivot_pc / G_PC_KMS2_MSUN)
+
+    def _find_columns(self) -> None:
+        columns = {name: i for i, name in enumerate(self.space.names)}
+        self._mass, self._slope, self._break = (columns.get(name) for name in (MASS, SLOPE, BREAK))
+
+    def tree_flatten(self) -> tuple[tuple[Any, ...], None]:
+        """Everything, numbers and arrays at its leaves."""
+        return (self.space, self.model, self._pivot_arcsec, self._middle_mass, self._intervals), None
+
+    @classmethod
+    def tree_unflatten(cls, _: None, children: tuple[Any, ...]) -> Self:
+        """Inverse of `tree_flatten`."""
+        new = object.__new__(cls)
+        new.space, new.model, new._pivot_arcsec, new._middle_mass, new._intervals = children
+        if isinstance(new.space, ParameterSpace):  # and not a place holder of JAX's own
+            new._find_columns()
+        return new
 
     def parameters(self, point: Array) -> dict[str, Array]:
         """Every parameter of the model, fixed ones included, at one point (dim,)."""
@@ -127,7 +150,7 @@ class Coordinates:
     def _log10_unit_mass(self, values: dict[str, Array]) -> Array:
         """log10 of v^2 R / G [Msun] at the pivot for Sigma_b = 1 Msun / pc^2."""
         unit = {name: jnp.asarray(value, jnp.float32) for name, value in values.items()} | {MASS: jnp.float32(0)}
-        speed = self._model.circular_velocity(unit, jnp.float32(self._pivot_arcsec), component="stars")
+        speed = self.model.circular_velocity(unit, jnp.asarray(self._pivot_arcsec, jnp.float32), component="stars")
         pivot_pc = self._pivot_arcsec * pc_per_arcsec(values["distance_mpc"])
         return jnp.asarray(jnp.log10(speed**2 * pivot_pc / G_PC_KMS2_MSUN), jnp.result_type(float))
 
@@ -135,5 +158,14 @@ class Coordinates:
 def sampled_parameters(coordinates: Coordinates, draws: np.ndarray) -> np.ndarray:
     """Take points (..., dim) to sampled parameters of the same shape, in batches that fit in memory."""
     flat = jnp.asarray(draws).reshape(-1, draws.shape[-1])
-    values = jax.jit(lambda points: jax.lax.map(coordinates.sampled, points, batch_size=256))(flat)
-    return np.asarray(values, np.float64).reshape(draws.shape)
+    return np.asarray(_sampled_in_batches(coordinates, flat), np.float64).reshape(draws.shape)
+
+
+@jax.jit
+def _sampled_in_batches(coordinates: Coordinates, points: Array) -> Array:
+    return jax.lax.map(coordinates.sampled, points, batch_size=256)
+
+
+def sampled_at(point: Array, coordinates: Coordinates) -> Array:
+    """Sampled parameters (dim,) of a point: `Coordinates.sampled` as one function for all galaxies."""
+    return coordinates.sampled(point)

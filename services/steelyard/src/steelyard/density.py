@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -12,7 +11,6 @@ from steelyard_schemas import GriddedVisibilities, Store
 
 from steelyard.coordinates import Coordinates
 from steelyard.likelihood import LIKELIHOODS
-from steelyard.model import GalaxyModel
 
 __all__ = ["CellData", "cell_data", "log_density", "residual_squared"]
 
@@ -42,12 +40,12 @@ def residual_squared(model: Array, cells: CellData) -> Array:
     return (difference.real**2 + difference.imag**2) * cells.inverse_variance
 
 
-def log_density(model: GalaxyModel, coordinates: Coordinates) -> Callable[[Array, CellData], Array]:
-    """Return log p(z | data) up to a constant, as a function of the unconstrained z and the cells."""
-    likelihood = LIKELIHOODS[model.galaxy.likelihood.kind]
+def log_density(point: Array, coordinates: Coordinates, cells: CellData) -> Array:
+    """Return log p(point | data) up to a constant, of the unconstrained coordinates (dim,).
 
-    def density(z: Array, cells: CellData) -> Array:
-        visibilities = model.visibilities(coordinates.parameters(z))
-        return likelihood(residual_squared(visibilities, cells), cells.dof) + coordinates.log_prior(z)
-
-    return density
+    One function for all galaxies: compiled once, it serves those of the same shapes and options.
+    """
+    model = coordinates.model
+    visibilities = model.visibilities(coordinates.parameters(point))
+    likelihood = LIKELIHOODS[model.options.likelihood]
+    return likelihood(residual_squared(visibilities, cells), cells.dof) + coordinates.log_prior(point)

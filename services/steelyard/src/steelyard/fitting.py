@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import sampler
-from sampler import MalaConfig, find_mode, load_checkpoint, sample
+from sampler import MalaConfig, Monitor, find_mode, load_checkpoint, sample
 from steelyard_schemas import (
     ContractError,
     Galaxy,
@@ -24,8 +24,8 @@ from steelyard_schemas import (
     write_store,
 )
 
-from steelyard.approximation import Expansion, Features, expand
-from steelyard.coordinates import Coordinates
+from steelyard.approximation import Expansion, Features, approximate_log_density, expand
+from steelyard.coordinates import Coordinates, sampled_at
 from steelyard.density import CellData, cell_data, log_density
 from steelyard.field import check_field
 from steelyard.first_look import FirstLook, first_look
@@ -144,18 +144,17 @@ def _fit(
         checkpoint_seconds=settings.checkpoint_s,
         block=STEPS_BETWEEN_NEWS,
     )
-    density = log_density(problem.model, problem.coordinates)
     cells = cell_data(problem.data)
-    start, approximation = _start(problem, density, cells, folder, progress, note)
+    start, approximation = _start(problem, cells, folder, progress, note)
 
     def run(config: MalaConfig, progress: ProgressCallback | None) -> sampler.SamplingResult:
         return sample(
-            density,
+            log_density,
             start,
             config,
-            args=(cells,),
+            args=(problem.coordinates, cells),
             approximation=approximation,
-            monitor=problem.coordinates.sampled,
+            monitor=Monitor(sampled_at, (problem.coordinates,)),
             progress=progress,
             checkpoint=folder.checkpoint,
             fingerprint=problem.identity,
@@ -200,7 +199,6 @@ def _prepared(galaxy: Galaxy, base: Path, folder: RunFolder, restart: bool, note
 
 def _start(
     problem: Problem,
-    density: Callable[..., jax.Array],
     cells: CellData,
     folder: RunFolder,
     progress: ProgressCallback | None,
@@ -208,16 +206,20 @@ def _start(
 ) -> tuple[sampler.Mode | np.ndarray, sampler.Approximation]:
     """Find the mode and expand the likelihood there, or take the chains of an interrupted run and its expansion."""
     settings = problem.galaxy.sampler
-    features = Features(problem.model, problem.coordinates)
+    features = Features(problem.coordinates)
     if folder.checkpoint.exists():
         state = load_checkpoint(folder.checkpoint).state
         note(f"resuming from {folder.checkpoint}, {len(state.draws)} draws per chain so far")
         expansion = Expansion(**{name: jnp.asarray(a) for name, a in folder.load_approximation().items()})
-        return state.position, sampler.Approximation(features.log_density, (expansion,))
+        return state.position, sampler.Approximation(approximate_log_density, (features, expansion))
     note(f"searching the mode of {len(problem.parameters.names)} parameters from {settings.n_starts} starts")
     points = starting_points(problem.parameters, problem.coordinates, problem.look, settings.n_starts, settings.seed)
     mode = find_mode(
-        density, points, args=(cells,), batch_size=min(settings.n_chains, settings.n_starts), progress=progress
+        log_density,
+        points,
+        args=(problem.coordinates, cells),
+        batch_size=min(settings.n_chains, settings.n_starts),
+        progress=progress,
     )
     try:
         check_field(problem.model, problem.coordinates.parameters(jnp.asarray(mode.position)))
@@ -225,10 +227,10 @@ def _start(
         folder.discard()
         raise
     folder.keep_warnings(_mode_warnings(mode))
-    expansion = expand(features, problem.model, problem.coordinates, cells, mode)
+    expansion = expand(features, cells, mode)
     folder.save_approximation({name: np.asarray(a) for name, a in expansion._asdict().items()})
     note("sampling")
-    return mode, sampler.Approximation(features.log_density, (expansion,))
+    return mode, sampler.Approximation(approximate_log_density, (features, expansion))
 
 
 def _mode_warnings(mode: sampler.Mode) -> tuple[str, ...]:

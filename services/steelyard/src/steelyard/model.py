@@ -6,10 +6,14 @@ Shapes are static and live in `ModelGrid`; the mass model is chosen once and clo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Any, Literal, NamedTuple, Self
+from weakref import WeakValueDictionary
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -32,6 +36,7 @@ from kinematics import (
     RingDisc,
     RotationCurve,
     SkyGrid,
+    SpectralResponse,
     TabulatedDisc,
     VelocityGrid,
     Warp,
@@ -54,7 +59,7 @@ from vis_gridder.kernel import kernel_second_moment
 
 from steelyard.spectral import velocity_grid
 
-__all__ = ["GalaxyModel", "ModelGrid", "cell_response_of"]
+__all__ = ["GalaxyModel", "ModelGrid", "ModelOptions", "cell_response_of", "predicted_visibilities"]
 
 # The image is finer than the data's grid: aliasing of unresolved structure, not supersampling, limits accuracy.
 REFINEMENT = 1.5
@@ -63,14 +68,19 @@ N_RADII = 200
 Params = Mapping[str, ArrayLike]
 
 
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["cell_arcsec", "channels", "attenuation", "response"],
+    meta_fields=["npix"],
+)
 @dataclass(frozen=True)
 class ModelGrid:
-    """Static description of the data that a model is compared with."""
+    """What a model needs to know of the data that it is compared with."""
 
     npix: int
     cell_arcsec: float
     channels: VelocityGrid
-    attenuation: np.ndarray
+    attenuation: ArrayLike
     """Primary beam times gridding taper on the refined image, shape (y, x)."""
     response: CellResponse | None = None
     """Of the data's uv cells to where samples lie in them; None where the data do not tell."""
@@ -91,6 +101,8 @@ class ModelGrid:
         if dish is not None and beam != "none":
             attenuation = attenuation * primary_beam(sky, dish, float(np.mean(data["frequency_hz"])), beam)
         channels = velocity_grid(data, rest_frequency_hz)
+        # Once to the device, not with each call of what is compiled.
+        attenuation, response = jax.tree.map(partial(jnp.asarray, dtype=jnp.float32), (attenuation, response))
         return cls(manifest.npix, manifest.cell_arcsec, channels, attenuation, response)
 
     @property
@@ -119,27 +131,93 @@ def cell_response_of(data: Store[GriddedVisibilities]) -> CellResponse:
     return CellResponse.from_moments(data["offset_u"], data["offset_v"], excess_uu, data["spread_uv"], excess_vv)
 
 
+class ModelOptions(NamedTuple):
+    """What chooses code: galaxies that agree in these, and in the shapes of their data, share what is compiled."""
+
+    profile: str
+    dispersion: str
+    self_gravity: bool
+    halo: bool
+    spectral_response: SpectralResponse
+    likelihood: str
+    surrogate: Surrogate | None
+    """Of the stars; None for an observed multi-Gaussian expansion."""
+
+    @classmethod
+    def of(cls, galaxy: Galaxy) -> ModelOptions:
+        """Read them off a galaxy file.
+
+        Raises:
+            ContractError: no such surrogate, or priors outside of its domain.
+
+        """
+        surrogate = None
+        if isinstance(galaxy.stars, NukerStars):
+            surrogate = shared_surrogate(galaxy.stars.surrogate)
+            check_domain(galaxy, surrogate)
+        return cls(
+            galaxy.disc.profile,
+            galaxy.disc.dispersion,
+            galaxy.disc.self_gravity,
+            galaxy.halo is not None,
+            galaxy.data.spectral_response,
+            galaxy.likelihood.kind,
+            surrogate,
+        )
+
+
+class OpticalStars(NamedTuple):
+    """An observed multi-Gaussian expansion, arrays of shape (Gaussian,)."""
+
+    brightness_lsun_pc2: np.ndarray
+    sigma_arcsec: np.ndarray
+    q_obs: np.ndarray
+
+
+@jax.tree_util.register_pytree_node_class
 class GalaxyModel:
-    """The physics of one galaxy file on one data grid."""
+    """The physics of one galaxy file on one data grid.
+
+    A pytree: what is compiled for one galaxy serves all whose `options` and shapes are the same. Inside of compiled
+    code it has no `galaxy`.
+    """
 
     def __init__(self, galaxy: Galaxy, grid: ModelGrid) -> None:
         self.galaxy = galaxy
+        self.options = ModelOptions.of(galaxy)
         self.grid = grid
-        self.surrogate: Surrogate | None = None
-        self._mge: Callable[[Params], MGE]
-        if isinstance(galaxy.stars, NukerStars):
-            self.surrogate = load_surrogate(None if galaxy.stars.surrogate == "latest" else galaxy.stars.surrogate)
-            check_domain(galaxy, self.surrogate)
-            self._mge = nuker_mge(self.surrogate)
-        else:
-            self._mge = optical_mge(galaxy.stars)
+        disc = galaxy.disc
+        self._stars = None if isinstance(galaxy.stars, NukerStars) else optical_stars(galaxy.stars)
+        self._disc_table = None if disc.table is None else tuple(np.asarray(column) for column in disc.table.columns)
+        self._warp_radii = None if disc.warp is None else (disc.warp.reference_arcsec, disc.warp.outer_arcsec)
         # From a hundredth of a pixel, so that the innermost subcell lies on the table, to past the field's corner
         # seen at high inclination, where an exponential disc holds nothing any more.
         self.radii_arcsec, self._log_step = log_radii(0.01 * grid.sky.cell_arcsec, 5 * grid.field_arcsec, N_RADII)
 
+    def tree_flatten(self) -> tuple[tuple[Any, ...], ModelOptions]:
+        """Data at the leaves, and what chooses code."""
+        children = (self.grid, self._stars, self._disc_table, self._warp_radii, self.radii_arcsec, self._log_step)
+        return children, self.options
+
+    @classmethod
+    def tree_unflatten(cls, options: ModelOptions, children: tuple[Any, ...]) -> Self:
+        """Inverse of `tree_flatten`, but for the galaxy file."""
+        new = object.__new__(cls)
+        new.options = options
+        new.grid, new._stars, new._disc_table, new._warp_radii, new.radii_arcsec, new._log_step = children
+        return new
+
+    @property
+    def surrogate(self) -> Surrogate | None:
+        """Of the stars."""
+        return self.options.surrogate
+
     def mge(self, params: Params) -> MGE:
         """Gaussians of the stars."""
-        return self._mge(params)
+        if self._stars is not None:
+            return optical_mge(self._stars, params)
+        assert self.surrogate is not None
+        return nuker_mge(self.surrogate, params)
 
     def circular_velocity(self, params: Params, radius_arcsec: ArrayLike, *, component: str = "total") -> Array:
         """Circular velocity [km/s] of the 'total', or of one of `mass_components`; 0 where there is no such one."""
@@ -150,15 +228,15 @@ class GalaxyModel:
 
     def mass_components(self, params: Params) -> dict[str, MassComponent]:
         """What the gas moves in the gravity of, by name: the circular velocity is the sum of these."""
-        galaxy = self.galaxy
+        options = self.options
         parts: dict[str, MassComponent] = {
             "stars": ProjectedMge(self.mge(params), jnp.radians(params["inclination_deg"])),
             "black_hole": BlackHole(10.0 ** jnp.asarray(params["log10_mbh"])),
         }
-        if galaxy.disc.self_gravity:
+        if options.self_gravity:
             scale_pc = params["disc_scale_arcsec"] * pc_per_arcsec(jnp.asarray(params["distance_mpc"]))
             parts["gas"] = ExponentialGas(10.0 ** jnp.asarray(params["log10_gas_mass"]), scale_pc)
-        if galaxy.halo is not None:
+        if options.halo:
             parts["halo"] = NfwHalo(
                 10.0 ** jnp.asarray(params["log10_m200"]), 10.0 ** jnp.asarray(params["log10_c200"])
             )
@@ -166,31 +244,30 @@ class GalaxyModel:
 
     def disc(self, params: Params) -> Disc:
         """Surface-brightness profile of the gas."""
-        match self.galaxy.disc.profile:
+        match self.options.profile:
             case "exponential":
                 return ExponentialDisc(params["disc_scale_arcsec"])
             case "exponential_hole":
                 return HoledDisc(params["disc_scale_arcsec"], params["hole_radius_arcsec"])
             case "table":
-                assert self.galaxy.disc.table is not None
-                return TabulatedDisc(*(np.asarray(column) for column in self.galaxy.disc.table.columns))
+                assert self._disc_table is not None
+                return TabulatedDisc(*self._disc_table)
             case _:
                 return RingDisc(params["ring_radius_arcsec"], params["ring_width_arcsec"])
 
     def dispersion(self, params: Params) -> ArrayLike | Dispersion:
         """Velocity dispersion of the gas [km/s]: one number, or a law of radius."""
         centre = params["sigma_gas_kms"]
-        if self.galaxy.disc.dispersion == "constant":
+        if self.options.dispersion == "constant":
             return centre
         return ExponentialDispersion(centre, params["sigma_gas_outer_kms"], params["sigma_gas_scale_arcsec"])
 
     def warp(self, params: Params) -> Warp | None:
         """Change of the disc's orientation with radius."""
-        warp = self.galaxy.disc.warp
-        if warp is None:
+        if self._warp_radii is None:
             return None
         pa, inclination = (jnp.radians(params[f"{name}_gradient_deg_per_arcsec"]) for name in ("pa", "inclination"))
-        return Warp(pa, inclination, warp.reference_arcsec, warp.outer_arcsec)
+        return Warp(pa, inclination, *self._warp_radii)
 
     def velocity_table(self, params: Params) -> Array:
         """Circular velocity [km/s] on the model's own radii, `radii_arcsec`: what the renderer interpolates."""
@@ -211,8 +288,9 @@ class GalaxyModel:
             self.warp(params),
         )
         table = self.velocity_table(params) if velocity_table is None else velocity_table
-        curve = RotationCurve(jnp.float32(self.radii_arcsec[0]), jnp.float32(self._log_step), table)
-        response = self.galaxy.data.spectral_response
+        first, step = (jnp.asarray(value, jnp.float32) for value in (self.radii_arcsec[0], self._log_step))
+        curve = RotationCurve(first, step, table)
+        response = self.options.spectral_response
         cube = render_cube(
             self.disc(params),
             geometry,
@@ -231,40 +309,50 @@ class GalaxyModel:
         return model_visibilities(self.cube(params, velocity_table), grid.sky, grid.npix, grid.response)
 
 
-def nuker_mge(surrogate: Surrogate) -> Callable[[Params], MGE]:
+@jax.jit
+def predicted_visibilities(model: GalaxyModel, params: Params) -> Array:
+    """Model of the gridded cell means [Jy], (channel, v, u): `GalaxyModel.visibilities`, compiled once for all."""
+    return model.visibilities(params)
+
+
+def shared_surrogate(which: str) -> Surrogate:
+    """Load a surrogate by version or path, or the latest; the same object as long as the artifact is the same."""
+    found = load_surrogate(None if which == "latest" else which)
+    return _LOADED.setdefault(json.dumps(found.manifest.files, sort_keys=True), found)
+
+
+_LOADED: WeakValueDictionary[str, Surrogate] = WeakValueDictionary()
+
+
+def nuker_mge(surrogate: Surrogate, params: Params) -> MGE:
     """Stars by the neural deprojection of a Nuker law."""
-    sigma_pc = np.asarray(surrogate.sigma_pc)
-
-    def mge(params: Params) -> MGE:
-        gamma = jnp.asarray(params["gamma"])
-        nuker = NukerParams(
-            alpha=params["alpha"],
-            beta=gamma + params["beta_minus_gamma"],
-            gamma=gamma,
-            r_b_pc=10.0 ** jnp.asarray(params["log10_r_b_pc"]),
-        )
-        coefficients = surrogate.coefficients(nuker) * 10.0 ** jnp.asarray(params["log10_sigma_b"])
-        return MGE(coefficients, sigma_pc, params["q"])
-
-    return mge
-
-
-def optical_mge(stars: MgeStars) -> Callable[[Params], MGE]:
-    """Stars by an observed multi-Gaussian expansion and one mass-to-light ratio."""
-    order = np.argsort(stars.sigma_arcsec)[1 if stars.innermost == "remove" else 0 :]
-    brightness, sigma_arcsec, q_obs = (
-        np.asarray(a)[order] for a in (stars.surface_brightness_lsun_pc2, stars.sigma_arcsec, stars.q_obs)
+    gamma = jnp.asarray(params["gamma"])
+    nuker = NukerParams(
+        alpha=params["alpha"],
+        beta=gamma + params["beta_minus_gamma"],
+        gamma=gamma,
+        r_b_pc=10.0 ** jnp.asarray(params["log10_r_b_pc"]),
     )
+    coefficients = surrogate.coefficients(nuker) * 10.0 ** jnp.asarray(params["log10_sigma_b"])
+    return MGE(coefficients, np.asarray(surrogate.sigma_pc), params["q"])
 
-    def mge(params: Params) -> MGE:
-        inclination = jnp.radians(params["inclination_deg"])
-        return MGE(
-            jnp.asarray(brightness, jnp.result_type(inclination)) * params["mass_to_light"],
-            sigma_arcsec * pc_per_arcsec(jnp.asarray(params["distance_mpc"])),
-            axis_ratio_intrinsic(jnp.asarray(q_obs, jnp.result_type(inclination)), inclination),
-        )
 
-    return mge
+def optical_stars(stars: MgeStars) -> OpticalStars:
+    """Take the table of a galaxy file, innermost Gaussian removed if asked."""
+    order = np.argsort(stars.sigma_arcsec)[1 if stars.innermost == "remove" else 0 :]
+    columns = (stars.surface_brightness_lsun_pc2, stars.sigma_arcsec, stars.q_obs)
+    return OpticalStars(*(np.asarray(column)[order] for column in columns))
+
+
+def optical_mge(stars: OpticalStars, params: Params) -> MGE:
+    """Stars by an observed multi-Gaussian expansion and one mass-to-light ratio."""
+    inclination = jnp.radians(params["inclination_deg"])
+    dtype = jnp.result_type(inclination)
+    return MGE(
+        jnp.asarray(stars.brightness_lsun_pc2, dtype) * params["mass_to_light"],
+        stars.sigma_arcsec * pc_per_arcsec(jnp.asarray(params["distance_mpc"])),
+        axis_ratio_intrinsic(jnp.asarray(stars.q_obs, dtype), inclination),
+    )
 
 
 def check_domain(galaxy: Galaxy, surrogate: Surrogate) -> None:

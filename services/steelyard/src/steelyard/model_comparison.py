@@ -184,10 +184,10 @@ def _evidence(
         data = read_store(run.gridded, GriddedVisibilities)
         problem = prepare(galaxy, data)
         found = log_evidence(
-            log_density(problem.model, problem.coordinates),
+            log_density,
             np.swapaxes(state.draws, 0, 1),
             state.draw_log_density.T,
-            args=(cell_data(data),),
+            args=(problem.coordinates, cell_data(data)),
             n_proposals=n_proposals,
             batch_size=galaxy.sampler.n_chains,
             seed=galaxy.sampler.seed,

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from sampler import SamplingResult, summarize
@@ -19,6 +18,7 @@ from steelyard.contraction import contraction
 from steelyard.coordinates import sampled_parameters
 from steelyard.density import CellData, residual_squared
 from steelyard.misfit import cell_misfit
+from steelyard.model import predicted_visibilities
 from steelyard.parameters import PARAMETERS
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def build_posterior(
 def _quality(problem: Problem, cells: CellData, result: SamplingResult, warnings: tuple[str, ...]) -> FitQuality:
     best = np.unravel_index(np.argmax(result.log_density), result.log_density.shape)
     z = jnp.asarray(result.draws[best])
-    model = jax.jit(problem.model.visibilities)(problem.coordinates.parameters(z))
+    model = predicted_visibilities(problem.model, problem.coordinates.parameters(z))
     residual = np.asarray(residual_squared(model, cells), np.float64)
     dof = np.asarray(cells.dof, np.float64)
     misfit = cell_misfit(residual, dof, problem.data["mask"])

@@ -6,7 +6,6 @@ an end, and a chain never runs into a wall.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import jax
@@ -14,42 +13,50 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-__all__ = ["SoftInterval"]
+__all__ = ["OpenRange", "SoftInterval"]
 
 
 class SoftInterval(NamedTuple):
-    """low + w [softplus((u - low) / w) - softplus((u - high) / w)]; the identity where an end is infinite."""
+    """low + w [softplus((u - low) / w) - softplus((u - high) / w)], both ends finite."""
 
-    low: float
-    high: float
-    width: float
-
-    @property
-    def is_bounded(self) -> bool:
-        """Whether both ends are finite."""
-        return math.isfinite(self.low) and math.isfinite(self.high)
+    low: ArrayLike
+    high: ArrayLike
+    width: ArrayLike
 
     def forward(self, u: Array) -> Array:
         """Value in (low, high) for any u."""
-        if not self.is_bounded:
-            return u
-        above_low, above_high = ((u - end) / self.width for end in (self.low, self.high))
-        inside = self.low + self.width * (jax.nn.softplus(above_low) - jax.nn.softplus(above_high))
-        return jnp.clip(inside, self.low, self.high)  # rounding may leave the interval
+        low, high, width = map(jnp.asarray, self)
+        above_low, above_high = ((u - end) / width for end in (low, high))
+        inside = low + width * (jax.nn.softplus(above_low) - jax.nn.softplus(above_high))
+        return jnp.clip(inside, low, high)  # rounding may leave the interval
 
     def inverse(self, value: ArrayLike) -> Array:
         """The u of a value; one at an end is moved inside by a millionth of the width."""
         value = jnp.asarray(value)
-        if not self.is_bounded:
-            return value
-        span = (self.high - self.low) / self.width
-        t = jnp.clip((value - self.low) / self.width, 1e-6, span - 1e-6)
-        return self.low + self.width * (t + jnp.log(-jnp.expm1(-t)) - jnp.log(-jnp.expm1(t - span)))
+        low, high, width = map(jnp.asarray, self)
+        span = (high - low) / width
+        t = jnp.clip((value - low) / width, 1e-6, span - 1e-6)
+        return low + width * (t + jnp.log(-jnp.expm1(-t)) - jnp.log(-jnp.expm1(t - span)))
 
     def log_slope(self, u: Array) -> Array:
         """log of d forward / du."""
-        if not self.is_bounded:
-            return jnp.zeros_like(u)
-        above_low, above_high = ((u - end) / self.width for end in (self.low, self.high))
-        overlap = math.log1p(-math.exp(-(self.high - self.low) / self.width))
+        low, high, width = map(jnp.asarray, self)
+        above_low, above_high = ((u - end) / width for end in (low, high))
+        overlap = jnp.log1p(-jnp.exp((low - high) / width))
         return jax.nn.log_sigmoid(above_low) + jax.nn.log_sigmoid(-above_high) + overlap
+
+
+class OpenRange(NamedTuple):
+    """In place of a `SoftInterval` where a range has an open end: the identity."""
+
+    def forward(self, u: Array) -> Array:
+        """Return u."""
+        return u
+
+    def inverse(self, value: ArrayLike) -> Array:
+        """Return the value."""
+        return jnp.asarray(value)
+
+    def log_slope(self, u: Array) -> Array:
+        """Return zero."""
+        return jnp.zeros_like(u)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +13,7 @@ from steelyard_schemas import GriddedVisibilities, Posterior, Store
 from vis_gridder import Beam, Moments, dirty_beam, dirty_cube, fit_beam, moments
 
 from steelyard.field import flux_radius_arcsec
-from steelyard.model import GalaxyModel, ModelGrid
+from steelyard.model import GalaxyModel, ModelGrid, predicted_visibilities
 from steelyard.spectral import velocities_kms
 
 __all__ = ["Products", "RotationBands"]
@@ -73,11 +72,7 @@ class Products:
 
     def visibilities(self, parameters: dict[str, float]) -> np.ndarray:
         """Cell means of a model [Jy], (channel, v, u); every parameter is needed."""
-        return np.asarray(self._visibilities(parameters))
-
-    @cached_property
-    def _visibilities(self) -> Callable[[dict[str, float]], jax.Array]:
-        return jax.jit(self.model.visibilities)
+        return np.asarray(predicted_visibilities(self.model, parameters))
 
     def dirty(self, visibilities: np.ndarray) -> np.ndarray:
         """Dirty cube [Jy/beam] of any cell means, with the cells and weights of the data."""

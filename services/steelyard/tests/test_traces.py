@@ -1,0 +1,95 @@
+"""What is compiled for one galaxy serves the next: other data, priors, distance, frequency, but the same shapes."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+from sampler import Monitor, find_mode
+from steelyard.approximation import Features, approximate_log_density, expand
+from steelyard.coordinates import sampled_at
+from steelyard.density import cell_data, log_density
+from steelyard.fitting import prepare
+from steelyard.model import GalaxyModel
+from steelyard.starts import starting_points
+from steelyard_schemas import Galaxy, Store
+
+N_GALAXIES = 10
+
+
+@pytest.fixture(autouse=True)
+def _float64():
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.fixture
+def traces(monkeypatch):
+    """List that grows by one each time that the model is traced."""
+    seen, visibilities = [], GalaxyModel.visibilities
+
+    def counted(self, params, *table):
+        seen.append(params)
+        return visibilities(self, params, *table)
+
+    monkeypatch.setattr(GalaxyModel, "visibilities", counted)
+    jax.clear_caches()
+    return seen
+
+
+def another(toy, toy_grid, k):
+    """Return the toy, further away and at another frequency, with other priors and data: another problem."""
+    tables = toy.model_dump()
+    tables["name"] = f"Toy {k}"
+    tables["distance"]["mpc"] = 10.0 + k
+    tables["line"]["rest_frequency_hz"] *= 1 + 1e-5 * k
+    tables["priors"]["log10_mbh"]["low"] = 6.0 - 0.1 * k
+    tables["priors"]["sigma_gas_kms"]["value"] = 15.0 + k
+    changed = {"mean": toy_grid["mean"] * (1 + 0.05 * k)}
+    return prepare(Galaxy.model_validate(tables), Store(toy_grid.manifest, dict(toy_grid.arrays) | changed))
+
+
+def test_ten_galaxies_are_traced_as_often_as_one(toy, toy_grid, traces):
+    counts, values = [], []
+    for k in range(N_GALAXIES):
+        problem = another(toy, toy_grid, k)
+        cells = cell_data(problem.data)
+        points = starting_points(problem.parameters, problem.coordinates, problem.look, 4, 0)
+        mode = find_mode(log_density, points, args=(problem.coordinates, cells), n_steps=4, batch_size=4)
+        features = Features(problem.coordinates)
+        expansion = expand(features, cells, mode)
+        values.append(float(jax.jit(approximate_log_density)(mode.position, features, expansion)))
+        Monitor(sampled_at, (problem.coordinates,)).of(points[:, None])
+        counts.append(len(traces))
+    assert counts[0] > 0
+    assert counts[-1] == counts[0]
+    # And each has an answer of its own.
+    assert len(set(values)) == N_GALAXIES
+
+
+def test_what_is_shared_has_no_numbers_of_its_own(toy, toy_grid):
+    """Compiled for one galaxy and called with another, the density is that of the other computed afresh."""
+    first, second = another(toy, toy_grid, 0), another(toy, toy_grid, 3)
+    points = starting_points(second.parameters, second.coordinates, second.look, 1, 1)
+    shared = jax.jit(log_density)
+    shared(points[0], first.coordinates, cell_data(first.data))
+    again = float(shared(points[0], second.coordinates, cell_data(second.data)))
+    assert shared._cache_size() == 1
+    alone = float(jax.jit(lambda z: log_density(z, second.coordinates, cell_data(second.data)))(points[0]))
+    # Constants are folded in double precision, arguments are not: single precision of a sum over thousands of cells.
+    assert again == pytest.approx(alone, rel=1e-6)
+
+
+def test_another_option_is_another_program(toy, toy_grid):
+    other = toy.model_copy(update={"likelihood": toy.likelihood.model_copy(update={"kind": "gaussian"})})
+    galaxies = (another(toy, toy_grid, 0).galaxy, toy, other)
+    structures = {jax.tree.structure(prepare(galaxy, toy_grid).coordinates) for galaxy in galaxies}
+    assert len(structures) == 2
+
+
+def test_a_galaxy_model_passes_through_a_pytree_unchanged(toy, toy_problem):
+    truth = {**toy.truth, "distance_mpc": toy.distance.mpc}
+    leaves, structure = jax.tree.flatten(toy_problem.model)
+    again = jax.tree.unflatten(structure, leaves)
+    assert dataclasses.asdict(again.grid.channels) == dataclasses.asdict(toy_problem.model.grid.channels)
+    np.testing.assert_array_equal(again.visibilities(truth), toy_problem.model.visibilities(truth))
