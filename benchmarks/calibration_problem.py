@@ -11,8 +11,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
-from steelyard.approximation import Features
-from steelyard.density import CellData, log_density
+from steelyard.density import CellData
 from steelyard.first_look import first_look
 from steelyard.fitting import Problem, prepare
 from steelyard.gridding import load_gridded
@@ -172,14 +171,13 @@ class Calibration:
             return self.problem.look
 
     def with_likelihood(self, kind):
-        """Density, model and features of another likelihood, made once each."""
+        """Coordinates of the model with another likelihood, made once each."""
         if kind not in self._variants:
             model = self.problem.model
             galaxy = model.galaxy.model_copy(update={"likelihood": Likelihood(kind=kind)})
             variant = type(model)(galaxy, model.grid)
             coordinates = type(self.problem.coordinates)(self.problem.parameters.space, variant, self.problem.look)
-            features = Features(variant, coordinates)
-            self._variants[kind] = (variant, coordinates, log_density(variant, coordinates), features)
+            self._variants[kind] = coordinates
         return self._variants[kind]
 
     @cached_property
