@@ -1,0 +1,215 @@
+"""Does a survey find the masses that its mock galaxies have, and what does Ray cost?
+
+    uv run python benchmarks/survey_recovery.py --folder FOLDER [--galaxies 24] [--workers 2] [--page PAGE]
+
+Makes mock galaxies (truths drawn from the priors, but for masses that the data can weigh; the stars' shape is known),
+runs `steelyard survey run` on them, then the same fits in plain processes without Ray, as many at a time as there are
+workers. Pulls are (median - truth) over half of the 68 % interval. The folder keeps everything; the same command goes
+on where it was stopped, but its times then mean nothing, and it says so.
+"""
+
+import argparse
+import csv
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+from steelyard import fit, simulate
+from steelyard.simulation import Antennas
+from steelyard.survey.folder import SurveyFolder
+from steelyard_schemas import Galaxy, Posterior, read_store, write_store
+
+DEFAULTS = """\
+[line]
+name = "CO(2-1)"
+rest_frequency_hz = 230.538e9
+[data.grid]
+cell_arcsec = 0.25
+npix = 32
+[priors]
+log10_mbh = { kind = "uniform", low = 6.0, high = 10.0 }
+alpha = { kind = "fixed", value = 1.5 }
+gamma = { kind = "fixed", value = 0.5 }
+beta_minus_gamma = { kind = "fixed", value = 1.0 }
+log10_r_b_pc = { kind = "fixed", value = 2.0 }
+q = { kind = "fixed", value = 0.7 }
+log10_sigma_b = { kind = "uniform", low = 3.0, high = 4.0 }
+inclination_deg = { kind = "sine", low = 30.0, high = 75.0 }
+sigma_gas_kms = { kind = "log_uniform", low = 5.0, high = 30.0 }
+"""
+STARS = {"alpha": 1.5, "gamma": 0.5, "beta_minus_gamma": 1.0, "log10_r_b_pc": 2.0, "q": 0.7}
+OBSERVATION = {
+    "declination_deg": -25.0,
+    "hours": 1.0,
+    "integration_s": 120.0,
+    "n_channels": 24,
+    "channel_width_kms": 45.0,
+    "noise_jy": 0.06,
+}
+RAY_FREE = "from survey_recovery import plain_fits; import sys; plain_fits(*sys.argv[1:])"
+
+
+def truth_of(rng):
+    """Draw a galaxy: what has a prior in DEFAULTS from within it, but masses between 10^8.3 and 10^9.3 Msun."""
+    cosine = rng.uniform(np.cos(np.radians(70.0)), np.cos(np.radians(35.0)))
+    return {
+        **STARS,
+        "log10_mbh": rng.uniform(8.3, 9.3),
+        "log10_sigma_b": rng.uniform(3.2, 3.8),
+        "inclination_deg": np.degrees(np.arccos(cosine)),
+        "pa_deg": rng.uniform(0.0, 360.0),
+        "vsys_kms": rng.uniform(1480.0, 1520.0),
+        "x0_arcsec": rng.uniform(-0.2, 0.2),
+        "y0_arcsec": rng.uniform(-0.2, 0.2),
+        "sigma_gas_kms": rng.uniform(8.0, 20.0),
+        "disc_scale_arcsec": rng.uniform(0.5, 0.8),
+        "flux_jykms": rng.uniform(15.0, 30.0),
+    }
+
+
+def make_sample(folder, n):
+    """Write defaults, data and a table of n galaxies; return the table's path."""
+    table = folder / "sample.csv"
+    if table.exists():
+        return table
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "defaults.toml").write_text(DEFAULTS)
+    place = np.random.default_rng(4)
+    radius, angle = 55.0 * np.sqrt(place.uniform(size=24)), place.uniform(0, 2 * np.pi, 24)
+    antennas = Antennas(np.stack([radius * np.cos(angle), radius * np.sin(angle), 0 * angle], axis=1), 12.0)
+    rows = []
+    for k in range(n):
+        rng = np.random.default_rng([2026, k])
+        truth = {name: round(float(value), 4) for name, value in truth_of(rng).items()}
+        distance, data = round(rng.uniform(8.0, 12.0), 2), f"mock{k:02d}.zarr"
+        galaxy = Galaxy.model_validate(
+            {
+                "name": f"Mock {k:02d}",
+                "distance": {"mpc": distance},
+                "line": {"name": "CO(2-1)", "rest_frequency_hz": 230.538e9},
+                "data": {"path": data, "grid": {"cell_arcsec": 0.25, "npix": 32}},
+                "truth": truth,
+            }
+        )
+        write_store(folder / data, simulate(galaxy, antennas, **OBSERVATION, seed=k))
+        rows.append(
+            {"name": galaxy.name, "distance.mpc": distance, "data.path": data}
+            | {f"truth.{name}": value for name, value in truth.items()}
+        )
+    with table.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return table
+
+
+def plain_fits(survey, out, part, parts):
+    """Fit every parts-th galaxy of a survey's plan in this process, without Ray."""
+    folder = SurveyFolder(survey)
+    from steelyard_schemas import SurveyJob, unpack
+
+    for k, job in enumerate(folder.jobs()):
+        if k % int(parts) == int(part):
+            fit(unpack(job.message, SurveyJob).galaxy, Path(out) / job.output, base=folder.data_folder)
+
+
+def timed(commands):
+    """Run commands side by side, each on its own share of the cores; return seconds."""
+    cores = max(1, (os.cpu_count() or 1) // len(commands))
+    share = {name: str(cores) for name in ("NPROC", "PJRT_NPROC", "OMP_NUM_THREADS")}
+    here = {**os.environ, **share, "PYTHONPATH": str(Path(__file__).parent)}
+    began = time.perf_counter()
+    running = [subprocess.Popen(command, env=here) for command in commands]
+    codes = [process.wait() for process in running]
+    return time.perf_counter() - began, codes
+
+
+def masses(survey):
+    """Truth, median, half of the 68 % interval and the record of every finished galaxy."""
+    for job in survey.jobs():
+        record = survey.record(job.output)
+        if record is None or record.status == "failed":
+            continue
+        manifest = read_store(survey.job_folder(job.output) / "posterior.zarr", Posterior).manifest
+        (mass,) = (p for p in manifest.parameters if p.name == "log10_mbh")
+        yield job.name, manifest.galaxy.truth["log10_mbh"], mass.median, 0.5 * (mass.q84 - mass.q16), record
+
+
+def page(found, seconds, workers):
+    """Write what was found."""
+    pulls = np.array([(median - truth) / half for _, truth, median, half, _ in found])
+    converged = sum(record.status == "converged" for *_, record in found)
+    n = len(pulls)
+    lines = [
+        "# A survey of mock galaxies",
+        "",
+        "Written by `uv run python benchmarks/survey_recovery.py --folder FOLDER --page docs/survey_recovery.md`.",
+        "",
+        f"{n} mock galaxies, {workers} workers; {os.cpu_count()} cores, {platform.machine()}, jax {jax.__version__}.",
+        "Data of 24 dishes for an hour, 24 channels of 45 km/s, 32 x 32 pixels; the shape of the stars is known, ten",
+        f"parameters are sampled. {converged} of {n} converged.",
+        "",
+        "| | found | chance alone |",
+        "|---|---:|---:|",
+        f"| pulls of log10 M_BH, mean | {pulls.mean():+.2f} | +- {1 / np.sqrt(n):.2f} |",
+        f"| their scatter | {pulls.std(ddof=1):.2f} | 1 +- {1 / np.sqrt(2 * (n - 1)):.2f} |",
+        f"| largest | {np.abs(pulls).max():.2f} | |",
+        "",
+    ]
+    if seconds:
+        with_ray, alone = seconds
+        lines += [
+            "| | seconds |",
+            "|---|---:|",
+            f"| `steelyard survey run`, all in | {with_ray:.0f} |",
+            f"| the same fits in {workers} plain processes | {alone:.0f} |",
+            f"| Ray's share | {100 * (with_ray / alone - 1):+.1f} % |",
+            "",
+        ]
+    lines += ["| galaxy | truth | log10 M_BH | pull | fit, s | |", "|---|---:|---:|---:|---:|---|"]
+    lines += [
+        f"| {name} | {truth:.2f} | {median:.3f} +- {half:.3f} | {pull:+.2f} | {record.wall_s:.0f} | {record.status} |"
+        for (name, truth, median, half, record), pull in zip(found, pulls, strict=True)
+    ]
+    return "\n".join([*lines, ""])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--galaxies", type=int, default=24)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--page", type=Path)
+    options = parser.parse_args()
+    table = make_sample(options.folder, options.galaxies)
+    out, alone = options.folder / "survey", options.folder / "alone"
+    fresh = not out.exists() and not alone.exists()
+    command = [sys.executable, "-c", "from steelyard.cli import main; main()", "survey", "run", str(table)]
+    command += ["--defaults", str(options.folder / "defaults.toml"), "--out", str(out), "--no-reports"]
+    began = time.perf_counter()
+    code = subprocess.run([*command, "--workers", str(options.workers)], check=False).returncode
+    with_ray = time.perf_counter() - began
+    if code not in (0, 2):
+        raise SystemExit(f"the survey failed with exit code {code}")
+    parts = range(options.workers)
+    plain = [[sys.executable, "-c", RAY_FREE, str(out), str(alone), str(k), str(len(parts))] for k in parts]
+    without, codes = timed(plain)
+    if any(codes):
+        raise SystemExit("the plain fits failed")
+    if not fresh:
+        print("times are not told: parts of this were finished before")
+    text = page(list(masses(SurveyFolder(out))), (with_ray, without) if fresh else None, options.workers)
+    print(text)
+    print(json.dumps({"with_ray_s": with_ray, "plain_s": without, "fresh": fresh}))
+    if options.page:
+        options.page.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
