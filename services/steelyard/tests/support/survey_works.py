@@ -19,8 +19,12 @@ N_STEPS, STEP_S, BLOCK = 48, 0.05, 8
 
 
 def walk(job, place):
-    """A random walk of two seconds with a checkpoint every few steps, and a posterior at its end."""
+    """A random walk of two seconds with a checkpoint every few steps, and a posterior at its end.
+
+    While the survey's folder holds a file `hold`, it stops at its first checkpoint: a test may take its time.
+    """
     checkpoint = place.folder / "checkpoint.npz"
+    hold = place.folder.parents[1] / "hold"
     draws = read_npz(checkpoint, "")["draws"] if checkpoint.exists() else np.zeros(0)
     while len(draws) < N_STEPS:
         place.status.note(f"step {len(draws)}")
@@ -29,6 +33,8 @@ def walk(job, place):
         draws = np.append(draws, (draws[-1] if len(draws) else 8.0) + step)
         if len(draws) % BLOCK == 0:
             write_npz(checkpoint, {"draws": draws})
+        while hold.exists() and len(draws) >= BLOCK:
+            time.sleep(STEP_S)
     return keep(job, place, draws)
 
 
