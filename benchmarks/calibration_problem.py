@@ -11,10 +11,12 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from steelyard.coordinates import Coordinates
 from steelyard.density import CellData
 from steelyard.first_look import first_look
 from steelyard.fitting import Problem, prepare
 from steelyard.gridding import load_gridded
+from steelyard.model import GalaxyModel
 from steelyard.simulation import Antennas, simulate
 from steelyard_schemas import ContractError, Galaxy, Store, write_store
 from steelyard_schemas.galaxy import Likelihood
@@ -171,18 +173,10 @@ class Calibration:
             return self.problem.look
 
     def with_likelihood(self, kind):
-        """Coordinates of the model with another likelihood, made once each."""
-        if kind not in self._variants:
-            model = self.problem.model
-            galaxy = model.galaxy.model_copy(update={"likelihood": Likelihood(kind=kind)})
-            variant = type(model)(galaxy, model.grid)
-            coordinates = type(self.problem.coordinates)(self.problem.parameters.space, variant, self.problem.look)
-            self._variants[kind] = coordinates
-        return self._variants[kind]
-
-    @cached_property
-    def _variants(self):
-        return {}
+        """Coordinates of the model with another likelihood."""
+        problem = self.problem
+        galaxy = problem.galaxy.model_copy(update={"likelihood": Likelihood(kind=kind)})
+        return Coordinates(problem.parameters.space, GalaxyModel(galaxy, problem.model.grid), problem.look)
 
 
 def together(one, other):

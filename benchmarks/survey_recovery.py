@@ -4,8 +4,8 @@
 
 Makes mock galaxies (truths drawn from the priors, but for masses that the data can weigh; the stars' shape is known),
 runs `steelyard survey run` on them, then the same fits in plain processes without Ray, as many at a time as there are
-workers. Pulls are (median - truth) over half of the 68 % interval. The folder keeps everything; the same command goes
-on where it was stopped, but its times then mean nothing, and it says so.
+workers. The folder keeps everything; the same command goes on where it was stopped, but its times then mean nothing,
+and it says so.
 """
 
 import argparse
@@ -23,7 +23,8 @@ import numpy as np
 from steelyard import fit, simulate
 from steelyard.simulation import Antennas
 from steelyard.survey.folder import SurveyFolder
-from steelyard_schemas import Galaxy, Posterior, read_store, write_store
+from steelyard.survey.masses import mass_rows, pull_summary
+from steelyard_schemas import Galaxy, SurveyJob, unpack, write_store
 
 DEFAULTS = """\
 [line]
@@ -112,8 +113,6 @@ def make_sample(folder, n):
 def plain_fits(survey, out, part, parts):
     """Fit every parts-th galaxy of a survey's plan in this process, without Ray."""
     folder = SurveyFolder(survey)
-    from steelyard_schemas import SurveyJob, unpack
-
     for k, job in enumerate(folder.jobs()):
         if k % int(parts) == int(part):
             fit(unpack(job.message, SurveyJob).galaxy, Path(out) / job.output, base=folder.data_folder)
@@ -130,36 +129,27 @@ def timed(commands):
     return time.perf_counter() - began, codes
 
 
-def masses(survey):
-    """Truth, median, half of the 68 % interval and the record of every finished galaxy."""
-    for job in survey.jobs():
-        record = survey.record(job.output)
-        if record is None or record.status == "failed":
-            continue
-        manifest = read_store(survey.job_folder(job.output) / "posterior.zarr", Posterior).manifest
-        (mass,) = (p for p in manifest.parameters if p.name == "log10_mbh")
-        yield job.name, manifest.galaxy.truth["log10_mbh"], mass.median, 0.5 * (mass.q84 - mass.q16), record
-
-
-def page(found, seconds, workers):
+def page(survey, seconds, workers):
     """Write what was found."""
-    pulls = np.array([(median - truth) / half for _, truth, median, half, _ in found])
-    converged = sum(record.status == "converged" for *_, record in found)
-    n = len(pulls)
+    rows = mass_rows(survey)
+    pulls = pull_summary(rows)
+    if pulls is None:
+        raise SystemExit("fewer than two galaxies have a mass")
+    converged = sum(row.status == "converged" for row in rows)
     lines = [
         "# A survey of mock galaxies",
         "",
         "Written by `uv run python benchmarks/survey_recovery.py --folder FOLDER --page docs/survey_recovery.md`.",
         "",
-        f"{n} mock galaxies, {workers} workers; {os.cpu_count()} cores, {platform.machine()}, jax {jax.__version__}.",
+        f"{len(rows)} mock galaxies, {workers} workers; {os.cpu_count()} cores, {platform.machine()}, "
+        f"jax {jax.__version__}.",
         "Data of 24 dishes for an hour, 24 channels of 45 km/s, 32 x 32 pixels; the shape of the stars is known, ten",
-        f"parameters are sampled. {converged} of {n} converged.",
+        f"parameters are sampled. {converged} of {len(rows)} converged.",
         "",
         "| | found | chance alone |",
         "|---|---:|---:|",
-        f"| pulls of log10 M_BH, mean | {pulls.mean():+.2f} | +- {1 / np.sqrt(n):.2f} |",
-        f"| their scatter | {pulls.std(ddof=1):.2f} | 1 +- {1 / np.sqrt(2 * (n - 1)):.2f} |",
-        f"| largest | {np.abs(pulls).max():.2f} | |",
+        f"| pulls of log10 M_BH, mean | {pulls.mean:+.2f} | +- {1 / np.sqrt(pulls.n):.2f} |",
+        f"| their scatter | {pulls.scatter:.2f} | 1 +- {1 / np.sqrt(2 * (pulls.n - 1)):.2f} |",
         "",
     ]
     if seconds:
@@ -173,10 +163,11 @@ def page(found, seconds, workers):
             "",
         ]
     lines += ["| galaxy | truth | log10 M_BH | pull | fit, s | |", "|---|---:|---:|---:|---:|---|"]
-    lines += [
-        f"| {name} | {truth:.2f} | {median:.3f} +- {half:.3f} | {pull:+.2f} | {record.wall_s:.0f} | {record.status} |"
-        for (name, truth, median, half, record), pull in zip(found, pulls, strict=True)
-    ]
+    for row in rows:
+        record = survey.record(row.output)
+        mass = ("", "", "") if row.pull is None else (row.reference, f"{row.log10_mbh:.3f} +- {row.sd:.3f}", row.pull)
+        texts = (f"{value:+.2f}" if isinstance(value, float) else value for value in mass)
+        lines.append(f"| {row.name} | {' | '.join(texts)} | {record.wall_s:.0f} | {row.status} |")
     return "\n".join([*lines, ""])
 
 
@@ -204,7 +195,7 @@ def main():
         raise SystemExit("the plain fits failed")
     if not fresh:
         print("times are not told: parts of this were finished before")
-    text = page(list(masses(SurveyFolder(out))), (with_ray, without) if fresh else None, options.workers)
+    text = page(SurveyFolder(out), (with_ray, without) if fresh else None, options.workers)
     print(text)
     print(json.dumps({"with_ray_s": with_ray, "plain_s": without, "fresh": fresh}))
     if options.page:

@@ -50,7 +50,18 @@ def another(toy, toy_grid, k):
 
 
 def test_ten_galaxies_are_traced_as_often_as_one(toy, toy_grid, traces):
-    counts, values = [], []
+    """Search, expansion, approximation and monitor, each counted by what it alone calls."""
+    counts, values, others = [], [], []
+
+    def approximate(*arguments):
+        others.append("approximation")
+        return approximate_log_density(*arguments)
+
+    def quantities(*arguments):
+        others.append("monitor")
+        return sampled_at(*arguments)
+
+    approximate_shared = jax.jit(approximate)
     for k in range(N_GALAXIES):
         problem = another(toy, toy_grid, k)
         cells = cell_data(problem.data)
@@ -58,11 +69,12 @@ def test_ten_galaxies_are_traced_as_often_as_one(toy, toy_grid, traces):
         mode = find_mode(log_density, points, args=(problem.coordinates, cells), n_steps=4, batch_size=4)
         features = Features(problem.coordinates)
         expansion = expand(features, cells, mode)
-        values.append(float(jax.jit(approximate_log_density)(mode.position, features, expansion)))
-        Monitor(sampled_at, (problem.coordinates,)).of(points[:, None])
+        values.append(float(approximate_shared(mode.position, features, expansion)))
+        Monitor(quantities, (problem.coordinates,)).of(points[:, None])
         counts.append(len(traces))
     assert counts[0] > 0
     assert counts[-1] == counts[0]
+    assert sorted(others) == ["approximation", "monitor"]
     # And each has an answer of its own.
     assert len(set(values)) == N_GALAXIES
 

@@ -9,13 +9,11 @@ does not know the draws that it is compared with (Overstall & Forster 2010).
 
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import gaussian_kde
 
-from sampler.density import LogDensity, guarded_value, working_dtype
+from sampler.density import LogDensity, batches, value_program, working_dtype
 from sampler.progress import Progress, ProgressCallback
 
 _CENTRES = 1000
@@ -144,14 +142,12 @@ def _evaluate(
     batch_size: int,
     progress: ProgressCallback | None,
 ) -> np.ndarray:
-    """Log-density at points (n, dim), -inf where not finite; batches of one size, so that one program serves."""
-    program = jax.jit(jax.vmap(lambda z, args: guarded_value(log_density, z, *args), in_axes=(0, None)))
-    values = []
-    for start in range(0, len(points), batch_size):
-        batch = points[start : start + batch_size]
-        padding = np.broadcast_to(batch[:1], (batch_size - len(batch), points.shape[1]))
-        value = np.asarray(program(jnp.asarray(np.concatenate([batch, padding])), args), np.float64)
-        values.append(value[: len(batch)])
+    """Log-density at points (n, dim), -inf where not finite."""
+    program = value_program(log_density)
+    values, done = [], 0
+    for n, batch in batches(points, batch_size):
+        values.append(np.asarray(program(batch, args), np.float64)[:n])
+        done += n
         if progress is not None:
-            progress(Progress("evidence", min(start + batch_size, len(points)), len(points)))
+            progress(Progress("evidence", done, len(points)))
     return np.concatenate(values)

@@ -1,6 +1,6 @@
 """One compiled evaluation of the log-density and its gradient, shared by everything that needs one."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -109,10 +109,30 @@ def evaluate(
     """
     program = _evaluator(log_density)
     values, gradients = [], []
-    for start in range(0, len(points), batch_size):
-        batch = points[start : start + batch_size]
-        padding = np.broadcast_to(batch[:1], (batch_size - len(batch), points.shape[1]))
-        value, gradient = program(jnp.asarray(np.concatenate([batch, padding])), args)
-        values.append(np.asarray(value, np.float64)[: len(batch)])
-        gradients.append(np.asarray(gradient, np.float64)[: len(batch)])
+    for n, batch in batches(points, batch_size):
+        value, gradient = program(batch, args)
+        values.append(np.asarray(value, np.float64)[:n])
+        gradients.append(np.asarray(gradient, np.float64)[:n])
     return np.concatenate(values), np.concatenate(gradients)
+
+
+def batches(points: np.ndarray, size: int) -> Iterator[tuple[int, Array]]:
+    """Yield points (n, dim) in batches of one size, so that one program serves, and how many of each count.
+
+    The last one is filled up with its first point.
+    """
+    for start in range(0, len(points), size):
+        batch = points[start : start + size]
+        padding = np.broadcast_to(batch[:1], (size - len(batch), points.shape[1]))
+        yield len(batch), jnp.asarray(np.concatenate([batch, padding]))
+
+
+@lru_cache(maxsize=8)
+def value_program(log_density: LogDensity) -> Callable[[Array, tuple[Any, ...]], Array]:
+    """Compile-once program of the log-density alone, -inf where it is not finite: points (n, dim) to (n,)."""
+
+    @jax.jit
+    def values(points: Array, args: tuple[Any, ...]) -> Array:
+        return jax.vmap(lambda z: guarded_value(log_density, z, *args))(points)
+
+    return values

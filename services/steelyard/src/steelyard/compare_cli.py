@@ -59,7 +59,7 @@ def compare_command(
             if figure is not None:
                 from steelyard.comparison_figure import draw_masses
 
-                draw_masses(paths, figure)
+                draw_masses(comparison, figure)
         _print_fits(comparison, as_json=as_json)
         if not comparison.all_converged:
             raise typer.Exit(2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,28 +10,28 @@ from matplotlib.figure import Figure
 from scipy.stats import gaussian_kde
 from steelyard_schemas import ContractError, atomic_path
 
-from steelyard.comparison import compare, read_fit
+from steelyard.comparison import Comparison, read_fit
 
 __all__ = ["draw_masses"]
 
 FORMATS = (".png", ".pdf", ".svg")
 
 
-def draw_masses(folders: Sequence[str | Path], path: str | Path) -> None:
+def draw_masses(comparison: Comparison, path: str | Path) -> None:
     """Draw the posteriors of log10 M_BH of several fits on one axis.
 
     Args:
-        folders: of fits; those with a fixed mass are marked by a line.
+        comparison: of fits; those with a fixed mass are marked by a line.
         path: file to write, .png, .pdf or .svg; an older one is replaced.
 
     Raises:
-        ContractError: a folder without a posterior, or a file of another format.
+        ContractError: a file of another format.
 
     """
     path = Path(path)
     if path.suffix not in FORMATS:
         raise ContractError(path, f"a figure is written as {', '.join(FORMATS)}")
-    rows = compare(folders).rows
+    rows = comparison.rows
     figure = Figure(figsize=(6.4, 4.0), layout="constrained")
     axes = figure.subplots()
     colors = colormaps["viridis"](np.linspace(0.0, 0.85, len(rows)))

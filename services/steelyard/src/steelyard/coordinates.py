@@ -55,7 +55,6 @@ class Coordinates:
         self.space = space
         self.model = model
         self._pivot_arcsec = look.radius_arcsec
-        self._find_columns()
         self._intervals = {
             name: SoftInterval(*prior.support, EDGE) if prior.is_bounded else OpenRange()
             for name, prior in space.priors.items()
@@ -65,9 +64,21 @@ class Coordinates:
         pivot_pc = look.radius_arcsec * pc_per_arcsec(model.galaxy.distance.mpc)
         self._middle_mass = math.log10(look.rotation_kms**2 * pivot_pc / G_PC_KMS2_MSUN)
 
-    def _find_columns(self) -> None:
-        columns = {name: i for i, name in enumerate(self.space.names)}
-        self._mass, self._slope, self._break = (columns.get(name) for name in (MASS, SLOPE, BREAK))
+    def _column(self, name: str) -> int | None:
+        names = self.space.names
+        return names.index(name) if name in names else None
+
+    @property
+    def _mass(self) -> int | None:
+        return self._column(MASS)
+
+    @property
+    def _slope(self) -> int | None:
+        return self._column(SLOPE)
+
+    @property
+    def _break(self) -> int | None:
+        return self._column(BREAK)
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], None]:
         """Everything, numbers and arrays at its leaves."""
@@ -78,8 +89,6 @@ class Coordinates:
         """Inverse of `tree_flatten`."""
         new = object.__new__(cls)
         new.space, new.model, new._pivot_arcsec, new._middle_mass, new._intervals = children
-        if isinstance(new.space, ParameterSpace):  # and not a place holder of JAX's own
-            new._find_columns()
         return new
 
     def parameters(self, point: Array) -> dict[str, Array]:

@@ -53,9 +53,13 @@ class Problem:
     galaxy: Galaxy
     data: Store[GriddedVisibilities]
     look: FirstLook
-    model: GalaxyModel
     parameters: Parameters
     coordinates: Coordinates
+
+    @property
+    def model(self) -> GalaxyModel:
+        """Of the coordinates."""
+        return self.coordinates.model
 
     @property
     def identity(self) -> str:
@@ -80,7 +84,7 @@ def prepare(galaxy: Galaxy, data: Store[GriddedVisibilities]) -> Problem:
     model = GalaxyModel(galaxy, ModelGrid.of(data, galaxy.line.rest_frequency_hz, galaxy.data.primary_beam))
     look = first_look(data, galaxy.line.rest_frequency_hz)
     parameters = resolve_parameters(galaxy, look)
-    return Problem(galaxy, data, look, model, parameters, Coordinates(parameters.space, model, look))
+    return Problem(galaxy, data, look, parameters, Coordinates(parameters.space, model, look))
 
 
 def default_folder(galaxy: Galaxy, base: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -94,11 +93,7 @@ def run_survey(
             setup = FitterSetup(str(survey.path), str(survey.data_folder.resolve()), work, reports)
             pool = Pool(size, share, setup, read_parts(survey.surrogates))
             driver = Driver(survey, pool, watcher, attempts=cluster.attempts)
-            return driver.run(survey.jobs(), total, still_mine=_holds(lease))
-
-
-def _holds(lease: object) -> Callable[[], bool]:
-    return lambda: getattr(lease, "compromise", None) is None
+            return driver.run(survey.jobs(), total, still_mine=lambda: lease.compromise is None)
 
 
 def _plan(survey: SurveyFolder, sample: SampleFiles) -> int:

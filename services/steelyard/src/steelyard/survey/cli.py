@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from steelyard_schemas import ContractError
 
 from steelyard.console import one_line_errors, print_json
+
+if TYPE_CHECKING:
+    from steelyard.cluster.run import Cluster, SampleFiles
+    from steelyard.survey.folder import SurveyFolder
 
 __all__ = ["app"]
 
@@ -63,22 +67,11 @@ def run_command(
 
     Example: steelyard survey run sample.csv --defaults shared.toml --out sample-survey
     """
-    from steelyard.cluster.run import SampleFiles
+    from steelyard.cluster.run import Cluster, SampleFiles
 
+    cluster = Cluster(address, workers, cpus, gpus, dashboard)
     folder = out or sample.with_name(f"{sample.stem}-survey")
-    _drive(
-        folder,
-        SampleFiles(sample, defaults),
-        address,
-        workers,
-        cpus,
-        gpus,
-        reports,
-        against,
-        dashboard,
-        wait,
-        as_json,
-    )
+    _drive(folder, SampleFiles(sample, defaults), cluster, against, reports=reports, wait=wait, as_json=as_json)
 
 
 @app.command("resume")
@@ -98,39 +91,31 @@ def resume_command(
 
     Example: steelyard survey resume sample-survey
     """
-    _drive(folder, None, address, workers, cpus, gpus, reports, against, dashboard, wait, as_json)
+    from steelyard.cluster.run import Cluster
+
+    cluster = Cluster(address, workers, cpus, gpus, dashboard)
+    _drive(folder, None, cluster, against, reports=reports, wait=wait, as_json=as_json)
 
 
 def _drive(
     folder: Path,
-    sample: object,
-    address: str | None,
-    workers: int | None,
-    cpus: float,
-    gpus: float | None,
-    reports: bool,
+    sample: SampleFiles | None,
+    cluster: Cluster,
     against: str | None,
-    dashboard: bool,
+    *,
+    reports: bool,
     wait: bool,
     as_json: bool,
 ) -> None:
-    from steelyard.cluster.run import Cluster, SampleFiles, run_survey
+    from steelyard.cluster.run import run_survey
     from steelyard.survey.folder import SurveyFolder
     from steelyard.survey.summary import survey_state
     from steelyard.survey.watch import SurveyWatch
 
     survey = SurveyFolder(folder)
-    assert sample is None or isinstance(sample, SampleFiles)
     with one_line_errors(), SurveyWatch(survey, quiet=as_json) as watch:
         began = time.monotonic()
-        tally = run_survey(
-            folder,
-            watch,
-            sample=sample,
-            cluster=Cluster(address, workers, cpus, gpus, dashboard),
-            reports=reports,
-            wait=wait,
-        )
+        tally = run_survey(folder, watch, sample=sample, cluster=cluster, reports=reports, wait=wait)
         page = _report(survey, against)
     state = survey_state(survey)
     if as_json:
@@ -153,11 +138,9 @@ def _drive(
         raise typer.Exit(2)
 
 
-def _report(survey: object, against: str | None) -> Path:
-    from steelyard.survey.folder import SurveyFolder
+def _report(survey: SurveyFolder, against: str | None) -> Path:
     from steelyard.survey.report import write_survey_report
 
-    assert isinstance(survey, SurveyFolder)
     return write_survey_report(survey, against=against)
 
 
