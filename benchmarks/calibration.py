@@ -55,7 +55,10 @@ def anchor(calibration, folder, effort):
     path = folder / "anchor.json"
     if not path.exists():
         more = Effort(target_ess=1000.0, max_rhat=1.01, max_steps=20_000)
-        draws, result, _ = fit_cells(calibration, "student_t", cells, calibration.look(cells), more, seed=1)
+        problem = calibration.problem
+        draws, result, _ = fit_cells(
+            problem.parameters, problem.coordinates, cells, calibration.look(cells), more, seed=1
+        )
         if not result.converged:
             raise SystemExit("the fit that posterior calibration starts from did not converge")
         flat = np.swapaxes(draws, 0, 1).reshape(-1, draws.shape[-1])

@@ -29,11 +29,10 @@ class Effort:
     n_chains: int = 4
 
 
-def fit_cells(calibration, kind, cells, look, effort, seed):
+def fit_cells(parameters, coordinates, cells, look, effort, seed):
     """Sample one posterior; return draws of the parameters (chain, draw, p), the result, and the seconds it took."""
-    coordinates = calibration.with_likelihood(kind)
     clock = _Clock()
-    points = starting_points(calibration.problem.parameters, coordinates, look, effort.n_starts, seed)
+    points = starting_points(parameters, coordinates, look, effort.n_starts, seed)
     mode = find_mode(
         log_density,
         points,
@@ -86,7 +85,8 @@ class _Clock:
 
 def record(calibration, kind, cells, look, truth, effort, seed):
     """Fit one data set and say where its truth (dim,) lies among the draws."""
-    draws, result, seconds = fit_cells(calibration, kind, cells, look, effort, seed)
+    coordinates = calibration.with_likelihood(kind)
+    draws, result, seconds = fit_cells(calibration.problem.parameters, coordinates, cells, look, effort, seed)
     names = calibration.names
     summary = summarize(draws, names, target_rhat=effort.max_rhat, target_ess=effort.target_ess)
     flat = np.swapaxes(draws, 0, 1).reshape(-1, draws.shape[-1])  # in the order of steps, so that thinning spreads

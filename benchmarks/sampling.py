@@ -1,0 +1,210 @@
+"""Effective samples of log10 M_BH per second, beside SuperMAGE's MALA on the same data, and NUTS as a cross-check.
+
+    uv run python benchmarks/sampling.py --supermage-python PATH [--seconds 600] [--write]
+
+The data are case S of `forward.py`, the interpreter one with supermage==1.0.3 and torch==2.13.0. Eleven parameters
+are sampled, the shape of the stars is known; both likelihoods are Gaussian. SuperMAGE samples its own model by its
+own `mala`, four chains on both cores for --seconds, and is spared what its user would have to find: see
+sampling_supermage.py. Ours is sampled as `steelyard fit` does, then by MALA alone, then by BlackJAX's NUTS. Codes run
+one after the other, each in a process of its own. --write puts the tables into docs/sampling.md.
+"""
+
+import argparse
+import math
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from forward_page import table
+from forward_problem import TRUTH
+from sampler import summarize
+from turns import Worker, machine
+
+HERE = Path(__file__).resolve().parent
+CASE = "S"
+MASS = "log10_mbh"
+CHAINS = 4
+SAMPLERS = {
+    "fit": "ours, as `steelyard fit`: MALA and jumps",
+    "mala": "ours, MALA alone",
+    "nuts": "ours, NUTS of BlackJAX",
+    "supermage": "SuperMAGE 1.0.3, its `mala`",
+}
+AGREEMENT_SIGMA = 0.1
+
+
+def in_their_parameters(draws, flux_ratio):
+    """Our draws (chain, draw) by name as draws of SuperMAGE's parameters: units as forward_supermage.py tells."""
+    pc = TRUTH["distance_mpc"] * 1e6 * math.pi / 648000
+    return {
+        "inclination": np.radians(draws["inclination_deg"]),
+        "sky_rot": np.radians(draws["pa_deg"]),
+        "line_broadening": draws["sigma_gas_kms"],
+        "velocity_shift": draws["vsys_kms"],
+        "x0": -draws["x0_arcsec"],
+        "y0": draws["y0_arcsec"],
+        "scale": draws["disc_scale_arcsec"] * pc,
+        "qintr": draws["q"],
+        "M_to_L": 10 ** (draws["log10_sigma_b"] - TRUTH["log10_sigma_b"]),
+        "m_bh": draws[MASS],
+        "flux": draws["flux_jykms"] * flux_ratio,
+    }
+
+
+def run(folder, options):
+    """Sample by all; return draws by sampler and parameter, and what each told of itself."""
+    case = folder / CASE
+    case.mkdir()
+    # In a process of its own, so that its memory is free again.
+    subprocess.run([sys.executable, HERE / "forward_case.py", case], check=True)
+    told, draws = {}, {}
+    with Worker([sys.executable, HERE / "sampling_ours.py", case]) as ours:
+        for name in ("fit", "mala", "nuts"):
+            told[name] = ours.ask(name, out=str(folder / f"{name}.npz"))
+            draws[name] = dict(np.load(folder / f"{name}.npz"))
+            print(name, told[name], file=sys.stderr, flush=True)
+    with np.load(case / "cells.npz") as cells:
+        ratio = float(cells["at_flux"]) / TRUTH["flux_jykms"]
+    theirs = in_their_parameters(draws["fit"], ratio)
+    flat = np.array([values.ravel() for values in theirs.values()])
+    given = {
+        "mean": dict(zip(theirs, flat.mean(axis=1).tolist(), strict=True)),
+        "factor": np.linalg.cholesky(np.cov(flat)).tolist(),
+    }
+    with Worker([options.supermage_python, HERE / "sampling_supermage.py", case / "cells.npz"]) as peer:
+        out = str(folder / "supermage.npz")
+        told["supermage"] = peer.ask("sample", **given, chains=CHAINS, seconds=options.seconds, seed=4, out=out)
+        draws["supermage"] = {MASS: np.load(out)["m_bh"]}
+        print("supermage", told["supermage"], file=sys.stderr, flush=True)
+    return draws, told
+
+
+def summary(draws):
+    """Moments and bulk ESS of each parameter."""
+    names = list(draws)
+    found = summarize(np.stack([draws[name] for name in names], axis=-1).astype(float), names)
+    return {
+        name: {"mean": found.mean[i], "sd": found.sd[i], "ess": found.ess_bulk[i], "rhat": found.rhat[i]}
+        for i, name in enumerate(names)
+    }
+
+
+TEXT = """\
+# Sampling: effective samples per second, and a cross-check
+
+Written by `uv run python benchmarks/sampling.py --supermage-python PATH --write`, in one run on
+{machine}.
+
+Case S of [the forward benchmark](kinematics.md), eleven parameters, four chains. Seconds are those of sampling alone:
+no warm-up, no search; gradients of ours are counted with those of warm-up and search.
+
+{speed}
+SuperMAGE was spared its warm-up: it was given our posterior's covariance as preconditioner, its own mode to start
+from, and the step size that jumps farthest ({step_size:g}; acceptance {acceptance:.2f}); its gradients were taken
+{how}, which is faster here. With everything counted for ours ({all_s:.0f} s, compilation included) and
+nothing but sampling for SuperMAGE, the ratio is {all_in:.0f}. Its own log10 M_BH is {mass:.3f} ± {sd:.3f},
+{offset:+.1f} of our sigma from ours; the truth is {truth:g}.
+
+## The same posterior by three samplers
+
+{moments}
+NUTS agrees in mean to {shift:.3f} sigma and in width to {width:.1%}: {verdict} {limit:g}.
+It had {divergent} divergent transitions.
+"""
+
+
+def speed_rows(draws, told, found, per_second):
+    return [
+        (
+            SAMPLERS[name],
+            str(draws[name][MASS].size),
+            str(told[name]["n_gradients"]),
+            f"{told[name]['seconds']:.0f}",
+            f"{found[name][MASS]['ess']:.0f}",
+            f"{found[name][MASS]['rhat']:.3f}",
+            f"{rate:.3g}",
+            f"{rate / per_second['supermage']:.0f}",
+        )
+        for name, rate in per_second.items()
+    ]
+
+
+def differences(found, name):
+    """Of MALA and NUTS from the fit: shift of the mean [sigma] and ratio of the widths, by parameter."""
+    return {
+        parameter: (
+            (found[name][parameter]["mean"] - ours["mean"]) / ours["sd"],
+            found[name][parameter]["sd"] / ours["sd"],
+        )
+        for parameter, ours in found["fit"].items()
+    }
+
+
+def page(draws, told):
+    """Write the numbers up."""
+    found = {name: summary(values) for name, values in draws.items()}
+    peer, ours, theirs = told["supermage"], found["fit"][MASS], found["supermage"][MASS]
+    per_second = {name: found[name][MASS]["ess"] / told[name]["seconds"] for name in ("fit", "mala", "supermage")}
+    head = ("sampler", "draws", "gradients", "s", "ESS of log10 M_BH", "R-hat", "ESS per s", "x SuperMAGE")
+    mala, nuts = (differences(found, name) for name in ("mala", "nuts"))
+    moments = [
+        (
+            f"`{name}`",
+            f"{fit['mean']:.5g} ± {fit['sd']:.2g}",
+            f"{mala[name][0]:+.3f}",
+            f"{nuts[name][0]:+.3f}",
+            f"{mala[name][1]:.3f}",
+            f"{nuts[name][1]:.3f}",
+            f"{found['nuts'][name]['ess']:.0f}",
+        )
+        for name, fit in found["fit"].items()
+    ]
+    columns = (
+        "parameter",
+        "fit",
+        "MALA - fit, sigma",
+        "NUTS - fit, sigma",
+        "MALA / fit, sd",
+        "NUTS / fit, sd",
+        "ESS of NUTS",
+    )
+    shift = max(abs(difference) for difference, _ in nuts.values())
+    width = max(abs(ratio - 1) for _, ratio in nuts.values())
+    return TEXT.format(
+        machine=machine(),
+        speed="\n".join(table(head, speed_rows(draws, told, found, per_second))),
+        step_size=peer["step_size"],
+        acceptance=peer["acceptance"],
+        how="for all chains at once" if peer["vmap"] else "chain by chain",
+        all_s=told["fit"]["all_s"],
+        all_in=ours["ess"] / told["fit"]["all_s"] / per_second["supermage"],
+        mass=theirs["mean"],
+        sd=theirs["sd"],
+        offset=(theirs["mean"] - ours["mean"]) / ours["sd"],
+        truth=TRUTH[MASS],
+        moments="\n".join(table(columns, moments)),
+        shift=shift,
+        width=width,
+        verdict="within" if max(shift, width) <= AGREEMENT_SIGMA else "NOT within",
+        limit=AGREEMENT_SIGMA,
+        divergent=told["nuts"]["n_divergent"],
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--supermage-python", required=True, help="interpreter with supermage==1.0.3")
+    parser.add_argument("--seconds", type=float, default=600.0, help="SuperMAGE samples about so long")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/sampling.md")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        text = page(*run(Path(folder), options))
+    print(text)
+    if options.write:
+        (HERE.parent / "docs" / "sampling.md").write_text(text)
+
+
+if __name__ == "__main__":
+    main()
