@@ -22,6 +22,8 @@ from steelyard_schemas import (
     Store,
     SurrogateArtifact,
     SurveyJob,
+    TrainingJob,
+    TrainingRecord,
     Visibilities,
     job_identity,
     part_hash,
@@ -262,6 +264,24 @@ def job_record() -> JobRecord:
     )
 
 
+def training_job() -> TrainingJob:
+    """Return a small member of an ensemble."""
+    training = {"head": "corrected", "hidden": (32, 32), "learning_rate": 0.003, "seed": 1}
+    return TrainingJob(name="corrected-32-32-seed1", training=training, points=500, points_seed=7)
+
+
+def training_record() -> TrainingRecord:
+    """Return how its training ended."""
+    return TrainingRecord(
+        name=training_job().name,
+        job=training_job().identity,
+        n_parameters=3456,
+        circular_velocity=(1e-4, 3e-4, 5e-4, 2e-3),
+        surface_density=(2e-4, 6e-4, 9e-4, 4e-3),
+        wall_s=61.5,
+    )
+
+
 def write_artifact(folder: Path) -> None:
     """Write an artifact of three Gaussians: manifest, weights and validation errors."""
     folder.mkdir(parents=True)
@@ -315,7 +335,12 @@ def write_artifact(folder: Path) -> None:
 def write_example(kind: str, folder: Path) -> Path:
     """Write the example of one kind into a folder; return the path to validate."""
     stores = {"visibilities": visibilities, "gridded_visibilities": gridded, "posterior": posterior}
-    models: dict[str, Contract] = {"survey_job": survey_job(), "job_record": job_record()}
+    models: dict[str, Contract] = {
+        "survey_job": survey_job(),
+        "job_record": job_record(),
+        "training_job": training_job(),
+        "training_record": training_record(),
+    }
     if kind in stores:
         path = folder / "example.zarr"
         write_store(path, stores[kind]())

@@ -31,7 +31,7 @@ from steelyard_schemas.priors import Normal, Uniform
 from steelyard_schemas.registry import MIGRATIONS
 
 
-@pytest.mark.parametrize("maker", ["galaxy", "survey_job", "job_record"])
+@pytest.mark.parametrize("maker", ["galaxy", "survey_job", "job_record", "training_job", "training_record"])
 def test_json_and_message_round_trip(make, tmp_path, maker):
     model = getattr(make, maker)()
     write_model(tmp_path / "m.json", model)
@@ -260,6 +260,19 @@ def test_identity_follows_what_decides_the_fit(make):
     # A larger budget continues the same fit; the truth of a mock never enters it.
     longer = parse(data(make, sampler__max_steps=99999, truth__log10_mbh=7.0), where="g")
     assert job_identity(longer, "sha256:1", None) == first
+
+
+def test_a_training_record_has_errors_or_a_reason(make):
+    record = make.training_record()
+    for wrong in ({"reason": "diverged"}, {"circular_velocity": ()}, {"surface_density": (1e-3,)}):
+        with pytest.raises(ContractError, match="errors must be given at 4 percentiles, or the reason of a failure"):
+            parse({**record.model_dump(mode="json"), **wrong}, where="record")
+
+
+def test_a_training_jobs_identity_is_that_of_its_settings(make):
+    job = make.training_job()
+    assert job.model_copy(update={"name": "other"}).identity == job.identity
+    assert job.model_copy(update={"points_seed": 8}).identity != job.identity
 
 
 def test_a_survey_job_needs_a_hash_for_its_name(make):

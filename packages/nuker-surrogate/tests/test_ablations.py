@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from nuker_surrogate import ablations, cli
+from nuker_surrogate import ablations, cli, ensemble
 from nuker_surrogate.ablations import run_ablations, variants
 from typer.testing import CliRunner
 
@@ -33,7 +33,7 @@ def test_results_are_measured_kept_and_not_made_twice(tmp_path, monkeypatch):
     assert network.n_parameters == 5 * 16 + 16 + 2 * (16 * 16 + 16) + 16 * 64 + 64
     assert {stage for stage, *_ in told} >= {"deprojecting", "linear map, 16 Gaussians: linear"}
 
-    monkeypatch.setattr(ablations, "train", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(ensemble, "train", lambda *_: pytest.fail("trained again"))
     assert run_ablations(tmp_path, 5, 3, FEW, lambda *_: None) == rows
     with pytest.raises(pytest.fail.Exception):  # other laws: what was kept does not answer
         run_ablations(tmp_path, 5, 4, FEW, lambda *_: None)

@@ -17,6 +17,7 @@ from steelyard_schemas.store import Store, read_store, write_store
 from steelyard_schemas.stream import StoreReader, open_store, write_stream
 from steelyard_schemas.surrogate import SurrogateArtifact
 from steelyard_schemas.survey import JobRecord, SurveyJob, job_identity
+from steelyard_schemas.training import TrainingJob, TrainingRecord
 from steelyard_schemas.validate import file_hash, part_hash, validate
 from steelyard_schemas.visibilities import Visibilities
 
@@ -36,6 +37,8 @@ __all__ = [
     "StoreReader",
     "SurrogateArtifact",
     "SurveyJob",
+    "TrainingJob",
+    "TrainingRecord",
     "Visibilities",
     "atomic_path",
     "content_hash",

@@ -14,6 +14,7 @@ from steelyard_schemas.gridded import GriddedVisibilities
 from steelyard_schemas.posterior import Posterior
 from steelyard_schemas.surrogate import SurrogateArtifact
 from steelyard_schemas.survey import JobRecord, SurveyJob
+from steelyard_schemas.training import TrainingJob, TrainingRecord
 from steelyard_schemas.visibilities import Visibilities
 
 __all__ = ["CONTRACTS", "MIGRATIONS", "current_version", "parse"]
@@ -29,6 +30,8 @@ CONTRACTS: dict[str, type[Contract]] = {
         Posterior,
         SurveyJob,
         JobRecord,
+        TrainingJob,
+        TrainingRecord,
     )
 }
 

@@ -4,21 +4,18 @@ import json
 import os
 import signal
 import subprocess
-import sys
-import time
 from contextlib import suppress
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import pytest
+from nodes import SUPPORT, Nodes, until
 from steelyard.cluster.run import run_survey
 from steelyard.survey.folder import SurveyFolder
 from steelyard.survey.lock import driver_of
 from steelyard_schemas import ContractError, Posterior, read_store
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="surveys need steelyard[survey]")
-SUPPORT = Path(__file__).parent / "support"
 N_GALAXIES = 8
 
 
@@ -26,44 +23,17 @@ class Listener:
     """A watcher that must not be told anything."""
 
 
-class Nodes:
-    """Ray's nodes, and drivers that join them, all in other processes."""
-
-    def __init__(self):
-        # The tests' work must be importable by Ray's workers; uv must not build an environment for each.
-        self.environment = {
-            **os.environ,
-            "PYTHONPATH": str(SUPPORT),
-            "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-            "RAY_USAGE_STATS_ENABLED": "0",
-        }
-        self._process = self._start("ray_nodes.py", stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self.address = self._answer("address").split()[1]
-
-    def _start(self, script, *arguments, **options):
-        return subprocess.Popen(
-            [sys.executable, str(SUPPORT / script), *arguments],
-            stdout=subprocess.PIPE,
-            text=True,
-            env=self.environment,
-            **options,
-        )
-
-    def _answer(self, word):
-        return next(line for line in self._process.stdout if line.startswith(word))
-
-    def tell(self, command):
-        self._process.stdin.write(command + "\n")
-        self._process.stdin.flush()
-        self._answer("done")
-
-    def close(self):
-        self._process.communicate("stop\n", timeout=60)
+class Drivers(Nodes):
+    """Drivers of surveys that join the nodes, in processes of their own."""
 
     def drive(self, folder, **options):
         named = [f"--{name}={value}" for name, value in options.items()]
-        return self._start(
-            "survey_works.py", str(folder), f"--address={self.address}", *named, stderr=subprocess.STDOUT
+        return self.start(
+            str(SUPPORT / "survey_works.py"),
+            str(folder),
+            f"--address={self.address}",
+            *named,
+            stderr=subprocess.STDOUT,
         )
 
     def run(self, folder, **options):
@@ -77,7 +47,7 @@ class Nodes:
 @pytest.fixture(scope="module")
 def nodes():
     """A head without CPUs and two nodes with one each."""
-    made = Nodes()
+    made = Drivers()
     yield made
     made.close()
 
@@ -92,15 +62,6 @@ def table(tmp_path):
     rows = [f"[[galaxy]]\nname = 'G {i}'\nsampler.seed = {i}\n" for i in range(N_GALAXIES)]
     path.write_text(defaults + "".join(rows))
     return path
-
-
-def until(what, seconds=60.0):
-    """Wait for a truth, and return it."""
-    end = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.05)
-    return found
 
 
 def working_pids(survey):

@@ -5,26 +5,22 @@ themselves, fewer Gaussians, the mass in the loss, the width of the network; and
 """
 
 import dataclasses
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from steelyard_schemas import atomic_path
 
 from nuker_surrogate import heads
 from nuker_surrogate.artifact import load_surrogate
 from nuker_surrogate.compare import Route, floor_route, ridge_route, surrogate_route
 from nuker_surrogate.deprojection import Float
 from nuker_surrogate.domain import sample_box
-from nuker_surrogate.evaluate import Reference, exact_reference, worst_errors
-from nuker_surrogate.law import NukerParams
+from nuker_surrogate.ensemble import Advance, percentiles, train_member, training_job
+from nuker_surrogate.evaluate import Reference, exact_reference
 from nuker_surrogate.mge import sigma_grid_pc
-from nuker_surrogate.train import TrainingConfig, train
-
-Advance = Callable[[str, int, int, str], None]
-PERCENTILES = (50, 95, 99, 100)
+from nuker_surrogate.train import TrainingConfig
+from nuker_surrogate.training_file import CHECKPOINT
 
 
 class Variant(NamedTuple):
@@ -35,7 +31,7 @@ class Variant(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What was measured of a variant; errors as fractions at `PERCENTILES`."""
+    """What was measured of a variant; errors as fractions at the percentiles of a `TrainingRecord`."""
 
     name: str
     n_parameters: int
@@ -97,48 +93,27 @@ def run_ablations(
         (f"shipped surrogate {shipped.version}", surrogate_route(shipped)),
         ("floor: a solve per law", floor_route(sigma)),
     )
-    rows = [_row(name, 0, route(reference.params), sigma, reference) for name, route in known]
+    rows = [_row(name, route(reference.params), sigma, reference) for name, route in known]
     for variant in chosen:
         rows.append(_kept(folder, variant, points, seed, reference, advance))
     return tuple(rows)
 
 
 def _kept(folder: Path, variant: Variant, points: int, seed: int, reference: Reference, advance: Advance) -> Row:
-    stem = "".join(c if c.isalnum() else "-" for c in variant.name)
-    path, identity = folder / f"{stem}.json", repr((points, seed, sorted(variant.config.as_dict().items())))
-    if path.exists():
-        kept: dict[str, Any] = json.loads(path.read_text())
-        if kept.pop("identity") == identity:
-            fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in kept.items()}
-            return Row(**fields)
-    checkpoint = folder / f"{stem}.training.npz"
+    stem = "-".join("".join(c if c.isalnum() else " " for c in variant.name.lower()).split())
 
     def tell(stage: str, done: int, total: int, loss: float | None, held_out: float | None) -> None:
         advance(f"{variant.name}: {stage}", done, total, "" if held_out is None else f"held out {held_out:.2e}")
 
-    trained = train(variant.config, tell, checkpoint)
-    weights = trained.weights
-    c = np.asarray(heads.coefficients(variant.config.head, weights, _single(reference.params)), np.float64)
-    arrays = (*weights.kernels, *weights.biases, weights.deconvolution)
-    n = sum(a.size for a in arrays if np.any(a))
-    row = _row(variant.name, n, c, weights.features.sigma_pc, reference)
-    with atomic_path(path, overwrite=True) as temporary:
-        temporary.write_text(json.dumps(row._asdict() | {"identity": identity}, indent=2) + "\n")
-    checkpoint.unlink(missing_ok=True)
-    return row
+    record = train_member(folder, training_job(stem, variant.config, points, seed), tell, reference)
+    if record.reason:
+        raise FloatingPointError(f"{variant.name}: {record.reason}")
+    (folder / stem / CHECKPOINT).unlink(missing_ok=True)
+    return Row(variant.name, record.n_parameters, record.circular_velocity, record.surface_density)
 
 
-def _single(params: NukerParams) -> NukerParams:
-    return NukerParams(*(np.asarray(leaf, np.float32) for leaf in params))
-
-
-def _row(name: str, n: int, c: Float, sigma_pc: Float, reference: Reference) -> Row:
-    errors = worst_errors(np.nan_to_num(c), sigma_pc, reference)
-    velocity, density = (
-        tuple(float(x) for x in np.percentile(errors[key, 1.0], PERCENTILES))
-        for key in ("circular_velocity", "surface_density")
-    )
-    return Row(name, n, velocity, density)
+def _row(name: str, c: Float, sigma_pc: Float, reference: Reference) -> Row:
+    return Row(name, 0, **percentiles(c, sigma_pc, reference))
 
 
 def ablation_page(rows: Sequence[Row], command: str, points: int, steps: int) -> str:

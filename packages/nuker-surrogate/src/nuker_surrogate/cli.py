@@ -1,5 +1,6 @@
 """Command line: train, evaluate, publish, list and show surrogates. `steelyard surrogate` mounts `app`."""
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,60 +46,87 @@ def train(
     out: Annotated[Path, typer.Argument(help="Folder to write the artifact to; must not exist.")],
     version: Annotated[str, typer.Option(help="Semantic version of the artifact.")] = "0.1.0",
     head: Annotated[
-        str, typer.Option(help="linear, corrected (by a network), normalised, symexp (the paper's) or direct.")
-    ] = "linear",
+        list[str] | None,
+        typer.Option(help="linear (default), corrected (by a network), normalised, symexp (the paper's) or direct."),
+    ] = None,
     n_sigma: Annotated[int, typer.Option(help="Number of Gaussians.")] = 64,
     smallest_pc: Annotated[float, typer.Option(help="Width of the narrowest [pc].")] = 1.0,
     largest_pc: Annotated[float, typer.Option(help="Width of the widest [pc].")] = 1e4,
-    hidden: Annotated[str, typer.Option(help="Widths of the network's hidden layers.")] = "64,64,64",
+    hidden: Annotated[
+        list[str] | None, typer.Option(help="Widths of the network's hidden layers; 64,64,64 by default.")
+    ] = None,
     linear_examples: Annotated[int, typer.Option(help="Laws that the linear map is solved on.")] = 40_000,
     examples: Annotated[int, typer.Option(help="Laws that the network is trained on.")] = 60_000,
     label_steps: Annotated[int, typer.Option(help="Steps on least-squares labels.")] = 12_000,
     loss_steps: Annotated[int, typer.Option(help="Steps on the errors themselves.")] = 30_000,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 3e-3,
     points: Annotated[int, typer.Option(help="Fresh laws to measure the errors on.", min=1)] = 2000,
-    seed: Annotated[int, typer.Option(help="Seed of laws, weights and batches.")] = 0,
+    seed: Annotated[list[int] | None, typer.Option(help="Seed of laws, weights and batches; 0 by default.")] = None,
+    choose_on: Annotated[int, typer.Option(help="Laws that members of an ensemble are compared on.", min=1)] = 500,
+    workers: Annotated[
+        int | None, typer.Option(help="Train so many members at a time, on Ray; one by one if left out.", min=1)
+    ] = None,
+    address: Annotated[str | None, typer.Option(help="Of a Ray cluster, which must see OUT; this machine.")] = None,
+    registry: Annotated[str | None, typer.Option(help="Publish the artifact in this registry, path or URL.")] = None,
     json: Json = False,
 ) -> None:
     """Train a surrogate, measure it against the exact deprojection, write it as an artifact.
 
-    What is done so far stays in OUT.training.npz: after an interruption the same command goes on.
+    With --head, --hidden or --seed given several times, all combinations are trained, and the one whose circular
+    velocities are best on laws that none has seen is kept. What is done so far stays in OUT.training: after an
+    interruption, or on another node after the loss of one, the same command goes on.
     """
     # The training libraries take a second to import; the other commands do without.
+    from nuker_surrogate import ensemble
     from nuker_surrogate.release import release
     from nuker_surrogate.train import TrainingConfig
-    from nuker_surrogate.train import train as run
 
     check_version(version)  # before the minutes of training, not after
     if out.exists():
         raise ContractError(out, "exists already; choose another name")
-    try:
-        widths = tuple(int(width) for width in hidden.split(","))
-    except ValueError as error:
-        raise ValueError(f"--hidden is {hidden!r}, expected widths such as 128,128") from error
-    config = TrainingConfig(
-        head=head,  # type: ignore[arg-type]  # TrainingConfig checks it and says what is expected
+    base = TrainingConfig(
         n_sigma=n_sigma,
         smallest_pc=smallest_pc,
         largest_pc=largest_pc,
         linear_examples=linear_examples,
-        hidden=widths,
         examples=examples,
         label_steps=label_steps,
         loss_steps=loss_steps,
         learning_rate=learning_rate,
-        seed=seed,
     )
-    checkpoint = out.with_name(f"{out.name}.training.npz")
+    chosen = ensemble.members(
+        base, head or ["linear"], [_widths(text) for text in hidden or ["64,64,64"]], seed or [0]
+    )
+    together = workers is not None or address is not None
+    trainer = ensemble.side_by_side(workers, address) if together else ensemble.one_by_one
+    folder = out.with_name(f"{out.name}.training")
     with terminal.progress_lines() as advance:
-        trained = run(config, terminal.training_progress(advance), checkpoint)
+        if len(chosen) > 1 or together:
+            trained, records = ensemble.train_ensemble(folder, chosen, choose_on, advance, trainer)
+        else:
+            trained, records = ensemble.train_alone(folder, chosen[0], terminal.training_progress(advance)), ()
         manifest = release(out, version, trained, points, lambda i, n: advance("measuring", i, n, ""))
-    checkpoint.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    if registry is not None:
+        from nuker_surrogate.registry import publish as run
+
+        run(out, registry)
     if json:
-        terminal.print_json(manifest.model_dump(mode="json"))
-    else:
-        terminal.print_errors({f"surrogate {version}": manifest.errors})
-        print(f"written to {out}")
+        terminal.print_json(
+            manifest.model_dump(mode="json") | {"members": [record.model_dump(mode="json") for record in records]}
+        )
+        return
+    if records:
+        terminal.print_members(records)
+    terminal.print_errors({f"surrogate {version}": manifest.errors})
+    print(f"written to {out}" + (f", published in {registry}" if registry else ""))
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(width) for width in text.split(","))
+    except ValueError as error:
+        raise ValueError(f"--hidden is {text!r}, expected widths such as 128,128") from error
 
 
 @app.command(epilog="Example: nuker-surrogate evaluate --points 500 --faces 200 --maps errors.png")

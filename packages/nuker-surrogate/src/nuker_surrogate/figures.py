@@ -7,8 +7,9 @@ import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from scipy.stats import binned_statistic_2d
+from steelyard_schemas.training import PERCENTILES
 
-from nuker_surrogate.ablations import PERCENTILES, Row
+from nuker_surrogate.ablations import Row
 from nuker_surrogate.deprojection import Float
 from nuker_surrogate.domain import limits
 

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from steelyard_schemas import read_npz, write_npz
 
+CHECKPOINT = "training.npz"
+"""Its name in the folder of a member of an ensemble."""
 _SECONDS = 10.0  # between two writes
 
 

@@ -10,8 +10,6 @@ from typing import Any
 import ray
 from steelyard_schemas import ContractError
 
-from steelyard.cluster.fitter import FitterSetup, GalaxyFitter
-
 __all__ = ["Pool", "Share", "why_lost"]
 
 GPU_MEMORY = 0.9
@@ -39,18 +37,26 @@ class Share:
 
 
 class Pool:
-    """Actors that are starting, and actors that are idle; those at work are the driver's."""
+    """Actors that are starting, and actors that are idle; those at work are in the hands of `Dispatch`.
 
-    def __init__(self, size: int, share: Share, setup: FitterSetup, surrogates: dict[str, bytes]) -> None:
-        self._actor = ray.remote(GalaxyFitter).options(
+    Args:
+        size: actors.
+        share: what each gets of a node.
+        actor: a class with `ready()`, and `run(message, attempt)` that answers with a message.
+        arguments: of its making.
+
+    """
+
+    def __init__(self, size: int, share: Share, actor: type, *arguments: object) -> None:
+        self._actor = ray.remote(actor).options(
             num_cpus=share.cpus,
             num_gpus=share.gpus,
-            max_restarts=0,  # the driver replaces an actor itself: it must know which job was lost
+            max_restarts=0,  # a lost actor is replaced here: it must be known which job it had in hand
             scheduling_strategy="SPREAD",
             runtime_env={"env_vars": share.environment},
         )
         # Once for all actors: the object store hands each node one copy.
-        self._arguments = (ray.put(setup), ray.put(surrogates))
+        self._arguments = tuple(ray.put(argument) for argument in arguments)
         self.starting: dict[Any, Any] = {}
         self.idle: list[Any] = []
         self.lost = 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from steelyard_schemas import ContractError
 
-from steelyard.cluster.fitter import FitterSetup
+from steelyard.cluster.fitter import FitterSetup, GalaxyFitter
 from steelyard.cluster.session import Resources, ray_session
 from steelyard.survey.folder import SurveyFolder, plan_jobs
 from steelyard.survey.jobs import FIT
@@ -91,7 +91,7 @@ def run_survey(
                 f"{'node' if have.nodes == 1 else 'nodes'}"
             )
             setup = FitterSetup(str(survey.path), str(survey.data_folder.resolve()), work, reports)
-            pool = Pool(size, share, setup, read_parts(survey.surrogates))
+            pool = Pool(size, share, GalaxyFitter, setup, read_parts(survey.surrogates))
             driver = Driver(survey, pool, watcher, attempts=cluster.attempts)
             return driver.run(survey.jobs(), total, still_mine=lambda: lease.compromise is None)
 

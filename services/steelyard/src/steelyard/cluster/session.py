@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import NamedTuple
 
 from steelyard_schemas import ContractError
@@ -57,7 +58,9 @@ def ray_session(
     try:
         import ray
     except ImportError as error:
-        raise ContractError("ray", "is not installed: a survey needs steelyard[survey]") from error
+        raise ContractError(
+            "ray", "is not installed: surveys and training side by side need steelyard[survey]"
+        ) from error
     quiet = {"log_to_driver": False, "logging_level": "error", "namespace": "steelyard"}
     try:
         if address:
@@ -77,6 +80,8 @@ def ray_session(
     try:
         have = ray.cluster_resources()
         alive = sum(bool(node["Alive"]) for node in ray.nodes())
-        yield Resources(have.get("CPU", 0.0), have.get("GPU", 0.0), alive)
+        # Ray tells the deaths of workers on standard output, which is for results.
+        with redirect_stdout(sys.stderr):
+            yield Resources(have.get("CPU", 0.0), have.get("GPU", 0.0), alive)
     finally:
         ray.shutdown()

@@ -19,7 +19,7 @@ from steelyard_schemas import ContractError, JobRecord, SurveyJob
 
 from steelyard.survey.folder import SurveyFolder
 from steelyard.survey.lock import job_lock
-from steelyard.survey.status import StatusWriter, worker_name
+from steelyard.survey.status import STATUS_FILE, StatusWriter, worker_name
 
 __all__ = ["FIT", "JobPlace", "Outcome", "Work", "failure", "find_work", "run_job"]
 
@@ -65,7 +65,7 @@ def run_job(
     Only what ends the process passes: KeyboardInterrupt, SystemExit, a signal.
     """
     folder = survey.job_folder(job.output)
-    status = StatusWriter(folder / "status.json", job.galaxy.name)
+    status = StatusWriter(folder / STATUS_FILE, job.galaxy.name)
     started, clock = _now(), time.perf_counter()
     outcome: Outcome | None = None
     reason: str | None = None

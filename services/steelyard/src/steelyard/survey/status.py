@@ -1,4 +1,4 @@
-"""Where a galaxy's fit stands, told by its worker through a small file that any process may read."""
+"""Where a job stands, told by its worker through a small file that any process may read."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from steelyard_schemas import atomic_path
 if TYPE_CHECKING:
     import sampler
 
-__all__ = ["JobStatus", "StatusWriter", "read_status", "worker_name"]
+__all__ = ["STATUS_FILE", "JobStatus", "StatusWriter", "read_status", "worker_name"]
 
+STATUS_FILE = "status.json"
 STATUS_SECONDS = 2.0
 """Time between two writings: a hundred workers on one file server ask it for fifty small files per second."""
 
@@ -51,9 +52,14 @@ class StatusWriter:
         """Take a line about what begins now."""
         self._write(JobStatus(self._name, line, self._worker, time.time()))
 
+    def step(self, stage: str, done: int, total: int) -> None:
+        """Take how far a stage has come."""
+        if self._is_due():
+            self._write(JobStatus(self._name, stage, self._worker, time.time(), done, total))
+
     def progress(self, at: sampler.Progress) -> None:
         """Take the sampler's progress."""
-        if self._clock() - self._last < STATUS_SECONDS:
+        if not self._is_due():
             return
         self._write(
             JobStatus(
@@ -75,6 +81,9 @@ class StatusWriter:
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
 
+    def _is_due(self) -> bool:
+        return self._clock() - self._last >= STATUS_SECONDS
+
     def _write(self, status: JobStatus) -> None:
         self._last = self._clock()
         with suppress(OSError), atomic_path(self._path, overwrite=True) as temporary:
@@ -86,7 +95,7 @@ def read_status(folders: Iterator[Path]) -> Iterator[JobStatus]:
     known = {field.name for field in fields(JobStatus)}
     for folder in folders:
         with suppress(OSError, ValueError, TypeError):
-            told = json.loads((folder / "status.json").read_bytes())
+            told = json.loads((folder / STATUS_FILE).read_bytes())
             yield JobStatus(**{name: value for name, value in told.items() if name in known})
 
 

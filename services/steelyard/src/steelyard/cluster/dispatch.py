@@ -1,0 +1,126 @@
+"""Hand out jobs to a pool of actors no faster than they come back, and lose none."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import ray
+
+from steelyard.cluster.pool import Pool, why_lost
+
+__all__ = ["Answered", "Broke", "Dispatch", "Event", "Lost", "Started", "Tick"]
+
+TICK_S = 1.0
+ATTEMPTS = 4
+
+
+class Started[J](NamedTuple):
+    """A job was given to an actor."""
+
+    job: J
+
+
+class Answered[J](NamedTuple):
+    """An actor did a job."""
+
+    job: J
+    message: bytes
+
+
+class Broke[J](NamedTuple):
+    """An actor raised instead of answering: a fault of ours, not of the job. The actor lives."""
+
+    job: J
+    attempt: int
+    reason: str
+
+
+class Lost[J](NamedTuple):
+    """An actor died with a job in hand; another one gets it, unless it has cost too many."""
+
+    job: J
+    attempt: int
+    reason: str
+    again: bool
+
+
+class Tick(NamedTuple):
+    """A second has passed."""
+
+
+type Event[J] = Started[J] | Answered[J] | Broke[J] | Lost[J] | Tick
+
+
+class _Flight[J](NamedTuple):
+    job: J
+    attempt: int
+    actor: Any
+
+
+class Dispatch[J]:
+    """Keeps each actor of a pool at one job, in the order given, until all have been answered.
+
+    Args:
+        pool: of actors whose `run(message, attempt)` answers with a message.
+        message: what an actor is told of a job.
+        attempts: actors that a job may cost.
+
+    """
+
+    def __init__(self, pool: Pool, message: Callable[[J], bytes], attempts: int = ATTEMPTS) -> None:
+        self._pool, self._message, self._attempts = pool, message, attempts
+        self._flying: dict[Any, _Flight[J]] = {}
+        self._again: deque[tuple[J, int]] = deque()
+
+    def run(self, jobs: Iterator[J]) -> Iterator[Event[J]]:
+        """Yield what happens, as it happens; jobs are read as they are needed.
+
+        Raises:
+            ContractError: no actor can be started.
+
+        """
+        ticked, drained = time.monotonic(), False
+        while True:
+            while self._pool.idle:
+                following = self._again.popleft() if self._again else next(((job, 1) for job in jobs), None)
+                drained = following is None
+                if following is None:
+                    break
+                yield self._submit(*following)
+            if drained and not self._flying and not self._again:
+                break
+            # Back-pressure: nothing more is handed out until something comes back.
+            ready, _ = ray.wait([*self._flying, *self._pool.starting], num_returns=1, timeout=TICK_S)
+            for ref in ready:
+                if ref in self._flying:
+                    yield self._land(ref)
+                else:
+                    self._pool.arrived(ref)
+            if (now := time.monotonic()) - ticked >= TICK_S:
+                ticked = now
+                yield Tick()
+        self._pool.close()
+
+    def _submit(self, job: J, attempt: int) -> Started[J]:
+        actor = self._pool.idle.pop()
+        self._flying[actor.run.remote(self._message(job), attempt)] = _Flight(job, attempt, actor)
+        return Started(job)
+
+    def _land(self, ref: Any) -> Answered[J] | Broke[J] | Lost[J]:
+        job, attempt, actor = self._flying.pop(ref)
+        try:
+            message = ray.get(ref)
+        except ray.exceptions.RayTaskError as error:
+            self._pool.idle.append(actor)
+            return Broke(job, attempt, why_lost(error))
+        except ray.exceptions.RayError as error:
+            self._pool.replace(actor)
+            again = attempt < self._attempts
+            if again:
+                self._again.append((job, attempt + 1))
+            return Lost(job, attempt, why_lost(error), again)
+        self._pool.idle.append(actor)
+        return Answered(job, message)

@@ -1,0 +1,44 @@
+"""The actor that trains members of an ensemble of surrogates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from steelyard_schemas import TrainingJob, pack, unpack
+
+from steelyard.survey.status import STATUS_FILE, StatusWriter, worker_name
+
+__all__ = ["SurrogateTrainer"]
+
+
+class SurrogateTrainer:
+    """Trains one member after the other; jobs and records pass as msgpack contracts.
+
+    Plain Python: the driver makes a Ray actor of it.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = Path(folder)
+
+    def ready(self) -> str:
+        """Name the process, once it is up."""
+        return worker_name()
+
+    def run(self, message: bytes, attempt: int) -> bytes:
+        """Do one packed `TrainingJob`, from its checkpoint if there is one; return its packed `TrainingRecord`."""
+        del attempt  # a checkpoint tells how far the one before came
+        from nuker_surrogate.ensemble import train_member
+
+        job = unpack(message, TrainingJob)
+        place = self._folder / job.name
+        place.mkdir(parents=True, exist_ok=True)
+        status = StatusWriter(place / STATUS_FILE, job.name)
+
+        def tell(stage: str, done: int, total: int, loss: float | None, held_out: float | None) -> None:
+            del loss, held_out
+            status.step(stage, done, total)
+
+        try:
+            return pack(train_member(self._folder, job, tell))
+        finally:
+            status.close()

@@ -1,0 +1,68 @@
+"""Train an ensemble of surrogates on Ray; `nuker-surrogate train --workers` finds it by its entry point."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from steelyard_schemas import TrainingJob, TrainingRecord, pack, unpack
+
+from steelyard.cluster.session import ray_session
+from steelyard.survey.status import read_status
+
+__all__ = ["on_ray"]
+
+Advance = Callable[[str, int, int, str], None]
+
+
+def on_ray(workers: int | None, address: str | None) -> Callable[..., Iterator[TrainingRecord]]:
+    """Make a trainer of ensembles, see `nuker_surrogate.ensemble.Trainer`.
+
+    Args:
+        workers: members in training at a time, each on a core, or on its share of a GPU where there are any; as many
+            as there are members and room if None.
+        address: of a Ray cluster, whose nodes must see the folder under the same path; this machine if None.
+
+    """
+
+    def train(folder: Path, jobs: Sequence[TrainingJob], advance: Advance) -> Iterator[TrainingRecord]:
+        yield from _train(folder.resolve(), jobs, advance, workers, address)
+
+    return train
+
+
+def _train(
+    folder: Path, jobs: Sequence[TrainingJob], advance: Advance, workers: int | None, address: str | None
+) -> Iterator[TrainingRecord]:
+    with ray_session(address) as have:
+        # Ray is imported by the session, which sets what it reads on import.
+        from steelyard.cluster.dispatch import Answered, Broke, Dispatch, Lost, Tick
+        from steelyard.cluster.pool import Pool, Share
+        from steelyard.cluster.trainer import SurrogateTrainer
+
+        size = max(1, min(workers or int(have.gpus or have.cpus), len(jobs)))
+        share = Share(gpus=1.0 / math.ceil(size / have.gpus) if have.gpus else 0.0)
+        pool = Pool(size, share, SurrogateTrainer, str(folder))
+        for event in Dispatch[TrainingJob](pool, pack).run(iter(jobs)):
+            match event:
+                case Answered(_, message):
+                    yield unpack(message, TrainingRecord)
+                case Broke(job, _, reason):
+                    yield TrainingRecord(name=job.name, job=job.identity, reason=reason)
+                case Lost(job, attempt, reason, again):
+                    advance(
+                        f"{job.name}: lost",
+                        attempt,
+                        attempt,
+                        f"{reason}; {'goes on elsewhere' if again else 'given up'}",
+                    )
+                    if not again:
+                        yield TrainingRecord(
+                            name=job.name, job=job.identity, reason=f"{attempt} workers were lost: {reason}"
+                        )
+                case Tick():
+                    for at in read_status(folder / job.name for job in jobs):
+                        advance(f"{at.name}: {at.stage}", at.step or 0, at.total or 1, "")
+                case _:
+                    pass
