@@ -9,11 +9,12 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from nodes import SUPPORT, Nodes, until
 from steelyard.cluster.run import run_survey
 from steelyard.survey.folder import SurveyFolder
 from steelyard.survey.lock import driver_of
 from steelyard_schemas import ContractError, Posterior, read_store
+
+from .support.nodes import SUPPORT, Nodes, until
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="surveys need steelyard[survey]")
 N_GALAXIES = 8

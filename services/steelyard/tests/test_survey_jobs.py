@@ -7,6 +7,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from steelyard.cluster.run import SampleFiles, run_survey
 from steelyard.survey.folder import SurveyFolder, plan_jobs
 from steelyard.survey.jobs import Outcome, failure, find_work, run_job
 from steelyard.survey.lock import driver_lock, driver_of
@@ -161,6 +162,15 @@ def test_one_driver_at_a_time(survey):
     assert driver_of(survey.lock) is None
     with driver_lock(survey.lock):
         pass
+    assert survey.path.exists()
+
+
+def test_a_refused_sample_leaves_no_folder_behind(tmp_path):
+    table = tmp_path / "sample.csv"
+    table.write_text("name,distance.mpc\nA,-1\n")
+    with pytest.raises(ContractError, match="row 1"):
+        run_survey(tmp_path / "out", SimpleNamespace(), sample=SampleFiles(table))
+    assert [path.name for path in tmp_path.iterdir()] == ["sample.csv"]
 
 
 def test_status_is_renewed_now_and_then_and_never_fails(tmp_path):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import SoftFileLease, Timeout
@@ -27,6 +27,7 @@ def driver_lock(path: Path, *, wait: bool = False) -> Iterator[SoftFileLease]:
         ContractError: another driver holds it, and `wait` is false.
 
     """
+    made = not path.parent.exists()
     path.parent.mkdir(parents=True, exist_ok=True)
     lease = SoftFileLease(path, lease_duration=LEASE_S, timeout=-1 if wait else 0)
     try:
@@ -41,6 +42,9 @@ def driver_lock(path: Path, *, wait: bool = False) -> Iterator[SoftFileLease]:
         yield lease
     finally:
         lease.release()
+        if made:
+            with suppress(OSError):  # of a refused sample nothing stays; a folder with anything in it does
+                path.parent.rmdir()
 
 
 def driver_of(path: Path) -> str | None:
