@@ -46,6 +46,24 @@ def test_train_list_show_evaluate(monkeypatch, capfd, tmp_path):
     assert load_surrogate().version in json.loads(capfd.readouterr().out)
 
 
+def test_an_ensemble_is_trained_and_published(monkeypatch, capfd, tmp_path):
+    out, url = tmp_path / "mine", str(tmp_path / "registry")
+    small = ("--linear-examples", "200", "--points", "4", "--choose-on", "3", "--seed", "0", "--seed", "1")
+    arguments = ("train", str(out), "--version", "97.0.0", "--registry", url, *small)
+    assert run(monkeypatch, *arguments) == 0
+    printed = capfd.readouterr()
+    assert f"written to {out}, published in {url}" in printed.out
+    assert printed.out.index("members of the ensemble") < printed.out.index("worst relative error over 10 pc")
+    assert "members 2/2 linear-seed" in printed.err
+    assert not (tmp_path / "mine.training").exists()
+
+    arguments = ("train", str(tmp_path / "again"), *arguments[2:])
+    assert run(monkeypatch, *arguments) == 1
+    assert f"surrogate 97.0.0: exists already in {url}: choose a higher --version" in capfd.readouterr().err
+    assert run(monkeypatch, "train", str(tmp_path / "wide"), "--hidden", "64,x") == 1
+    assert "--hidden is '64,x', expected widths such as 128,128" in capfd.readouterr().err
+
+
 def test_publish_list_show(monkeypatch, capfd, tmp_path, write_artifact):
     url = str(tmp_path / "registry")
     for version in ("98.0.0", "99.0.0"):

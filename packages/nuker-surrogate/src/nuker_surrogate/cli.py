@@ -66,7 +66,9 @@ def train(
     workers: Annotated[
         int | None, typer.Option(help="Train so many members at a time, on Ray; one by one if left out.", min=1)
     ] = None,
-    address: Annotated[str | None, typer.Option(help="Of a Ray cluster, which must see OUT; this machine.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Of a Ray cluster that sees OUT; this machine if left out.")
+    ] = None,
     registry: Annotated[str | None, typer.Option(help="Publish the artifact in this registry, path or URL.")] = None,
     json: Json = False,
 ) -> None:
@@ -78,12 +80,16 @@ def train(
     """
     # The training libraries take a second to import; the other commands do without.
     from nuker_surrogate import ensemble
+    from nuker_surrogate.registry import publish as publish_artifact
+    from nuker_surrogate.registry import published_versions
     from nuker_surrogate.release import release
     from nuker_surrogate.train import TrainingConfig
 
     check_version(version)  # before the minutes of training, not after
     if out.exists():
         raise ContractError(out, "exists already; choose another name")
+    if registry is not None and version in published_versions(registry):
+        raise ContractError(f"surrogate {version}", f"exists already in {registry}: choose a higher --version")
     base = TrainingConfig(
         n_sigma=n_sigma,
         smallest_pc=smallest_pc,
@@ -108,9 +114,7 @@ def train(
         manifest = release(out, version, trained, points, lambda i, n: advance("measuring", i, n, ""))
     shutil.rmtree(folder, ignore_errors=True)
     if registry is not None:
-        from nuker_surrogate.registry import publish as run
-
-        run(out, registry)
+        publish_artifact(out, registry)
     if json:
         terminal.print_json(
             manifest.model_dump(mode="json") | {"members": [record.model_dump(mode="json") for record in records]}
