@@ -78,9 +78,11 @@ class Finished(NamedTuple):
 @pytest.fixture(scope="session", autouse=True)
 def _compile_once(tmp_path_factory):
     """Fits of the same problem share their compiled programs, as the runs of one user do."""
-    before = jax.config.jax_compilation_cache_dir
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("jax")))
-    yield
+    before, folder = jax.config.jax_compilation_cache_dir, str(tmp_path_factory.mktemp("jax"))
+    jax.config.update("jax_compilation_cache_dir", folder)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("JAX_COMPILATION_CACHE_DIR", folder)  # of commands in processes of their own
+        yield
     jax.config.update("jax_compilation_cache_dir", before)
 
 

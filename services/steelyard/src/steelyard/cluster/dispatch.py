@@ -85,7 +85,7 @@ class Dispatch[J]:
         ticked, drained = time.monotonic(), False
         while True:
             while self._pool.idle:
-                following = self._again.popleft() if self._again else next(((job, 1) for job in jobs), None)
+                following = self._next(jobs)
                 drained = following is None
                 if following is None:
                     break
@@ -103,6 +103,13 @@ class Dispatch[J]:
                 ticked = now
                 yield Tick()
         self._pool.close()
+
+    def _next(self, jobs: Iterator[J]) -> tuple[J, int] | None:
+        """Return the next job and which attempt at it this is: those whose actor was lost come first."""
+        if self._again:
+            return self._again.popleft()
+        job = next(jobs, None)
+        return None if job is None else (job, 1)
 
     def _submit(self, job: J, attempt: int) -> Started[J]:
         actor = self._pool.idle.pop()

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 from steelyard_schemas import SurveyJob, pack, unpack
 
+from steelyard.compiled import keep_compiled
 from steelyard.survey.folder import SurveyFolder
 from steelyard.survey.jobs import find_work, run_job
 from steelyard.survey.status import worker_name
@@ -40,9 +41,8 @@ class GalaxyFitter:
         if surrogates:
             write_parts(Path(self._shelf.name), surrogates)
             os.environ["STEELYARD_SURROGATES"] = self._shelf.name
-        # Read by JAX when it is imported. A restarted worker, or another one, need not compile the same again.
-        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(self._survey.compiled))
-        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+        # A restarted worker, or another one, need not compile the same again.
+        keep_compiled(self._survey.compiled)
         self._work = find_work(setup.work)
 
     def ready(self) -> str:
