@@ -56,29 +56,36 @@ def in_their_parameters(draws, flux_ratio):
 def run(folder, options):
     """Sample by all; return draws by sampler and parameter, and what each told of itself."""
     case = folder / CASE
-    case.mkdir()
     # In a process of its own, so that its memory is free again.
+    case.mkdir(parents=True)
     subprocess.run([sys.executable, HERE / "forward_case.py", case], check=True)
     told, draws = {}, {}
+
+    def ask(worker, name, **arguments):
+        command = "sample" if name == "supermage" else name
+        told[name] = worker.ask(command, out=str(folder / f"{name}.npz"), **arguments)
+        draws[name] = dict(np.load(folder / f"{name}.npz"))
+        print(name, told[name], file=sys.stderr, flush=True)
+
     with Worker([sys.executable, HERE / "sampling_ours.py", case]) as ours:
-        for name in ("fit", "mala", "nuts"):
-            told[name] = ours.ask(name, out=str(folder / f"{name}.npz"))
-            draws[name] = dict(np.load(folder / f"{name}.npz"))
-            print(name, told[name], file=sys.stderr, flush=True)
-    with np.load(case / "cells.npz") as cells:
-        ratio = float(cells["at_flux"]) / TRUTH["flux_jykms"]
-    theirs = in_their_parameters(draws["fit"], ratio)
-    flat = np.array([values.ravel() for values in theirs.values()])
-    given = {
-        "mean": dict(zip(theirs, flat.mean(axis=1).tolist(), strict=True)),
-        "factor": np.linalg.cholesky(np.cov(flat)).tolist(),
-    }
-    with Worker([options.supermage_python, HERE / "sampling_supermage.py", case / "cells.npz"]) as peer:
-        out = str(folder / "supermage.npz")
-        told["supermage"] = peer.ask("sample", **given, chains=CHAINS, seconds=options.seconds, seed=4, out=out)
-        draws["supermage"] = {MASS: np.load(out)["m_bh"]}
-        print("supermage", told["supermage"], file=sys.stderr, flush=True)
+        ask(ours, "fit")
+        ask(ours, "mala")
+        with Worker([options.supermage_python, HERE / "sampling_supermage.py", case / "cells.npz"]) as peer:
+            given = preconditioner(draws["fit"], case / "cells.npz")
+            ask(peer, "supermage", **given, chains=CHAINS, seconds=options.seconds, seed=4)
+        ask(ours, "nuts")
+    draws["supermage"] = {MASS: draws["supermage"]["m_bh"]}
     return draws, told
+
+
+def preconditioner(draws, cells):
+    """Mean and Cholesky factor of the covariance of our draws, in SuperMAGE's parameters."""
+    with np.load(cells) as content:
+        ratio = float(content["at_flux"]) / TRUTH["flux_jykms"]
+    theirs = in_their_parameters(draws, ratio)
+    flat = np.array([values.ravel() for values in theirs.values()])
+    mean = dict(zip(theirs, flat.mean(axis=1).tolist(), strict=True))
+    return {"mean": mean, "factor": np.linalg.cholesky(np.cov(flat)).tolist()}
 
 
 def summary(draws):
@@ -102,7 +109,8 @@ no warm-up, no search; gradients of ours are counted with those of warm-up and s
 
 {speed}
 SuperMAGE was spared its warm-up: it was given our posterior's covariance as preconditioner, its own mode to start
-from, and the step size that jumps farthest ({step_size:g}; acceptance {acceptance:.2f}); its gradients were taken
+from, and the step size that jumps farthest ({step_size:g}; acceptance {acceptance:.2f}), which is small where its
+likelihood is rough: its lines are sums of delta functions in velocity. Its gradients were taken
 {how}, which is faster here. With everything counted for ours ({all_s:.0f} s, compilation included) and
 nothing but sampling for SuperMAGE, the ratio is {all_in:.0f}. Its own log10 M_BH is {mass:.3f} ± {sd:.3f},
 {offset:+.1f} of our sigma from ours; the truth is {truth:g}.

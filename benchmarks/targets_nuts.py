@@ -21,17 +21,16 @@ class NutsRun(NamedTuple):
     n_divergent: int
 
 
-def nuts(log_density, starts, n_draws, n_warmup=1000, seed=0, args=()):
-    """Adapt and sample each chain by itself; starts (chain, dim), args further arguments of the density."""
+def nuts(log_density, starts, n_draws, n_warmup=1000, seed=0):
+    """Adapt and sample each chain by itself; starts (chain, dim)."""
 
-    def chain(key, start, args):
-        def log_density_here(position):
-            return log_density(position, *args)
-
+    @jax.jit
+    @jax.vmap
+    def chain(key, start):
         warm, run = jax.random.split(key)
-        adaptation = blackjax.window_adaptation(blackjax.nuts, log_density_here, is_mass_matrix_diagonal=False)
+        adaptation = blackjax.window_adaptation(blackjax.nuts, log_density, is_mass_matrix_diagonal=False)
         (state, parameters), _ = adaptation.run(warm, start, num_steps=n_warmup)
-        kernel = blackjax.nuts(log_density_here, **parameters).step
+        kernel = blackjax.nuts(log_density, **parameters).step
 
         def step(state, key):
             state, info = kernel(key, state)
@@ -39,6 +38,5 @@ def nuts(log_density, starts, n_draws, n_warmup=1000, seed=0, args=()):
 
         return jax.lax.scan(step, state, jax.random.split(run, n_draws))[1]
 
-    chains = jax.jit(jax.vmap(chain, in_axes=(0, 0, None)))
-    positions, steps, divergent = chains(jax.random.split(jax.random.key(seed), len(starts)), starts, args)
+    positions, steps, divergent = chain(jax.random.split(jax.random.key(seed), len(starts)), starts)
     return NutsRun(np.asarray(positions), int(np.sum(steps)), int(np.sum(divergent)))
