@@ -2,6 +2,7 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import calibration
 import calibration_run
@@ -78,9 +79,13 @@ class Known:
 
     names = ("log10_mbh", "alpha")
     scatter = 0.5
+    problem = SimpleNamespace(parameters=None)
+
+    def with_likelihood(self, kind):
+        assert kind == "student_t"
 
     def fit(self, too_narrow):
-        def fit_cells(_calibration, _kind, y, _look, _effort, seed):
+        def fit_cells(_parameters, _coordinates, y, _look, _effort, seed):
             rng = np.random.default_rng(seed)
             variance = 1 / (1 + 1 / self.scatter**2)
             sd = np.sqrt(variance) / too_narrow
