@@ -102,7 +102,6 @@ def export_supermage(path, case, data, mge, flux_jykms):
 
 def supermage_model(truth, mge, frequency_hz, npix, cell_arcsec, image_npix, kernel, flux_jykms):
     """Return what forward_supermage.py needs for a model; `flux_jykms` is that within its cube."""
-    pc = truth["distance_mpc"] * 1e6 * np.pi / 648000
     return {
         "npix": npix,
         "fov_arcsec": npix * cell_arcsec,
@@ -114,17 +113,25 @@ def supermage_model(truth, mge, frequency_hz, npix, cell_arcsec, image_npix, ker
         "distance_pc": truth["distance_mpc"] * 1e6,
         "mge_surface_density": mge[0],
         "mge_sigma_pc": mge[1],
-        "at_inclination": math.radians(truth["inclination_deg"]),
-        "at_sky_rot": math.radians(truth["pa_deg"]),
-        "at_line_broadening": truth["sigma_gas_kms"],
-        "at_velocity_shift": truth["vsys_kms"],
-        "at_x0": -truth["x0_arcsec"],
-        "at_y0": truth["y0_arcsec"],
-        "at_scale": truth["disc_scale_arcsec"] * pc,
-        "at_qintr": truth["q"],
-        "at_M_to_L": 1.0,
-        "at_m_bh": truth["log10_mbh"],
-        "at_flux": flux_jykms,
+        **{f"at_{name}": value for name, value in supermage_parameters(truth, truth, flux_jykms).items()},
+    }
+
+
+def supermage_parameters(values, truth, flux_jykms):
+    """Take our parameters, numbers or arrays, to SuperMAGE's; its stars are those of `truth` times M_to_L."""
+    pc = truth["distance_mpc"] * 1e6 * np.pi / 648000
+    return {
+        "inclination": np.radians(values["inclination_deg"]),
+        "sky_rot": np.radians(values["pa_deg"]),
+        "line_broadening": values["sigma_gas_kms"],
+        "velocity_shift": values["vsys_kms"],
+        "x0": -values["x0_arcsec"],
+        "y0": values["y0_arcsec"],
+        "scale": values["disc_scale_arcsec"] * pc,
+        "qintr": values["q"],
+        "M_to_L": 10 ** (values["log10_sigma_b"] - truth["log10_sigma_b"]),
+        "m_bh": values["log10_mbh"],
+        "flux": flux_jykms,
     }
 
 

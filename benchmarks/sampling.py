@@ -10,13 +10,13 @@ one after the other, each in a process of its own. --write puts the tables into 
 """
 
 import argparse
-import math
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from forward_case import supermage_parameters
 from forward_page import table
 from forward_problem import TRUTH
 from sampler import summarize
@@ -33,24 +33,6 @@ SAMPLERS = {
     "supermage": "SuperMAGE 1.0.3, its `mala`",
 }
 AGREEMENT_SIGMA = 0.1
-
-
-def in_their_parameters(draws, flux_ratio):
-    """Our draws (chain, draw) by name as draws of SuperMAGE's parameters: units as forward_supermage.py tells."""
-    pc = TRUTH["distance_mpc"] * 1e6 * math.pi / 648000
-    return {
-        "inclination": np.radians(draws["inclination_deg"]),
-        "sky_rot": np.radians(draws["pa_deg"]),
-        "line_broadening": draws["sigma_gas_kms"],
-        "velocity_shift": draws["vsys_kms"],
-        "x0": -draws["x0_arcsec"],
-        "y0": draws["y0_arcsec"],
-        "scale": draws["disc_scale_arcsec"] * pc,
-        "qintr": draws["q"],
-        "M_to_L": 10 ** (draws["log10_sigma_b"] - TRUTH["log10_sigma_b"]),
-        "m_bh": draws[MASS],
-        "flux": draws["flux_jykms"] * flux_ratio,
-    }
 
 
 def run(folder, options):
@@ -82,7 +64,7 @@ def preconditioner(draws, cells):
     """Mean and Cholesky factor of the covariance of our draws, in SuperMAGE's parameters."""
     with np.load(cells) as content:
         ratio = float(content["at_flux"]) / TRUTH["flux_jykms"]
-    theirs = in_their_parameters(draws, ratio)
+    theirs = supermage_parameters(draws, TRUTH, ratio * draws["flux_jykms"])
     flat = np.array([values.ravel() for values in theirs.values()])
     mean = dict(zip(theirs, flat.mean(axis=1).tolist(), strict=True))
     return {"mean": mean, "factor": np.linalg.cholesky(np.cov(flat)).tolist()}
@@ -101,8 +83,8 @@ def summary(draws):
 TEXT = """\
 # Sampling: effective samples per second, and a cross-check
 
-Written by `uv run python benchmarks/sampling.py --supermage-python PATH --write`, in one run on
-{machine}.
+Written by `uv run python benchmarks/sampling.py --supermage-python PATH --seconds {seconds:g} --write`, in one
+run on {machine}.
 
 Case S of [the forward benchmark](kinematics.md), eleven parameters, four chains. Seconds are those of sampling alone:
 no warm-up, no search; gradients of ours are counted with those of warm-up and search.
@@ -151,7 +133,7 @@ def differences(found, name):
     }
 
 
-def page(draws, told):
+def page(draws, told, seconds):
     """Write the numbers up."""
     found = {name: summary(values) for name, values in draws.items()}
     peer, ours, theirs = told["supermage"], found["fit"][MASS], found["supermage"][MASS]
@@ -183,6 +165,7 @@ def page(draws, told):
     width = max(abs(ratio - 1) for _, ratio in nuts.values())
     return TEXT.format(
         machine=machine(),
+        seconds=seconds,
         speed="\n".join(table(head, speed_rows(draws, told, found, per_second))),
         step_size=peer["step_size"],
         acceptance=peer["acceptance"],
@@ -212,7 +195,7 @@ def main():
     parser.add_argument("--write", action="store_true", help="put the tables into docs/sampling.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        text = page(*run(Path(folder), options))
+        text = page(*run(Path(folder), options), options.seconds)
     print(text)
     if options.write:
         (HERE.parent / "docs" / "sampling.md").write_text(text)

@@ -7,34 +7,35 @@ from pathlib import Path
 
 import pytest
 
-# Another shape than any other test compiles; slow enough to be worth a file.
+LEAST = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 PROGRAM = """
-import sys, time
+import sys
 from pathlib import Path
+if sys.argv[1] == "loaded":  # as in commands
+    import jax
 from steelyard.compiled import keep_compiled
-if sys.argv[1:]:
-    keep_compiled(Path(sys.argv[1]))
-else:
-    keep_compiled()
+keep_compiled(*map(Path, sys.argv[2:]))
 import jax, jax.numpy as jnp
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.jit(lambda x: jnp.linalg.inv(jnp.sin(x) @ x))(jnp.eye(3)).block_until_ready()
-print(jax.config.jax_compilation_cache_max_size)
+print(jax.config.jax_compilation_cache_max_size, jax.config.jax_persistent_cache_min_compile_time_secs)
 """
 
 
-def run(environment, *arguments):
+def run(environment, when, *arguments):
+    """Compile something after `keep_compiled`, JAX being loaded before it or not; tell bound and least seconds."""
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *arguments], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", PROGRAM, when, *arguments], env=environment, capture_output=True, text=True, check=True
     )
     assert not done.stderr
-    return int(done.stdout)
+    bound, least = done.stdout.split()
+    return int(bound), float(least)
 
 
 @pytest.fixture
 def environment(tmp_path):
     return {name: value for name, value in os.environ.items() if not name.startswith("JAX")} | {
-        "XDG_CACHE_HOME": str(tmp_path / "cache")
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+        LEAST: "0.001",  # everything is worth a file here
     }
 
 
@@ -42,21 +43,29 @@ def programs(folder):
     return sorted(path.name for path in Path(folder).rglob("*-cache"))
 
 
+both = pytest.mark.parametrize("when", ["loaded", "not yet loaded"])
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the user's cache is at another place")
-def test_the_users_cache_is_used_again_and_bounded(environment, tmp_path):
-    assert run(environment) == 2 * 2**30
+@both
+def test_the_users_cache_is_used_again_and_bounded(environment, tmp_path, when):
+    assert run(environment, when) == (2 * 2**30, 0.001)
     first = programs(tmp_path / "cache" / "steelyard" / "compiled")
     assert first
-    run(environment)
+    run(environment, when)
     assert programs(tmp_path / "cache" / "steelyard" / "compiled") == first
 
 
-def test_a_surveys_own_folder_has_no_bound(environment, tmp_path):
-    assert run(environment, str(tmp_path / "own")) == -1
+@both
+def test_a_surveys_own_folder_has_no_bound(environment, tmp_path, when):
+    assert run(environment, when, str(tmp_path / "own")) == (-1, 0.001)
     assert programs(tmp_path / "own")
+    del environment[LEAST]
+    assert run(environment, when, str(tmp_path / "own")) == (-1, 0.5)
 
 
-def test_the_environment_goes_first(environment, tmp_path):
-    run(environment | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "theirs")}, str(tmp_path / "own"))
+@both
+def test_the_environment_goes_first(environment, tmp_path, when):
+    run(environment | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "theirs")}, when, str(tmp_path / "own"))
     assert programs(tmp_path / "theirs")
     assert not (tmp_path / "own").exists()

@@ -16,7 +16,7 @@ from nuker_surrogate.artifact import load_surrogate
 from nuker_surrogate.compare import Route, floor_route, ridge_route, surrogate_route
 from nuker_surrogate.deprojection import Float
 from nuker_surrogate.domain import sample_box
-from nuker_surrogate.ensemble import Advance, percentiles, train_member, training_job
+from nuker_surrogate.ensemble import Advance, member_progress, percentiles, train_member, training_job
 from nuker_surrogate.evaluate import Reference, exact_reference
 from nuker_surrogate.mge import sigma_grid_pc
 from nuker_surrogate.train import TrainingConfig
@@ -101,11 +101,9 @@ def run_ablations(
 
 def _kept(folder: Path, variant: Variant, points: int, seed: int, reference: Reference, advance: Advance) -> Row:
     stem = "-".join("".join(c if c.isalnum() else " " for c in variant.name.lower()).split())
-
-    def tell(stage: str, done: int, total: int, loss: float | None, held_out: float | None) -> None:
-        advance(f"{variant.name}: {stage}", done, total, "" if held_out is None else f"held out {held_out:.2e}")
-
-    record = train_member(folder, training_job(stem, variant.config, points, seed), tell, reference)
+    record = train_member(
+        folder, training_job(stem, variant.config, points, seed), member_progress(variant.name, advance), reference
+    )
     if record.reason:
         raise FloatingPointError(f"{variant.name}: {record.reason}")
     (folder / stem / CHECKPOINT).unlink(missing_ok=True)

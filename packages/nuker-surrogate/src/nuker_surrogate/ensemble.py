@@ -142,13 +142,16 @@ def one_by_one(folder: Path, jobs: Sequence[TrainingJob], advance: Advance) -> I
     """Train all members in this process, one after the other."""
     reference = selection_reference(jobs[0], lambda i, n: advance("deprojecting", i, n, ""))
     for job in jobs:
+        yield train_member(folder, job, member_progress(job.name, advance), reference)
 
-        def tell(
-            stage: str, done: int, total: int, loss: float | None, held_out: float | None, name: str = job.name
-        ) -> None:
-            advance(f"{name}: {stage}", done, total, "" if held_out is None else f"held out {held_out:.2e}")
 
-        yield train_member(folder, job, tell, reference)
+def member_progress(name: str, advance: Advance) -> Progress:
+    """Tell the progress of `train` through `advance`, under a member's name."""
+
+    def tell(stage: str, done: int, total: int, loss: float | None, held_out: float | None) -> None:
+        advance(f"{name}: {stage}", done, total, "" if held_out is None else f"held out {held_out:.2e}")
+
+    return tell
 
 
 def side_by_side(workers: int | None, address: str | None = None) -> Trainer:

@@ -1,10 +1,12 @@
 """What the commands print: progress, tables, JSON."""
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -12,8 +14,8 @@ from rich.table import Table
 from steelyard_schemas import TrainingRecord
 from steelyard_schemas.surrogate import ErrorEnvelope
 
-Advance = Callable[[str, int, int, str], None]
-"""Called as ``advance(stage, done, total, note)``."""
+if TYPE_CHECKING:
+    from nuker_surrogate.ensemble import Advance
 
 
 @contextmanager

@@ -25,15 +25,17 @@ def keep_compiled(folder: Path | None = None) -> None:
     Variables of JAX's own in the environment, such as JAX_COMPILATION_CACHE_DIR, go first.
 
     """
+    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
+        return
     settings: dict[str, str | float] = {
         "jax_compilation_cache_dir": str(folder or user_cache_path("steelyard") / "compiled"),
         "jax_persistent_cache_min_compile_time_secs": LEAST_SECONDS,
     }
     if folder is None:
         settings["jax_compilation_cache_max_size"] = LARGEST_BYTES
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ:
-        return
     for name, value in settings.items():
-        os.environ.setdefault(name.upper(), str(value))  # read by JAX when it is imported
+        if name.upper() in os.environ:
+            continue
+        os.environ[name.upper()] = str(value)  # read by JAX when it is imported
         if "jax" in sys.modules:
             sys.modules["jax"].config.update(name, value)

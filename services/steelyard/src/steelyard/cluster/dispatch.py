@@ -14,7 +14,6 @@ from steelyard.cluster.pool import Pool, why_lost
 __all__ = ["Answered", "Broke", "Dispatch", "Event", "Lost", "Started", "Tick"]
 
 TICK_S = 1.0
-ATTEMPTS = 4
 
 
 class Started[J](NamedTuple):
@@ -70,7 +69,7 @@ class Dispatch[J]:
 
     """
 
-    def __init__(self, pool: Pool, message: Callable[[J], bytes], attempts: int = ATTEMPTS) -> None:
+    def __init__(self, pool: Pool, message: Callable[[J], bytes], attempts: int) -> None:
         self._pool, self._message, self._attempts = pool, message, attempts
         self._flying: dict[Any, _Flight[J]] = {}
         self._again: deque[tuple[J, int]] = deque()

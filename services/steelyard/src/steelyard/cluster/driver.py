@@ -19,7 +19,7 @@ __all__ = ["Driver"]
 class Driver:
     """Runs a plan on a pool of actors, until all of its jobs have a record."""
 
-    def __init__(self, folder: SurveyFolder, pool: Pool, watcher: Watcher, *, attempts: int = 4) -> None:
+    def __init__(self, folder: SurveyFolder, pool: Pool, watcher: Watcher, *, attempts: int) -> None:
         self._folder, self._watcher = folder, watcher
         self._dispatch = Dispatch[PlannedJob](pool, lambda job: job.message, attempts)
         self._metrics = SurveyMetrics(folder.path.name)

@@ -16,7 +16,7 @@ from steelyard.survey.sample import read_defaults, sample_rows
 from steelyard.survey.surrogates import SurrogateShelf, read_parts
 from steelyard.survey.tally import Tally, Watcher
 
-__all__ = ["Cluster", "SampleFiles", "run_survey"]
+__all__ = ["Cluster", "SampleFiles", "room", "run_survey"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def run_survey(
 
             gpus = cluster.gpus_per_worker
             share = Share(cluster.cpus_per_worker, (1.0 if have.gpus else 0.0) if gpus is None else gpus)
-            size = min(cluster.workers or _room(have, share.cpus, share.gpus), left)
+            size = min(cluster.workers or room(have, share.cpus, share.gpus), left)
             watcher.note(
                 f"{left} of {total} galaxies to do with {size} workers on {have.nodes} "
                 f"{'node' if have.nodes == 1 else 'nodes'}"
@@ -105,9 +105,9 @@ def _plan(survey: SurveyFolder, sample: SampleFiles) -> int:
     return survey.write_plan(jobs, table)
 
 
-def _room(have: Resources, cpus: float, gpus: float) -> int:
-    """How many actors fit a cluster as it is now."""
+def room(have: Resources, cpus: float, gpus: float) -> int:
+    """Return how many actors of a share fit a cluster as it is now, at least one."""
     by_cpu = have.cpus / cpus if cpus else float("inf")
     by_gpu = have.gpus / gpus if gpus else float("inf")
-    room = min(by_cpu, by_gpu)
-    return max(1, int(room)) if room != float("inf") else 1
+    found = min(by_cpu, by_gpu)
+    return max(1, int(found)) if found != float("inf") else 1

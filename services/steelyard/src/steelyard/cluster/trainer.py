@@ -30,9 +30,7 @@ class SurrogateTrainer:
         from nuker_surrogate.ensemble import train_member
 
         job = unpack(message, TrainingJob)
-        place = self._folder / job.name
-        place.mkdir(parents=True, exist_ok=True)
-        status = StatusWriter(place / STATUS_FILE, job.name)
+        status = StatusWriter(self._folder / job.name / STATUS_FILE, job.name)
 
         def tell(stage: str, done: int, total: int, loss: float | None, held_out: float | None) -> None:
             del loss, held_out

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from steelyard_schemas import TrainingJob, TrainingRecord, pack, unpack
 
+from steelyard.cluster.run import Cluster, room
 from steelyard.cluster.session import ray_session
 from steelyard.survey.status import read_status
 
+if TYPE_CHECKING:
+    from nuker_surrogate.ensemble import Advance, Trainer
+
 __all__ = ["on_ray"]
 
-Advance = Callable[[str, int, int, str], None]
 
-
-def on_ray(workers: int | None, address: str | None) -> Callable[..., Iterator[TrainingRecord]]:
-    """Make a trainer of ensembles, see `nuker_surrogate.ensemble.Trainer`.
+def on_ray(workers: int | None, address: str | None) -> Trainer:
+    """Make a trainer of ensembles.
 
     Args:
         workers: members in training at a time, each on a core, or on its share of a GPU where there are any; as many
@@ -27,42 +30,39 @@ def on_ray(workers: int | None, address: str | None) -> Callable[..., Iterator[T
     """
 
     def train(folder: Path, jobs: Sequence[TrainingJob], advance: Advance) -> Iterator[TrainingRecord]:
-        yield from _train(folder.resolve(), jobs, advance, workers, address)
+        yield from _train(folder.resolve(), jobs, advance, Cluster(address, workers))
 
     return train
 
 
-def _train(
-    folder: Path, jobs: Sequence[TrainingJob], advance: Advance, workers: int | None, address: str | None
-) -> Iterator[TrainingRecord]:
-    with ray_session(address) as have:
+def _train(folder: Path, jobs: Sequence[TrainingJob], advance: Advance, cluster: Cluster) -> Iterator[TrainingRecord]:
+    with ray_session(cluster.address) as have:
         # Ray is imported by the session, which sets what it reads on import.
         from steelyard.cluster.dispatch import Answered, Broke, Dispatch, Lost, Tick
         from steelyard.cluster.pool import Pool, Share
         from steelyard.cluster.trainer import SurrogateTrainer
 
-        size = max(1, min(workers or int(have.gpus or have.cpus), len(jobs)))
-        share = Share(gpus=1.0 / math.ceil(size / have.gpus) if have.gpus else 0.0)
+        fit = room(have, cluster.cpus_per_worker, 1.0 if have.gpus else 0.0)
+        size = min(cluster.workers or fit, len(jobs))
+        share = Share(cluster.cpus_per_worker, 1.0 / math.ceil(size / have.gpus) if have.gpus else 0.0)
         pool = Pool(size, share, SurrogateTrainer, str(folder))
-        for event in Dispatch[TrainingJob](pool, pack).run(iter(jobs)):
+        for event in Dispatch[TrainingJob](pool, pack, cluster.attempts).run(iter(jobs)):
             match event:
                 case Answered(_, message):
                     yield unpack(message, TrainingRecord)
                 case Broke(job, _, reason):
-                    yield TrainingRecord(name=job.name, job=job.identity, reason=reason)
+                    yield _failed(job, reason)
                 case Lost(job, attempt, reason, again):
-                    advance(
-                        f"{job.name}: lost",
-                        attempt,
-                        attempt,
-                        f"{reason}; {'goes on elsewhere' if again else 'given up'}",
-                    )
+                    fate = "goes on elsewhere" if again else "given up"
+                    advance(f"{job.name}: lost", attempt, attempt, f"{reason}; {fate}")
                     if not again:
-                        yield TrainingRecord(
-                            name=job.name, job=job.identity, reason=f"{attempt} workers were lost: {reason}"
-                        )
+                        yield _failed(job, f"{attempt} workers were lost: {reason}")
                 case Tick():
                     for at in read_status(folder / job.name for job in jobs):
                         advance(f"{at.name}: {at.stage}", at.step or 0, at.total or 1, "")
                 case _:
                     pass
+
+
+def _failed(job: TrainingJob, reason: str) -> TrainingRecord:
+    return TrainingRecord(name=job.name, job=job.identity, reason=reason)
