@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from forward_problem import CASES, REST_HZ, TRUTH, galaxy_of
+from steelyard.allocation import keep_freed_memory
 from steelyard.density import cell_data, log_density
 from steelyard.fitting import prepare
 from steelyard.model import GalaxyModel, ModelGrid
@@ -64,6 +65,7 @@ class Ours:
 
 def main():
     folder = Path(sys.argv[1])
+    keep_freed_memory()  # as `steelyard fit` does
     jax.config.update("jax_enable_x64", True)  # as `steelyard.fit` does
     jax.config.update("jax_compilation_cache_dir", None)
     ours = Ours(galaxy_of(CASES[folder.name]), read_store(folder / "gridded.zarr", GriddedVisibilities))

@@ -84,10 +84,12 @@ def fit_command(
 
 def _run_fit(galaxy_file: Path, out: Path | None, *, restart: bool, as_json: bool) -> None:
     # Imported late: JAX takes seconds to load, and --help should not.
+    from steelyard.allocation import keep_freed_memory
     from steelyard.compiled import keep_compiled
     from steelyard.fitting import default_folder, fit
     from steelyard.report import write_report
 
+    keep_freed_memory()
     keep_compiled()
     with one_line_errors(), FitProgress(quiet=as_json) as progress, report_warnings(progress):
         folder = out or default_folder(read_model(galaxy_file, Galaxy), galaxy_file.parent)

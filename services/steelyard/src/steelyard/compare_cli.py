@@ -67,9 +67,11 @@ def compare_command(
     with one_line_errors(), FitProgress(quiet=as_json) as progress, report_warnings(progress):
         if len(paths) != 1 or figure is not None:
             raise ValueError("--models takes one galaxy file, and no --figure")
+        from steelyard.allocation import keep_freed_memory
         from steelyard.compiled import keep_compiled
         from steelyard.model_comparison import compare_models
 
+        keep_freed_memory()
         keep_compiled()
         found = compare_models(paths[0], out, n_proposals=proposals, progress=progress, note=progress.note)
     _print_models(found, as_json=as_json)

@@ -165,14 +165,19 @@ class Coordinates:
 
 
 def sampled_parameters(coordinates: Coordinates, draws: np.ndarray) -> np.ndarray:
-    """Take points (..., dim) to sampled parameters of the same shape, in batches that fit in memory."""
-    flat = jnp.asarray(draws).reshape(-1, draws.shape[-1])
-    return np.asarray(_sampled_in_batches(coordinates, flat), np.float64).reshape(draws.shape)
+    """Take points (..., dim) to sampled parameters of the same shape, in batches of one size: one program for all."""
+    flat = draws.reshape(-1, draws.shape[-1])
+    padded = np.resize(flat, (-(-len(flat) // _BATCH) * _BATCH, flat.shape[1])).reshape(-1, _BATCH, flat.shape[1])
+    found = [np.asarray(_sampled_batch(coordinates, batch), np.float64) for batch in padded]
+    return np.concatenate(found)[: len(flat)].reshape(draws.shape)
+
+
+_BATCH = 256
 
 
 @jax.jit
-def _sampled_in_batches(coordinates: Coordinates, points: Array) -> Array:
-    return jax.lax.map(coordinates.sampled, points, batch_size=256)
+def _sampled_batch(coordinates: Coordinates, points: Array) -> Array:
+    return jax.vmap(coordinates.sampled)(points)
 
 
 def sampled_at(point: Array, coordinates: Coordinates) -> Array:

@@ -1,0 +1,33 @@
+"""Let the C library keep the memory that a process frees, for the next evaluation of the same program."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+__all__ = ["keep_freed_memory"]
+
+# Parameters of mallopt(3), as in <malloc.h> of the GNU C library.
+M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
+LARGEST = 2**31 - 1
+
+
+def keep_freed_memory() -> bool:
+    """Hold on to freed memory instead of giving it back to the operating system; return whether that was possible.
+
+    XLA allocates its intermediate arrays anew with each call, and on a CPU takes them from malloc. The GNU C library
+    returns blocks as large as these at once, so that each call has the system map and clear the same pages again,
+    which may take as long as the arithmetic. The process stays as large as it once was.
+
+    Of use before large arrays and threads are made; a matter of the whole process, so that commands and workers call
+    it, and functions never do.
+    """
+    if sys.platform != "linux":
+        return False
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:  # another C library
+        return False
+    # One arena: that of a thread cannot hold what is larger than 64 MiB.
+    settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, LARGEST), (M_ARENA_MAX, 1))
+    accepted = [mallopt(name, value) == 1 for name, value in settings]
+    return all(accepted)
