@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -78,15 +79,38 @@ def mge_circular_velocity_squared(mge: MGE, inclination_rad: ArrayLike, radius_p
     density = surface_density * axis_ratio_observed(q, inclination_rad) / (q * sigma * math.sqrt(2 * math.pi))
 
     ratio = radius[..., None] / sigma
-    upper = jnp.minimum(1.0, EXTENT / ratio)[..., None]
+    inside = _inside(ratio, jnp.broadcast_to(1 - q**2, ratio.shape)) * ratio**2
+    return 4 * math.pi * G_PC_KMS2_MSUN * jnp.sum(q * density * sigma**2 * inside, axis=-1)
+
+
+@jax.custom_jvp
+def _inside(ratio: Array, eccentricity_squared: Array) -> Array:
+    """The integral over t for each R / sigma."""
+    return _integrals(ratio, eccentricity_squared)[0]
+
+
+@_inside.defjvp
+def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    # Derivatives under the integral: in one pass with the value, and nothing is stored for each node.
+    value, by_ratio, by_eccentricity = _integrals(*primals)
+    return value, by_ratio * tangents[0] + by_eccentricity * tangents[1]
+
+
+def _integrals(ratio: Array, eccentricity_squared: Array) -> tuple[Array, Array, Array]:
+    """The integral over t and its derivatives by R / sigma and by 1 - q^2, all of the shape of `ratio`."""
+    upper = jnp.minimum(1.0, EXTENT / ratio)
     # t = upper s (2 - s) crowds the nodes at t = 1, where a flat body's integrand steepens like 1/q.
     s, weight = _unit_gauss_legendre(N_NODES)
-    t = upper * jnp.asarray(s * (2 - s), dtype)
-    dt = upper * jnp.asarray(weight * 2 * (1 - s), dtype)
-    eccentricity_squared = jnp.broadcast_to(1 - q**2, sigma.shape)[:, None]
-    integrand = jnp.exp(-0.5 * (ratio[..., None] * t) ** 2) * t**2 / jnp.sqrt(1 - eccentricity_squared * t**2)
-    shape = jnp.sum(integrand * dt, axis=-1) * ratio**2
-    return 4 * math.pi * G_PC_KMS2_MSUN * jnp.sum(q * density * sigma**2 * shape, axis=-1)
+    # Nodes first: sums run over whole rows of radii and Gaussians.
+    at = (slice(None), *(None,) * ratio.ndim)
+    t_squared = (upper * jnp.asarray(s * (2 - s), ratio.dtype)[at]) ** 2
+    slant = jax.lax.rsqrt(1 - eccentricity_squared * t_squared)
+    weighted = jnp.asarray(weight * 2 * (1 - s), ratio.dtype)[at] * t_squared * slant
+    integrand = weighted * jnp.exp(-0.5 * ratio**2 * t_squared)
+    value, by_ratio, by_eccentricity = (
+        upper * jnp.sum(integrand * factor, axis=0) for factor in (1.0, t_squared, t_squared * slant**2)
+    )
+    return value, -ratio * by_ratio, 0.5 * by_eccentricity
 
 
 def _unit_gauss_legendre(n: int) -> tuple[np.ndarray, np.ndarray]:

@@ -76,8 +76,9 @@ class Features:
 
     def at(self, parameters: dict[str, Array]) -> Array:
         """Features (n,) of a point in parameter space."""
-        single = {name: jnp.asarray(value, jnp.float32) for name, value in parameters.items()}
-        velocity = self.coordinates.model.circular_velocity(single, jnp.asarray(self.nodes_arcsec, jnp.float32))
+        model = self.coordinates.model
+        rounded = {name: jnp.asarray(value, model.dtype) for name, value in parameters.items()}
+        velocity = model.circular_velocity(rounded, jnp.asarray(self.nodes_arcsec, model.dtype))
         direct = [jnp.asarray(parameters[name]) for name in self.direct]
         return jnp.concatenate([velocity.astype(jnp.result_type(float)), jnp.asarray(direct)])
 
@@ -92,7 +93,7 @@ class Features:
         between = jnp.interp(
             jnp.log(jnp.asarray(model.radii_arcsec)), jnp.log(jnp.asarray(self.nodes_arcsec)), change
         )
-        table = model.velocity_table(origin) + between.astype(jnp.float32)
+        table = model.velocity_table(origin) + between.astype(model.dtype)
         direct = dict(zip(self.direct, features[N_NODES:], strict=True))
         return model.visibilities({**origin, **direct}, table)
 

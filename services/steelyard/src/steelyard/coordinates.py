@@ -158,8 +158,9 @@ class Coordinates:
 
     def _log10_unit_mass(self, values: dict[str, Array]) -> Array:
         """log10 of v^2 R / G [Msun] at the pivot for Sigma_b = 1 Msun / pc^2."""
-        unit = {name: jnp.asarray(value, jnp.float32) for name, value in values.items()} | {MASS: jnp.float32(0)}
-        speed = self.model.circular_velocity(unit, jnp.asarray(self._pivot_arcsec, jnp.float32), component="stars")
+        dtype = self.model.dtype
+        unit = {name: jnp.asarray(value, dtype) for name, value in values.items()} | {MASS: jnp.zeros((), dtype)}
+        speed = self.model.circular_velocity(unit, jnp.asarray(self._pivot_arcsec, dtype), component="stars")
         pivot_pc = self._pivot_arcsec * pc_per_arcsec(values["distance_mpc"])
         return jnp.asarray(jnp.log10(speed**2 * pivot_pc / G_PC_KMS2_MSUN), jnp.result_type(float))
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.typing import DTypeLike
 from steelyard_schemas import GriddedVisibilities, Store
 
 from steelyard.coordinates import Coordinates
@@ -23,14 +24,14 @@ class CellData(NamedTuple):
     dof: Array
 
 
-def cell_data(data: Store[GriddedVisibilities]) -> CellData:
-    """Take gridded visibilities to the device."""
+def cell_data(data: Store[GriddedVisibilities], dtype: DTypeLike = jnp.float32) -> CellData:
+    """Take gridded visibilities to the device, in the precision of the model."""
     mask = data["mask"]
     inverse = np.divide(1.0, data["variance"], out=np.zeros(mask.shape), where=mask)
     return CellData(
-        jnp.asarray(np.where(mask, data["mean"], 0), jnp.complex64),
-        jnp.asarray(inverse, jnp.float32),
-        jnp.asarray(np.where(mask, data["dof"], 1), jnp.float32),
+        jnp.asarray(np.where(mask, data["mean"], 0), jnp.result_type(dtype, jnp.complex64)),
+        jnp.asarray(inverse, dtype),
+        jnp.asarray(np.where(mask, data["dof"], 1), dtype),
     )
 
 

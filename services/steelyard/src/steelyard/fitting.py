@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import sampler
+from jax.typing import DTypeLike
 from sampler import MalaConfig, Monitor, find_mode, load_checkpoint, sample
 from steelyard_schemas import (
     ContractError,
@@ -74,14 +75,15 @@ class Problem:
         return "sha256:" + hashlib.sha256(json.dumps([job, priors], sort_keys=True).encode()).hexdigest()
 
 
-def prepare(galaxy: Galaxy, data: Store[GriddedVisibilities]) -> Problem:
-    """Check a galaxy against its data and set up the model.
+def prepare(galaxy: Galaxy, data: Store[GriddedVisibilities], dtype: DTypeLike = np.float32) -> Problem:
+    """Check a galaxy against its data and set up the model, which computes in `dtype`.
 
     Raises:
         ContractError: priors outside the surrogate's domain, no emission, nothing to sample.
 
     """
-    model = GalaxyModel(galaxy, ModelGrid.of(data, galaxy.line.rest_frequency_hz, galaxy.data.primary_beam))
+    rest_hz = galaxy.line.rest_frequency_hz
+    model = GalaxyModel(galaxy, ModelGrid.of(data, rest_hz, galaxy.data.primary_beam, dtype))
     look = first_look(data, galaxy.line.rest_frequency_hz)
     parameters = resolve_parameters(galaxy, look)
     return Problem(galaxy, data, look, parameters, Coordinates(parameters.space, model, look))

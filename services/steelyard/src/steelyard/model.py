@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.typing import ArrayLike
+from jax.typing import ArrayLike, DTypeLike
 from kinematics import (
     MARGIN,
     MGE,
@@ -80,8 +80,8 @@ class ModelGrid:
     npix: int
     cell_arcsec: float
     channels: VelocityGrid
-    attenuation: ArrayLike
-    """Primary beam times gridding taper on the refined image, shape (y, x)."""
+    attenuation: Array
+    """Primary beam times gridding taper on the refined image, shape (y, x). The model computes in its precision."""
     response: CellResponse | None = None
     """Of the data's uv cells to where samples lie in them; None where the data do not tell."""
 
@@ -91,8 +91,9 @@ class ModelGrid:
         data: Store[GriddedVisibilities],
         rest_frequency_hz: float,
         beam: Literal["gaussian", "airy", "none"] = "gaussian",
+        dtype: DTypeLike = jnp.float32,
     ) -> ModelGrid:
-        """Describe gridded data."""
+        """Describe gridded data, for a model that computes in `dtype`."""
         manifest = data.manifest
         response = cell_response_of(data) if manifest.cell_moments else None
         sky = _refined(manifest.npix, manifest.cell_arcsec, response)
@@ -102,7 +103,7 @@ class ModelGrid:
             attenuation = attenuation * primary_beam(sky, dish, float(np.mean(data["frequency_hz"])), beam)
         channels = velocity_grid(data, rest_frequency_hz)
         # Once to the device, not with each call of what is compiled.
-        attenuation, response = jax.tree.map(partial(jnp.asarray, dtype=jnp.float32), (attenuation, response))
+        attenuation, response = jax.tree.map(partial(jnp.asarray, dtype=dtype), (attenuation, response))
         return cls(manifest.npix, manifest.cell_arcsec, channels, attenuation, response)
 
     @property
@@ -208,6 +209,11 @@ class GalaxyModel:
         return new
 
     @property
+    def dtype(self) -> np.dtype[Any]:
+        """Precision that the model computes in: its grid's."""
+        return self.grid.attenuation.dtype
+
+    @property
     def surrogate(self) -> Surrogate | None:
         """Of the stars."""
         return self.options.surrogate
@@ -271,14 +277,14 @@ class GalaxyModel:
 
     def velocity_table(self, params: Params) -> Array:
         """Circular velocity [km/s] on the model's own radii, `radii_arcsec`: what the renderer interpolates."""
-        return self.circular_velocity(params, jnp.asarray(self.radii_arcsec, jnp.float32))
+        return self.circular_velocity(params, jnp.asarray(self.radii_arcsec, self.dtype))
 
     def cube(self, params: Params, velocity_table: Array | None = None, *, attenuated: bool = True) -> Array:
         """Cube [Jy per pixel] on the refined image grid, (channel, y, x), with primary beam and taper if asked.
 
         A `velocity_table` takes the place of the circular velocity that `params` imply.
         """
-        params = {name: jnp.asarray(value, jnp.float32) for name, value in params.items()}
+        params = {name: jnp.asarray(value, self.dtype) for name, value in params.items()}
         geometry = Geometry(
             jnp.radians(params["inclination_deg"]),
             jnp.radians(params["pa_deg"]),
@@ -288,7 +294,7 @@ class GalaxyModel:
             self.warp(params),
         )
         table = self.velocity_table(params) if velocity_table is None else velocity_table
-        first, step = (jnp.asarray(value, jnp.float32) for value in (self.radii_arcsec[0], self._log_step))
+        first, step = (jnp.asarray(value, self.dtype) for value in (self.radii_arcsec[0], self._log_step))
         curve = RotationCurve(first, step, table)
         response = self.options.spectral_response
         cube = render_cube(
@@ -299,7 +305,7 @@ class GalaxyModel:
             self.dispersion(params),
             self.grid.sky,
             with_margin(self.grid.channels, response),
-            attenuation=jnp.asarray(self.grid.attenuation, jnp.float32) if attenuated else None,
+            attenuation=self.grid.attenuation if attenuated else None,
         )
         return smooth_channels(cube, response)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from kinematics import C_KMS, SkyGrid, UvTrack, VelocityGrid, observe, primary_beam, track_of, uv_track
 from steelyard_schemas import ContractError, Galaxy, Observation, Store, Visibilities
@@ -131,7 +132,8 @@ def _observe(
     beam, pattern = np.ones((sky.npix, sky.npix)), galaxy.data.primary_beam
     if dish is not None and pattern != "none":
         beam = primary_beam(sky, dish, float(frequency_hz.mean()), pattern)
-    model = GalaxyModel(galaxy, ModelGrid(wanted.npix, wanted.cell_arcsec, channels, beam))
+    attenuation = jnp.asarray(beam, jnp.float32)
+    model = GalaxyModel(galaxy, ModelGrid(wanted.npix, wanted.cell_arcsec, channels, attenuation))
     cube = jax.jit(model.cube)(true_parameters(galaxy))
     try:
         return observe(cube, sky, frequency_hz, track, observation, noise_jy, seed)
