@@ -93,7 +93,7 @@ class Features:
         between = jnp.interp(
             jnp.log(jnp.asarray(model.radii_arcsec)), jnp.log(jnp.asarray(self.nodes_arcsec)), change
         )
-        table = model.velocity_table(origin) + between.astype(model.dtype)
+        table = model.velocity_table(origin) + between
         direct = dict(zip(self.direct, features[N_NODES:], strict=True))
         return model.visibilities({**origin, **direct}, table)
 

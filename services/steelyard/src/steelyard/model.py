@@ -293,7 +293,7 @@ class GalaxyModel:
             params["vsys_kms"],
             self.warp(params),
         )
-        table = self.velocity_table(params) if velocity_table is None else velocity_table
+        table = self.velocity_table(params) if velocity_table is None else velocity_table.astype(self.dtype)
         first, step = (jnp.asarray(value, self.dtype) for value in (self.radii_arcsec[0], self._log_step))
         curve = RotationCurve(first, step, table)
         response = self.options.spectral_response
