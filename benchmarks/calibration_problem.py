@@ -98,12 +98,12 @@ class Calibration:
         with tempfile.TemporaryDirectory() as folder:
             observed = simulate(galaxy, Antennas(places, 12.0), noise_jy=NOISE_JY, seed=3, **ARRAY)
             write_store(Path(folder) / "data.zarr", observed)
-            data = load_gridded(galaxy, Path(folder))
-        used = data["mask"] & (data["count"] >= LEAST_COUNT)
-        count = np.where(used, data["count"], 1)
+            problem = prepare(galaxy, load_gridded(galaxy, Path(folder)))
+        used = problem.data["mask"] & (problem.data["count"] >= LEAST_COUNT)
+        count = np.where(used, problem.data["count"], 1)
         # All visibilities weigh the same; the variance of a mean falls with their number.
         sigma = np.where(used, NOISE_JY / np.sqrt(count), 0.0)
-        return cls(prepare(galaxy, data), sigma, np.where(used, 2.0 * (count - 1), 1.0))
+        return cls(problem, sigma, np.where(used, 2.0 * (count - 1), 1.0))
 
     @property
     def names(self):

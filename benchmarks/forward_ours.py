@@ -1,17 +1,18 @@
 """Our side of `forward.py`: the only place that names Steelyard's model, and a worker that evaluates it."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from forward_problem import CASES, REST_HZ, TRUTH, galaxy_of
+from forward_problem import CASES, TRUTH, galaxy_of
 from steelyard.allocation import keep_freed_memory
 from steelyard.density import cell_data, log_density
 from steelyard.fitting import prepare
-from steelyard.model import GalaxyModel, ModelGrid
-from steelyard_schemas import GriddedVisibilities, Store, read_store
+from steelyard.model import GalaxyModel
+from steelyard_schemas import GriddedVisibilities, read_store
 from turns import memory_mib, serve, timed
 
 
@@ -40,12 +41,16 @@ class Ours:
         return np.asarray(mge.surface_density_msun_pc2, float), np.asarray(mge.sigma_pc, float)
 
     def visibilities(self):
-        """V at the cells' centres, not the cells' expected means: what the reference and SuperMAGE compute."""
-        plain = self._data.manifest.model_copy(update={"cell_moments": False})
-        moments = ("offset_u", "offset_v", "spread_uu", "spread_uv", "spread_vv")
-        arrays = {name: a for name, a in self._data.arrays.items() if name not in moments}
-        model = GalaxyModel(self._galaxy, ModelGrid.of(Store(plain, arrays), REST_HZ))
-        return np.asarray(jax.jit(model.visibilities)(TRUTH))
+        """V at the cells' centres, not the cells' expected means: what the reference and SuperMAGE compute.
+
+        On the whole half plane, zero where the model has no cells.
+        """
+        grid, whole = dataclasses.replace(self.problem.model.grid, response=None), self._data["mask"]
+        model = np.asarray(jax.jit(GalaxyModel(self._galaxy, grid).visibilities)(TRUTH))
+        rows = np.rint(np.fft.fftfreq(grid.npix, 1 / grid.npix)).astype(int)
+        visibilities = np.zeros(whole.shape, model.dtype)
+        visibilities[:, rows, : model.shape[-1]] = model
+        return visibilities
 
     def compiled(self, chains=None):
         """Value and gradient of the log-density as one compiled program, for one point or for chains of them."""

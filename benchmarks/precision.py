@@ -64,7 +64,7 @@ def compare(folder, n_draws):
     values, parameters = {}, {}
     for dtype in (jnp.float32, jnp.float64):
         problem = prepare(galaxy, data, dtype)
-        arguments = (problem.coordinates, cell_data(data, dtype))
+        arguments = (problem.coordinates, cell_data(problem.data, dtype))
         evaluate = jax.jit(lambda points, *arguments: jax.lax.map(lambda z: log_density(z, *arguments), points))
         values[dtype] = np.asarray(evaluate(points, *arguments))
         parameters[dtype] = sampled_parameters(problem.coordinates, points)
@@ -88,15 +88,7 @@ def compare(folder, n_draws):
 
 def page(found, draws):
     """Write the numbers up."""
-    head = [
-        "fit",
-        "cells",
-        "log-density",
-        "largest change of a mean [sigma]",
-        "log10 M_BH",
-        "of a width",
-        "draws kept",
-    ]
+    head = ["fit", "cells", "log-density", "largest change [sigma]", "log10 M_BH", "of a width", "draws kept"]
     rows = []
     for one in found:
         worst = int(np.argmax(np.abs(one.shift_sigma)))

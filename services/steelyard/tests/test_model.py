@@ -45,9 +45,9 @@ def test_single_precision_inside_double_precision_outside(toy_problem, truth):
     assert not doubled
 
 
-def test_gradient_is_finite_and_that_of_finite_differences(toy_problem, toy_grid, toy):
+def test_gradient_is_finite_and_that_of_finite_differences(toy_problem, toy):
     with jax.enable_x64(True):
-        density, coordinates, cells = jax.jit(log_density), toy_problem.coordinates, cell_data(toy_grid)
+        density, coordinates, cells = jax.jit(log_density), toy_problem.coordinates, cell_data(toy_problem.data)
         # A little off the mode, so that the slope stands out of the single-precision noise of the density.
         z = toy_problem.parameters.space.unconstrain({n: toy.truth[n] for n in toy_problem.parameters.names}) + 0.02
         gradient = np.asarray(jax.jit(jax.grad(log_density))(z, coordinates, cells))

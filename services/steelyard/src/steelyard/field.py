@@ -31,10 +31,9 @@ def check_field(model: GalaxyModel, params: Mapping[str, ArrayLike]) -> None:
     field = model.grid.field_arcsec
     offset = max(abs(float(np.asarray(params[name]))) for name in ("x0_arcsec", "y0_arcsec"))
     if radius + offset > field / 2:
-        need = 2.2 * (radius + offset) / model.grid.cell_arcsec
         raise ContractError(
             model.galaxy.name,
             f"the field of view is {field:.3g} arcsec, but {SHARE:.0%} of the disc's flux reaches out to "
-            f"{radius + offset:.3g} arcsec from its centre: set npix in [data.grid] to {int(np.ceil(need / 2) * 2)} "
-            "or more",
+            f"{radius + offset:.3g} arcsec from its centre: in [data.grid], make npix times cell_arcsec "
+            f"{2.2 * (radius + offset):.3g} or more",
         )

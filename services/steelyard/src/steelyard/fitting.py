@@ -36,6 +36,7 @@ from steelyard.parameters import Parameters, resolve_parameters
 from steelyard.posterior import build_posterior
 from steelyard.run_folder import RunFolder, source_stamp
 from steelyard.starts import starting_points
+from steelyard.uv_box import trimmed
 
 __all__ = ["Problem", "default_folder", "fit", "prepare"]
 
@@ -49,7 +50,7 @@ MIN_DRAWS = 8
 
 @dataclass(frozen=True)
 class Problem:
-    """A galaxy, its data, and the model that joins them."""
+    """A galaxy, its data as far out as they reach, and the model that joins them."""
 
     galaxy: Galaxy
     data: Store[GriddedVisibilities]
@@ -82,11 +83,12 @@ def prepare(galaxy: Galaxy, data: Store[GriddedVisibilities], dtype: DTypeLike =
         ContractError: priors outside the surrogate's domain, no emission, nothing to sample.
 
     """
-    rest_hz = galaxy.line.rest_frequency_hz
-    model = GalaxyModel(galaxy, ModelGrid.of(data, rest_hz, galaxy.data.primary_beam, dtype))
-    look = first_look(data, galaxy.line.rest_frequency_hz)
+    rest_hz, cells = galaxy.line.rest_frequency_hz, trimmed(data)
+    grid = ModelGrid.of(cells, rest_hz, galaxy.data.primary_beam, dtype, least_npix=data.manifest.npix)
+    model = GalaxyModel(galaxy, grid)
+    look = first_look(data, rest_hz)
     parameters = resolve_parameters(galaxy, look)
-    return Problem(galaxy, data, look, parameters, Coordinates(parameters.space, model, look))
+    return Problem(galaxy, cells, look, parameters, Coordinates(parameters.space, model, look))
 
 
 def default_folder(galaxy: Galaxy, base: Path) -> Path:

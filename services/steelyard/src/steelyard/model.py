@@ -92,11 +92,18 @@ class ModelGrid:
         rest_frequency_hz: float,
         beam: Literal["gaussian", "airy", "none"] = "gaussian",
         dtype: DTypeLike = jnp.float32,
+        *,
+        least_npix: int = 0,
     ) -> ModelGrid:
-        """Describe gridded data, for a model that computes in `dtype`."""
+        """Describe gridded data, for a model that computes in `dtype`.
+
+        The image refines the data's own pixels, and `least_npix` ones over the same field.
+        """
         manifest = data.manifest
         response = cell_response_of(data) if manifest.cell_moments else None
-        sky = _refined(manifest.npix, manifest.cell_arcsec, response)
+        # Wide enough for the response of the outermost cells.
+        least = max(REFINEMENT * max(manifest.npix, least_npix), manifest.npix + 2 * MARGIN)
+        sky = SkyGrid(manifest.npix, manifest.cell_arcsec).refined(least / manifest.npix)
         attenuation = taper(sky.npix, sky.cell_arcsec, manifest.kernel)
         dish = manifest.observation.dish_diameter_m
         if dish is not None and beam != "none":
@@ -109,18 +116,13 @@ class ModelGrid:
     @property
     def sky(self) -> SkyGrid:
         """The refined image grid."""
-        return _refined(self.npix, self.cell_arcsec, self.response)
+        npix = self.attenuation.shape[-1]
+        return SkyGrid(npix, self.field_arcsec / npix)
 
     @property
     def field_arcsec(self) -> float:
         """Side of the field of view."""
         return self.npix * self.cell_arcsec
-
-
-def _refined(npix: int, cell_arcsec: float, response: CellResponse | None) -> SkyGrid:
-    """Return the model's image grid: refined, and its uv plane wide enough for a response of the data's cells."""
-    reach = 1.0 if response is None else 1 + 2 * MARGIN / npix
-    return SkyGrid(npix, cell_arcsec).refined(max(REFINEMENT, reach))
 
 
 def cell_response_of(data: Store[GriddedVisibilities]) -> CellResponse:

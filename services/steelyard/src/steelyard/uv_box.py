@@ -1,0 +1,41 @@
+"""The part of the uv plane that holds data: all that a model need compute.
+
+Pixels a third of the beam or finer make a uv plane whose outer half no baseline reaches.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from steelyard_schemas import GriddedVisibilities, Store
+
+__all__ = ["trimmed"]
+
+STEP = 8
+"""Cells that the box grows by: galaxies seen by the same array then share shapes, and what is compiled for them."""
+
+
+def trimmed(data: Store[GriddedVisibilities]) -> Store[GriddedVisibilities]:
+    """Leave out cells beyond the longest baseline in u or in v.
+
+    The same cells, then, of an image of the same field in fewer, larger pixels.
+    """
+    manifest = data.manifest
+    n = min(-(-_reach(data["mask"]) // STEP) * STEP, manifest.npix // 2)
+    npix = min(2 * n + 1, manifest.npix)
+    if npix == manifest.npix:
+        return data
+    smaller = manifest.model_copy(update={"npix": npix, "cell_arcsec": manifest.npix * manifest.cell_arcsec / npix})
+    kept = {"u": np.arange(n + 1), "v": np.rint(np.fft.fftfreq(npix, 1 / npix)).astype(int)}
+    arrays = dict(data.arrays)
+    for spec in manifest.array_specs():
+        for axis, name in enumerate(spec.dims):
+            if name in kept:
+                arrays[spec.name] = np.take(arrays[spec.name], kept[name], axis=axis)  # negative v from the end
+    return Store(smaller, arrays)
+
+
+def _reach(mask: np.ndarray) -> int:
+    """Return how many cells from the origin filled ones lie, in u or in v."""
+    npix = mask.shape[-2]
+    rows, columns = (np.flatnonzero(mask.any(axis=axes)) for axes in ((0, 2), (0, 1)))
+    return int(max(np.minimum(rows, npix - rows).max(initial=1), columns.max(initial=1)))
