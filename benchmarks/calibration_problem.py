@@ -112,7 +112,8 @@ class Calibration:
     @property
     def identity(self):
         """Of everything that a record depends on besides its own settings."""
-        parts = [GALAXY, sorted(ARRAY.items()), NOISE_JY, LEAST_COUNT]
+        # Noise is drawn for all cells of the box, so that its shape tells which.
+        parts = [GALAXY, sorted(ARRAY.items()), NOISE_JY, LEAST_COUNT, self.sigma_jy.shape]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     @cached_property
@@ -156,8 +157,9 @@ class Calibration:
         )
 
     def look(self, cells):
-        """First look at these data, from which the search for the mode starts as in any fit.
+        """First look at these data, from which the search for the mode starts.
 
+        On the pixels of the trimmed grid, coarser than those that a fit looks at: starts are rougher than a fit's.
         Where no emission stands out it is that of the galaxy file's truth. No data set is left out for that: a choice
         by the data would spoil the calibration.
         """

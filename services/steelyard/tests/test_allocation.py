@@ -25,9 +25,9 @@ def share_mapped_anew(how):
     return float(done.stdout)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the setting is the GNU C library's")
+@pytest.mark.skipif(not keep_freed_memory(), reason="the setting is the GNU C library's")
 def test_memory_is_not_mapped_again():
-    assert share_mapped_anew("keep") < 0.1 * share_mapped_anew("as it is")
+    assert share_mapped_anew("keep") < 0.5 * share_mapped_anew("as it is")
 
 
 def test_elsewhere_nothing_happens(monkeypatch):

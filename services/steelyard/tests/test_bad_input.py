@@ -259,7 +259,7 @@ def test_a_posterior_for_data(workplace, finished, edit, refused):
 def test_a_field_of_view_smaller_than_the_disc(workplace, edit, refused):
     # 90 % of the flux within 3.89 * 0.9 arcsec; half the field is 3.
     edit(workplace / "toy.toml", 'disc_scale_arcsec = { kind = "fixed", value = 0.6', WIDE)
-    mentions(refused(), "Toy", "field of view is 6 arcsec", "set npix in [data.grid] to")
+    mentions(refused(), "Toy", "field of view is 6 arcsec", "make npix times cell_arcsec")
 
 
 WIDE = 'disc_scale_arcsec = { kind = "fixed", value = 0.9'

@@ -3,12 +3,13 @@
 import jax
 import numpy as np
 import pytest
+from kinematics import SkyGrid
 from steelyard.density import cell_data
 from steelyard.fitting import prepare
 from steelyard.model import GalaxyModel, ModelGrid
 from steelyard.simulation import true_parameters
 from steelyard.uv_box import trimmed
-from steelyard_schemas import Store, write_store
+from steelyard_schemas import GriddedVisibilities, Store, write_store
 
 
 def within(data, reach):
@@ -19,13 +20,38 @@ def within(data, reach):
     return Store(data.manifest, {**data.arrays, "mask": data["mask"] & inside})
 
 
-@pytest.mark.parametrize(("reach", "npix"), [(3, 17), (8, 17), (9, 24)])
-def test_size(toy_grid, reach, npix):
-    # 24 pixels hold 12 cells: a box of 16 would be no smaller.
-    full = Store(toy_grid.manifest, {**toy_grid.arrays, "mask": np.ones_like(toy_grid["mask"])})
-    small = trimmed(within(full, reach))
-    assert small["mean"].shape[1:] == (npix, npix // 2 + 1)
+def filled(npix):
+    """A grid of 6 arcsec all of whose cells are filled, each with its own mean."""
+    shape = (2, npix, npix // 2 + 1)
+    arrays = {name: np.ones(shape, np.float32) for name in ("variance", "dof", "count")}
+    mean = np.arange(np.prod(shape)).reshape(shape).astype(np.complex64)
+    u, v = SkyGrid(npix, 6 / npix).u_wavelengths, SkyGrid(npix, 6 / npix).v_wavelengths
+    arrays |= {"mean": mean, "mask": np.ones(shape, bool), "u_wavelengths": u, "v_wavelengths": v}
+    manifest = GriddedVisibilities.model_construct(npix=npix, cell_arcsec=6 / npix, cell_moments=False)
+    return Store(manifest, arrays | {"frequency_hz": np.array([1.0, 2.0])})
+
+
+# 24 and 25 pixels hold 12 cells: a box of 16 would be no smaller.
+@pytest.mark.parametrize(("npix", "reach", "left"), [(24, 3, 17), (24, 8, 17), (24, 9, 24), (25, 8, 17), (25, 9, 25)])
+def test_size(npix, reach, left):
+    small = trimmed(within(filled(npix), reach))
+    assert small["mean"].shape[1:] == (left, left // 2 + 1)
     assert small.manifest.npix * small.manifest.cell_arcsec == pytest.approx(6.0)
+    # The same uv cell, hence the same coordinates.
+    sky = SkyGrid(left, 6 / left)
+    np.testing.assert_allclose(small["u_wavelengths"], sky.u_wavelengths, rtol=1e-12)
+    np.testing.assert_allclose(small["v_wavelengths"], sky.v_wavelengths, rtol=1e-12)
+
+
+@pytest.mark.parametrize("npix", [24, 25])
+def test_data_at_negative_v_alone_are_kept(npix):
+    data = filled(npix)
+    mask = np.zeros_like(data["mask"])
+    mask[1, -7, 2] = True
+    small = trimmed(Store(data.manifest, data.arrays | {"mask": mask}))
+    assert small.manifest.npix == 17
+    assert np.argwhere(small["mask"]).tolist() == [[1, 10, 2]]
+    assert small["mean"][1, 10, 2] == data["mean"][1, -7, 2]
 
 
 def test_cells_keep_their_places(toy_grid, tmp_path):

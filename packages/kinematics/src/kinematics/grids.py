@@ -27,11 +27,12 @@ class SkyGrid:
     cell_arcsec: float
 
     def refined(self, factor: float) -> SkyGrid:
-        """Return the same field of view in at least `factor` times the pixels along a side.
+        """Return the same field of view in at least `factor` times the pixels along a side; see `divided`."""
+        return self.divided(math.ceil(factor * self.npix))
 
-        Their number is even and quick to transform.
-        """
-        npix = next_fast_len(math.ceil(factor * self.npix), real=True)
+    def divided(self, least_npix: int) -> SkyGrid:
+        """Return the same field of view in at least so many pixels along a side, even and quick to transform."""
+        npix = next_fast_len(least_npix, real=True)
         while npix % 2:
             npix = next_fast_len(npix + 1, real=True)
         return SkyGrid(npix, self.npix * self.cell_arcsec / npix)

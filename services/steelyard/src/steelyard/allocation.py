@@ -9,7 +9,7 @@ __all__ = ["keep_freed_memory"]
 
 # Parameters of mallopt(3), as in <malloc.h> of the GNU C library.
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
-LARGEST = 2**31 - 1
+NEVER = -1
 
 
 def keep_freed_memory() -> bool:
@@ -28,6 +28,6 @@ def keep_freed_memory() -> bool:
     if mallopt is None:  # another C library
         return False
     # One arena: that of a thread cannot hold what is larger than 64 MiB.
-    settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, LARGEST), (M_ARENA_MAX, 1))
+    settings = ((M_MMAP_MAX, 0), (M_TRIM_THRESHOLD, NEVER), (M_ARENA_MAX, 1))
     accepted = [mallopt(name, value) == 1 for name, value in settings]
     return all(accepted)

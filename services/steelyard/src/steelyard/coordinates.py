@@ -40,6 +40,8 @@ MIDDLE_SLOPE = 1.0
 """Where the coordinate of the slope has its zero: an isothermal sphere's projected slope."""
 EDGE = 0.05
 """How far from its bounds gamma, or log10_sigma_b, is bent back."""
+BATCH = 256
+"""Draws that are taken to parameters together."""
 FAR = 0.05
 """w (1 - w) below which the break is too far from the pivot to be felt, and its shift fades out."""
 
@@ -168,12 +170,9 @@ class Coordinates:
 def sampled_parameters(coordinates: Coordinates, draws: np.ndarray) -> np.ndarray:
     """Take points (..., dim) to sampled parameters of the same shape, in batches of one size: one program for all."""
     flat = draws.reshape(-1, draws.shape[-1])
-    padded = np.resize(flat, (-(-len(flat) // _BATCH) * _BATCH, flat.shape[1])).reshape(-1, _BATCH, flat.shape[1])
+    padded = np.resize(flat, (-(-len(flat) // BATCH) * BATCH, flat.shape[1])).reshape(-1, BATCH, flat.shape[1])
     found = [np.asarray(_sampled_batch(coordinates, batch), np.float64) for batch in padded]
     return np.concatenate(found)[: len(flat)].reshape(draws.shape)
-
-
-_BATCH = 256
 
 
 @jax.jit

@@ -7,6 +7,7 @@ Shapes are static and live in `ModelGrid`; the mass model is chosen once and clo
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -103,7 +104,7 @@ class ModelGrid:
         response = cell_response_of(data) if manifest.cell_moments else None
         # Wide enough for the response of the outermost cells.
         least = max(REFINEMENT * max(manifest.npix, least_npix), manifest.npix + 2 * MARGIN)
-        sky = SkyGrid(manifest.npix, manifest.cell_arcsec).refined(least / manifest.npix)
+        sky = SkyGrid(manifest.npix, manifest.cell_arcsec).divided(math.ceil(least))
         attenuation = taper(sky.npix, sky.cell_arcsec, manifest.kernel)
         dish = manifest.observation.dish_diameter_m
         if dish is not None and beam != "none":

@@ -181,13 +181,12 @@ def _evidence(
     galaxy = manifest.galaxy
     state = load_checkpoint(run.checkpoint).state
     with jax.enable_x64(True):
-        data = read_store(run.gridded, GriddedVisibilities)
-        problem = prepare(galaxy, data)
+        problem = prepare(galaxy, read_store(run.gridded, GriddedVisibilities))
         found = log_evidence(
             log_density,
             np.swapaxes(state.draws, 0, 1),
             state.draw_log_density.T,
-            args=(problem.coordinates, cell_data(data)),
+            args=(problem.coordinates, cell_data(problem.data)),
             n_proposals=n_proposals,
             batch_size=galaxy.sampler.n_chains,
             seed=galaxy.sampler.seed,

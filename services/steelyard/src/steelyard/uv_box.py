@@ -1,6 +1,6 @@
 """The part of the uv plane that holds data: all that a model need compute.
 
-Pixels a third of the beam or finer make a uv plane whose outer half no baseline reaches.
+Pixels a third of the beam or finer make a uv plane whose outer two fifths no baseline reaches.
 """
 
 from __future__ import annotations
