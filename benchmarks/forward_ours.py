@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from forward_problem import CASES, TRUTH, galaxy_of
 from steelyard.allocation import keep_freed_memory
-from steelyard.density import cell_data, log_density
+from steelyard.density import log_density
 from steelyard.fitting import prepare
 from steelyard.model import GalaxyModel
 from steelyard_schemas import GriddedVisibilities, read_store
@@ -22,7 +22,7 @@ class Ours:
     def __init__(self, galaxy, data):
         self._galaxy, self._data = galaxy, data
         self.problem = prepare(galaxy, data)
-        self.arguments = (self.problem.coordinates, cell_data(self.problem.data))
+        self.arguments = (self.problem.coordinates, self.problem.cells)
         self.point = self._truth()
 
     def _truth(self):

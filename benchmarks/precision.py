@@ -20,7 +20,7 @@ import numpy as np
 from forward_page import table
 from sampler import load_checkpoint
 from steelyard.coordinates import sampled_parameters
-from steelyard.density import cell_data, log_density
+from steelyard.density import log_density
 from steelyard.fitting import prepare
 from steelyard_schemas import GriddedVisibilities, Posterior, read_store
 
@@ -58,13 +58,16 @@ def compare(folder, n_draws):
     """Reweight the draws of a finished fit."""
     galaxy = read_store(folder / "posterior.zarr", Posterior).manifest.galaxy
     data = read_store(folder / "gridded.zarr", GriddedVisibilities)
-    draws = load_checkpoint(folder / "checkpoint.npz").state.draws
+    checkpoint = load_checkpoint(folder / "checkpoint.npz")
+    draws = checkpoint.state.draws
     flat = draws.reshape(-1, draws.shape[-1])  # step by step, all chains of each
     points = flat[np.linspace(0, len(flat) - 1, min(n_draws, len(flat))).astype(int)]
     values, parameters = {}, {}
     for dtype in (jnp.float32, jnp.float64):
         problem = prepare(galaxy, data, dtype)
-        arguments = (problem.coordinates, cell_data(problem.data, dtype))
+        if checkpoint.fingerprint != problem.identity:
+            raise SystemExit(f"error: {folder} holds chains of other inputs than its posterior and data")
+        arguments = (problem.coordinates, problem.cells)
         evaluate = jax.jit(lambda points, *arguments: jax.lax.map(lambda z: log_density(z, *arguments), points))
         values[dtype] = np.asarray(evaluate(points, *arguments))
         parameters[dtype] = sampled_parameters(problem.coordinates, points)

@@ -11,8 +11,9 @@ import numpy as np
 from calibration_run import Effort, fit_cells
 from forward_problem import CASES, TRUTH, galaxy_of
 from sampler import MalaConfig, Monitor, sample
+from steelyard.allocation import keep_freed_memory
 from steelyard.coordinates import sampled_at, sampled_parameters
-from steelyard.density import cell_data, log_density
+from steelyard.density import log_density
 from steelyard.fitting import STEPS_BETWEEN_NEWS, prepare
 from steelyard_schemas import Galaxy, GriddedVisibilities, read_store
 from turns import serve
@@ -37,7 +38,7 @@ class Posterior:
         data = read_store(folder / "gridded.zarr", GriddedVisibilities)
         self.problem = prepare(galaxy_with_known_stars(folder.name), data)
         self.coordinates = self.problem.coordinates
-        self.cells = cell_data(self.problem.data)
+        self.cells = self.problem.cells
 
     def fit(self, out):
         """As `steelyard fit`, compilation and the search for the mode in its seconds."""
@@ -111,6 +112,7 @@ class Posterior:
 
 
 def main():
+    keep_freed_memory()  # as `steelyard fit` does
     jax.config.update("jax_enable_x64", True)  # as `steelyard.fit` does
     jax.config.update("jax_compilation_cache_dir", None)
     posterior = Posterior(Path(sys.argv[1]))

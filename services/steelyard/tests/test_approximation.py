@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sampler import find_mode
 from steelyard.approximation import N_NODES, Features, approximate_log_density, expand
-from steelyard.density import cell_data, log_density
+from steelyard.density import log_density
 from steelyard.starts import starting_points
 
 
@@ -21,7 +21,7 @@ def expanded(toy_problem):
     """Mode of the toy, the expansion there, and draws of the Gaussian at the mode."""
     with jax.enable_x64(True):
         problem = toy_problem
-        cells = cell_data(problem.data)
+        cells = problem.cells
         starts = starting_points(problem.parameters, problem.coordinates, problem.look, 4, 0)
         mode = find_mode(log_density, starts, args=(problem.coordinates, cells), batch_size=4)
         features = Features(problem.coordinates)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from jax.extend.core import jaxprs_in_params
 from kinematics import sample_visibilities
-from steelyard.density import cell_data, log_density
+from steelyard.density import log_density
+from steelyard.fitting import prepare
 from steelyard.model import GalaxyModel, ModelGrid, optical_mge, optical_stars
 from steelyard_schemas import Store
 from steelyard_schemas.galaxy import MgeStars
@@ -31,9 +32,23 @@ def arrays_in(jaxpr):
             yield from arrays_in(inner)
 
 
-def test_single_precision_inside_double_precision_outside(toy_problem, truth):
+@pytest.fixture(scope="module")
+def double_problem(toy, toy_grid):
+    """The toy, all of it in double precision."""
+    with jax.enable_x64(True):
+        return prepare(toy, toy_grid, jnp.float64)
+
+
+@pytest.mark.parametrize(
+    ("problem", "others"),
+    [("toy_problem", {"float64", "complex128"}), ("double_problem", {"float32", "complex64"})],
+    ids=["single", "double"],
+)
+def test_the_model_has_one_precision_inside_and_parameters_are_double(problem, others, truth, request):
+    model = request.getfixturevalue(problem).model
+
     def power(params):
-        return jnp.sum(jnp.abs(toy_problem.model.visibilities(params)) ** 2)
+        return jnp.sum(jnp.abs(model.visibilities(params)) ** 2)
 
     with jax.enable_x64(True):
         params = {name: jnp.asarray(value, jnp.float64) for name, value in truth.items()}
@@ -41,24 +56,31 @@ def test_single_precision_inside_double_precision_outside(toy_problem, truth):
     seen = [aval for aval in arrays_in(jaxpr) if hasattr(aval, "dtype")]
     large = [aval for aval in seen if np.prod(aval.shape) > LARGE]
     assert large, "the cube is among them"
-    doubled = {(aval.dtype.name, aval.shape) for aval in large if aval.dtype in (np.float64, np.complex128)}
-    assert not doubled
+    assert not {(aval.dtype.name, aval.shape) for aval in large if aval.dtype.name in others}
 
 
-def test_gradient_is_finite_and_that_of_finite_differences(toy_problem, toy):
+@pytest.mark.parametrize(
+    ("problem", "step", "tolerance"),
+    [
+        # Truncation of a steep log-density and its single-precision noise leave a percent.
+        ("toy_problem", 2e-3, 1e-2),
+        # Truncation alone.
+        ("double_problem", 1e-5, 1e-6),
+    ],
+    ids=["single", "double"],
+)
+def test_gradient_is_that_of_central_differences(problem, step, tolerance, toy, request):
+    problem = request.getfixturevalue(problem)
     with jax.enable_x64(True):
-        density, coordinates, cells = jax.jit(log_density), toy_problem.coordinates, cell_data(toy_problem.data)
-        # A little off the mode, so that the slope stands out of the single-precision noise of the density.
-        z = toy_problem.parameters.space.unconstrain({n: toy.truth[n] for n in toy_problem.parameters.names}) + 0.02
+        density, coordinates, cells = jax.jit(log_density), problem.coordinates, problem.cells
+        # A little off the mode, so that the slope stands out of the noise of the density.
+        z = problem.parameters.space.unconstrain({n: toy.truth[n] for n in problem.parameters.names}) + 0.02
         gradient = np.asarray(jax.jit(jax.grad(log_density))(z, coordinates, cells))
-        assert np.all(np.isfinite(gradient))
-        step = 2e-3
         slopes = [
             float(density(z + step * e, coordinates, cells) - density(z - step * e, coordinates, cells)) / (2 * step)
             for e in np.eye(len(z))
         ]
-    # Central differences: truncation of a steep log-density and its single-precision noise leave a percent.
-    np.testing.assert_allclose(gradient, slopes, rtol=0.02, atol=0.01 * np.abs(slopes).max())
+    np.testing.assert_allclose(gradient, slopes, rtol=2 * tolerance, atol=tolerance * np.abs(slopes).max())
 
 
 def test_the_receding_half_lies_at_the_position_angle(toy_problem, truth):

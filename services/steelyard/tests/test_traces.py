@@ -8,7 +8,7 @@ import pytest
 from sampler import Monitor, find_mode
 from steelyard.approximation import Features, approximate_log_density, expand
 from steelyard.coordinates import sampled_at
-from steelyard.density import cell_data, log_density
+from steelyard.density import log_density
 from steelyard.fitting import prepare
 from steelyard.model import GalaxyModel
 from steelyard.starts import starting_points
@@ -64,11 +64,10 @@ def test_ten_galaxies_are_traced_as_often_as_one(toy, toy_grid, traces):
     approximate_shared = jax.jit(approximate)
     for k in range(N_GALAXIES):
         problem = another(toy, toy_grid, k)
-        cells = cell_data(problem.data)
         points = starting_points(problem.parameters, problem.coordinates, problem.look, 4, 0)
-        mode = find_mode(log_density, points, args=(problem.coordinates, cells), n_steps=4, batch_size=4)
+        mode = find_mode(log_density, points, args=(problem.coordinates, problem.cells), n_steps=4, batch_size=4)
         features = Features(problem.coordinates)
-        expansion = expand(features, cells, mode)
+        expansion = expand(features, problem.cells, mode)
         values.append(float(approximate_shared(mode.position, features, expansion)))
         Monitor(quantities, (problem.coordinates,)).of(points[:, None])
         counts.append(len(traces))
@@ -84,10 +83,10 @@ def test_what_is_shared_has_no_numbers_of_its_own(toy, toy_grid):
     first, second = another(toy, toy_grid, 0), another(toy, toy_grid, 3)
     points = starting_points(second.parameters, second.coordinates, second.look, 1, 1)
     shared = jax.jit(log_density)
-    shared(points[0], first.coordinates, cell_data(first.data))
-    again = float(shared(points[0], second.coordinates, cell_data(second.data)))
+    shared(points[0], first.coordinates, first.cells)
+    again = float(shared(points[0], second.coordinates, second.cells))
     assert shared._cache_size() == 1
-    alone = float(jax.jit(lambda z: log_density(z, second.coordinates, cell_data(second.data)))(points[0]))
+    alone = float(jax.jit(lambda z: log_density(z, second.coordinates, second.cells))(points[0]))
     # Constants are folded in double precision, arguments are not: single precision of a sum over thousands of cells.
     assert again == pytest.approx(alone, rel=1e-6)
 

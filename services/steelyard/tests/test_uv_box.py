@@ -4,7 +4,6 @@ import jax
 import numpy as np
 import pytest
 from kinematics import SkyGrid
-from steelyard.density import cell_data
 from steelyard.fitting import prepare
 from steelyard.model import GalaxyModel, ModelGrid
 from steelyard.simulation import true_parameters
@@ -77,4 +76,4 @@ def test_the_model_of_what_is_left_is_the_same(toy, toy_grid):
     got = np.asarray(jax.jit(problem.model.visibilities)(truth))[problem.data["mask"]]
     # The same sums in single precision.
     np.testing.assert_allclose(got, expected, atol=2e-6 * abs(expected).max())
-    assert cell_data(problem.data).mean.shape == (toy_grid["mean"].shape[0], 17, 9)
+    assert problem.cells.mean.shape == (toy_grid["mean"].shape[0], 17, 9)

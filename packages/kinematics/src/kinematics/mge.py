@@ -90,7 +90,7 @@ def _inside(ratio: Array, eccentricity_squared: Array) -> Array:
 
 
 @_inside.defjvp
-def _(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+def _inside_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
     # Derivatives under the integral: in one pass with the value, and nothing is stored for each node.
     value, by_ratio, by_eccentricity = _integrals(*primals)
     return value, by_ratio * tangents[0] + by_eccentricity * tangents[1]

@@ -58,7 +58,7 @@ class Features:
     def __init__(self, coordinates: Coordinates) -> None:
         self.coordinates = coordinates
         grid = coordinates.model.grid
-        # From well within a pixel, where gas only feels the sum of what is further in, to the edge of the field.
+        # From well within a pixel of the image, where gas only feels the sum of what is further in, to its edge.
         self.nodes_arcsec = np.geomspace(0.375 * grid.sky.cell_arcsec, 0.5 * grid.field_arcsec, N_NODES)
         self.direct = tuple(name for name in coordinates.space.names if name not in SHAPES_THE_CURVE)
 

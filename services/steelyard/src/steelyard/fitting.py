@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import jax
@@ -62,6 +63,11 @@ class Problem:
     def model(self) -> GalaxyModel:
         """Of the coordinates."""
         return self.coordinates.model
+
+    @cached_property
+    def cells(self) -> CellData:
+        """What the likelihood needs of the data: the model's own cells, in its precision."""
+        return cell_data(self.data, self.model.dtype)
 
     @property
     def identity(self) -> str:
@@ -152,15 +158,14 @@ def _fit(
         checkpoint_seconds=settings.checkpoint_s,
         block=STEPS_BETWEEN_NEWS,
     )
-    cells = cell_data(problem.data)
-    start, approximation = _start(problem, cells, folder, progress, note)
+    start, approximation = _start(problem, folder, progress, note)
 
     def run(config: MalaConfig, progress: ProgressCallback | None) -> sampler.SamplingResult:
         return sample(
             log_density,
             start,
             config,
-            args=(problem.coordinates, cells),
+            args=(problem.coordinates, problem.cells),
             approximation=approximation,
             monitor=Monitor(sampled_at, (problem.coordinates,)),
             progress=progress,
@@ -169,7 +174,7 @@ def _fit(
         )
 
     def keep(result: sampler.SamplingResult, *, complete: bool) -> Store[Posterior]:
-        posterior = build_posterior(problem, cells, result, complete=complete, warnings=folder.warnings)
+        posterior = build_posterior(problem, result, complete=complete, warnings=folder.warnings)
         return write_store(folder.posterior, posterior, overwrite=True)
 
     try:
@@ -207,7 +212,6 @@ def _prepared(galaxy: Galaxy, base: Path, folder: RunFolder, restart: bool, note
 
 def _start(
     problem: Problem,
-    cells: CellData,
     folder: RunFolder,
     progress: ProgressCallback | None,
     note: Note,
@@ -225,7 +229,7 @@ def _start(
     mode = find_mode(
         log_density,
         points,
-        args=(problem.coordinates, cells),
+        args=(problem.coordinates, problem.cells),
         batch_size=min(settings.n_chains, settings.n_starts),
         progress=progress,
     )
@@ -235,7 +239,7 @@ def _start(
         folder.discard()
         raise
     folder.keep_warnings(_mode_warnings(mode))
-    expansion = expand(features, cells, mode)
+    expansion = expand(features, problem.cells, mode)
     folder.save_approximation({name: np.asarray(a) for name, a in expansion._asdict().items()})
     note("sampling")
     return mode, sampler.Approximation(approximate_log_density, (features, expansion))

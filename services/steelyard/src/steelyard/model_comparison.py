@@ -20,7 +20,7 @@ from steelyard_schemas import (
 )
 from steelyard_schemas.priors import Fixed
 
-from steelyard.density import cell_data, log_density
+from steelyard.density import log_density
 from steelyard.fitting import Note, ProgressCallback, fit, prepare
 from steelyard.run_folder import RunFolder, source_stamp
 
@@ -186,7 +186,7 @@ def _evidence(
             log_density,
             np.swapaxes(state.draws, 0, 1),
             state.draw_log_density.T,
-            args=(problem.coordinates, cell_data(problem.data)),
+            args=(problem.coordinates, problem.cells),
             n_proposals=n_proposals,
             batch_size=galaxy.sampler.n_chains,
             seed=galaxy.sampler.seed,

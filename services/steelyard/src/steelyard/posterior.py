@@ -16,7 +16,7 @@ from steelyard_schemas.posterior import FitQuality, Inputs, ParameterSummary
 from steelyard.black_hole import black_hole_verdict
 from steelyard.contraction import contraction
 from steelyard.coordinates import sampled_parameters
-from steelyard.density import CellData, residual_squared
+from steelyard.density import residual_squared
 from steelyard.misfit import cell_misfit
 from steelyard.model import predicted_visibilities
 from steelyard.parameters import PARAMETERS
@@ -40,7 +40,6 @@ PACKAGES = (
 
 def build_posterior(
     problem: Problem,
-    cells: CellData,
     result: SamplingResult,
     *,
     complete: bool,
@@ -50,7 +49,6 @@ def build_posterior(
 
     Args:
         problem: what was fitted.
-        cells: its data on the device.
         result: of the sampler.
         complete: false for the part of an interrupted run.
         warnings: of the search for the mode.
@@ -81,7 +79,7 @@ def build_posterior(
         for i, name in enumerate(parameters.names)
     )
     converged = complete and summary.converged and not result.suspect_chains
-    quality = _quality(problem, cells, result, warnings + _run_warnings(problem, result, summary.converged))
+    quality = _quality(problem, result, warnings + _run_warnings(problem, result, summary.converged))
     surrogate = problem.model.surrogate
     mbh = parameters.names.index("log10_mbh") if "log10_mbh" in parameters.names else None
     manifest = Posterior(
@@ -117,7 +115,8 @@ def build_posterior(
     return Store(manifest, arrays)
 
 
-def _quality(problem: Problem, cells: CellData, result: SamplingResult, warnings: tuple[str, ...]) -> FitQuality:
+def _quality(problem: Problem, result: SamplingResult, warnings: tuple[str, ...]) -> FitQuality:
+    cells = problem.cells
     best = np.unravel_index(np.argmax(result.log_density), result.log_density.shape)
     z = jnp.asarray(result.draws[best])
     model = predicted_visibilities(problem.model, problem.coordinates.parameters(z))

@@ -17,7 +17,8 @@ STEP = 8
 def trimmed(data: Store[GriddedVisibilities]) -> Store[GriddedVisibilities]:
     """Leave out cells beyond the longest baseline in u or in v.
 
-    The same cells, then, of an image of the same field in fewer, larger pixels.
+    The same cells, then, of an image of the same field in fewer, larger pixels. The content hash stays that of the
+    whole grid.
     """
     manifest = data.manifest
     n = min(-(-_reach(data["mask"]) // STEP) * STEP, manifest.npix // 2)
