@@ -11,7 +11,7 @@ from forward_problem import CASES, TRUTH, galaxy_of
 from steelyard.allocation import keep_freed_memory
 from steelyard.density import log_density
 from steelyard.fitting import prepare
-from steelyard.model import GalaxyModel
+from steelyard.model import GalaxyModel, ModelGrid
 from steelyard_schemas import GriddedVisibilities, read_store
 from turns import memory_mib, serve, timed
 
@@ -63,8 +63,11 @@ class Ours:
         return lambda: jax.block_until_ready(program(point, *self.arguments))
 
     def cube(self):
-        """The cube alone, on the model's own, finer pixels, as one compiled program."""
-        program = jax.jit(self.problem.model.cube).lower(TRUTH).compile()
+        """The cube alone, on the data's pixels, as one compiled program."""
+        manifest, channels = self._data.manifest, self.problem.model.grid.channels
+        beam = jnp.ones((manifest.npix, manifest.npix), jnp.float32)
+        model = GalaxyModel(self._galaxy, ModelGrid(manifest.npix, manifest.cell_arcsec, channels, beam))
+        program = jax.jit(model.cube).lower(TRUTH).compile()
         return lambda: jax.block_until_ready(program(TRUTH))
 
 

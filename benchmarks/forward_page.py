@@ -127,8 +127,7 @@ def page(found):
         lines += [
             "## A cube",
             "",
-            f"Without gradient; ours on the model's own pixels, finer than the data's; KinMS with {KINMS_CLOUDS:.0e}",
-            "clouds on the data's pixels, without a beam.",
+            f"Without gradient, on the data's pixels, without a beam; KinMS with {KINMS_CLOUDS:.0e} clouds.",
             "",
             *table(("case", "ours [s]", "KinMS [s]", "ratio"), cube),
         ]

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from kinematics import (
+    BOX,
     DEFAULT_LEVELS,
     MGE,
     BlackHole,
@@ -66,7 +67,7 @@ class Problem(NamedTuple):
         )
         return RotationCurve(jnp.asarray(radii[0], dtype), jnp.asarray(step, dtype), velocity)
 
-    def cube(self, sky: SkyGrid, levels=DEFAULT_LEVELS, dtype=jnp.float64, **changed):
+    def cube(self, sky: SkyGrid, levels=DEFAULT_LEVELS, dtype=jnp.float64, pixel=BOX, attenuation=None, **changed):
         p = {**self.parameters, **changed}
         # NumPy's own scalars would promote everything to double.
         p = {name: jnp.asarray(value, dtype) for name, value in p.items()}
@@ -80,6 +81,8 @@ class Problem(NamedTuple):
             sky,
             self.channels,
             levels,
+            attenuation=attenuation,
+            pixel=pixel,
         )
 
 

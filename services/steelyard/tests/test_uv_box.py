@@ -71,9 +71,9 @@ def test_the_model_of_what_is_left_is_the_same(toy, toy_grid):
     data = within(toy_grid, 7)
     problem = prepare(toy, data)
     whole = GalaxyModel(toy, ModelGrid.of(data, toy.line.rest_frequency_hz))
-    assert problem.model.grid.sky == whole.grid.sky
+    assert problem.model.grid.sky.npix < whole.grid.sky.npix
     expected = np.asarray(jax.jit(whole.visibilities)(truth))[data["mask"]]
     got = np.asarray(jax.jit(problem.model.visibilities)(truth))[problem.data["mask"]]
-    # The same sums in single precision.
-    np.testing.assert_allclose(got, expected, atol=2e-6 * abs(expected).max())
+    # Rendered on fewer pixels: the renderer's own error.
+    np.testing.assert_allclose(got, expected, atol=3e-3 * abs(expected).max())
     assert problem.cells.mean.shape == (toy_grid["mean"].shape[0], 17, 9)

@@ -12,6 +12,7 @@ from kinematics.grids import SkyGrid, VelocityGrid
 from kinematics.halo import NfwHalo, nfw_velocity_squared, virial_radius_pc
 from kinematics.mge import MGE, ProjectedMge, axis_ratio_intrinsic, axis_ratio_observed, mge_circular_velocity_squared
 from kinematics.observe import observe, sample_visibilities
+from kinematics.pixel import BAND_LIMITED, BOX, BandLimited, Box, Pixel
 from kinematics.potential import BlackHole, MassComponent, black_hole_velocity_squared, circular_velocity
 from kinematics.rotation import RotationCurve, interpolate, log_radii
 from kinematics.spectral_response import SpectralResponse, smooth_channels, with_margin
@@ -22,13 +23,17 @@ from kinematics.warp import Warp, crowding, ring_through
 
 __all__ = [
     "ARCSEC_RAD",
+    "BAND_LIMITED",
+    "BOX",
     "C_KMS",
     "DEFAULT_LEVELS",
     "G_PC_KMS2_MSUN",
     "MARGIN",
     "MGE",
     "Aperture",
+    "BandLimited",
     "BlackHole",
+    "Box",
     "CellResponse",
     "Disc",
     "DiscPlane",
@@ -41,6 +46,7 @@ __all__ = [
     "Level",
     "MassComponent",
     "NfwHalo",
+    "Pixel",
     "ProjectedMge",
     "RingDisc",
     "RotationCurve",

@@ -17,7 +17,7 @@ type Carry = tuple[Array, Array, Array, Array]
 
 
 class Subcells(NamedTuple):
-    """Subcells of a patch of pixels, each field of shape (subcell, y, x)."""
+    """Subcells of a patch of the sky, each field of shape (y, x)."""
 
     flux: Array
     velocity_kms: Array
@@ -26,7 +26,7 @@ class Subcells(NamedTuple):
 
 @jax.custom_vjp
 def channel_flux(edges_kms: Array, subcells: Subcells) -> Array:
-    """Flux of the subcells of each pixel within each channel.
+    """Flux of each subcell within each channel.
 
     A Gaussian line of flux f puts f [erf(z_k) - erf(z_k+1)] / 2 between two edges, z = (edge - v) / (sigma sqrt 2).
 
@@ -44,7 +44,7 @@ def channel_flux(edges_kms: Array, subcells: Subcells) -> Array:
     # Edge by edge, the working set is one patch of subcells, which stays in cache; the cube is written once.
     def channel(above: Array, edge: Array) -> tuple[Array, Array]:
         below = erf((edge - subcells.velocity_kms) * inverse)
-        return below, jnp.sum(half * (above - below), axis=0)
+        return below, half * (above - below)
 
     first = erf((edges_kms[0] - subcells.velocity_kms) * inverse)
     return jax.lax.scan(channel, first, edges_kms[1:])[1]
@@ -55,14 +55,13 @@ def _forward(edges_kms: Array, subcells: Subcells) -> tuple[Array, tuple[Array, 
 
 
 def _backward(residuals: tuple[Array, Subcells], cotangent: Array) -> tuple[None, Subcells]:
-    """Go over the edges again instead of storing (edge, subcell, y, x) intermediates.
+    """Go over the edges again instead of storing (edge, y, x) intermediates.
 
     An edge is the upper one of its channel and the lower one of the channel before.
     """
     edges, subcells = residuals
     inverse = math.sqrt(0.5) / subcells.sigma_kms
     shape = subcells.flux.shape
-    none = jnp.zeros(cotangent.shape[1:], cotangent.dtype)
 
     def add(carry: Carry, at: tuple[Array, Array]) -> tuple[Carry, None]:
         before, by_erf, by_bell, by_moment = carry
@@ -73,8 +72,8 @@ def _backward(residuals: tuple[Array, Subcells], cotangent: Array) -> tuple[None
         return (pull, by_erf + net * erf(z), by_bell + bell, by_moment + bell * z), None
 
     zeros = jnp.zeros(shape, cotangent.dtype)
-    carry, _ = jax.lax.scan(add, (none, zeros, zeros, zeros), (edges[:-1], cotangent))
-    (_, by_erf, by_bell, by_moment), _ = add(carry, (edges[-1], none))
+    carry, _ = jax.lax.scan(add, (zeros, zeros, zeros, zeros), (edges[:-1], cotangent))
+    (_, by_erf, by_bell, by_moment), _ = add(carry, (edges[-1], zeros))
     by_z = subcells.flux / math.sqrt(math.pi)
     return None, Subcells(
         flux=0.5 * by_erf,

@@ -9,23 +9,25 @@ from steelyard_schemas import Observation, Store, Visibilities
 
 from kinematics.constants import ARCSEC_RAD, C_KMS
 from kinematics.grids import SkyGrid
+from kinematics.pixel import BOX, Pixel
 from kinematics.tracks import UvTrack
 
 __all__ = ["observe", "sample_visibilities"]
 
 
 def sample_visibilities(
-    cube: ArrayLike, sky: SkyGrid, u_wavelengths: np.ndarray, v_wavelengths: np.ndarray
+    cube: ArrayLike, sky: SkyGrid, u_wavelengths: np.ndarray, v_wavelengths: np.ndarray, pixel: Pixel = BOX
 ) -> np.ndarray:
     """Visibilities of a cube at any (u, v), by non-uniform FFT to 1e-9 of the total flux.
 
-    As in `model_visibilities`, pixel averages are taken back to the sky itself.
+    As in `model_visibilities`, what pixels hold is taken back to the sky itself.
 
     Args:
         cube: flux density [Jy per pixel], shape (channel, npix, npix).
         sky: its grid.
         u_wavelengths: shape (row, channel).
         v_wavelengths: shape (row, channel).
+        pixel: what the cube's pixels hold.
 
     Returns:
         Visibilities [Jy], shape (row, channel).
@@ -51,7 +53,7 @@ def sample_visibilities(
     for channel, image in enumerate(images):
         x, y = 2 * np.pi * cycles_u[:, channel], 2 * np.pi * cycles_v[:, channel]
         vis[:, channel] = finufft.nufft2d2(y, x, image, eps=1e-9, isign=1)
-    return vis / (np.sinc(cycles_u) * np.sinc(cycles_v))
+    return vis / (pixel.transform(cycles_u) * pixel.transform(cycles_v))
 
 
 def observe(
@@ -62,6 +64,7 @@ def observe(
     observation: Observation,
     noise_jy: float,
     seed: int,
+    pixel: Pixel = BOX,
 ) -> Store[Visibilities]:
     """Observe a model cube: sample its visibilities along a track and add Gaussian noise.
 
@@ -74,6 +77,7 @@ def observe(
         noise_jy: standard deviation of the real and of the imaginary part of each Stokes I visibility; 0 for none,
             in which case the weights are one.
         seed: of the noise.
+        pixel: what the cube's pixels hold.
 
     Returns:
         A `Visibilities` store with true inverse variances as weights.
@@ -87,7 +91,7 @@ def observe(
     if steps.size == 0 or steps.min() <= 0 or np.ptp(steps) > 1e-3 * steps.mean():
         raise ValueError("frequency_hz must hold at least two channels, ascending and evenly spaced")
     per_metre = frequency / (C_KMS * 1e3)
-    vis = sample_visibilities(cube, sky, np.outer(track.u_m, per_metre), np.outer(track.v_m, per_metre))
+    vis = sample_visibilities(cube, sky, np.outer(track.u_m, per_metre), np.outer(track.v_m, per_metre), pixel)
     rng = np.random.default_rng(seed)
     vis += noise_jy * (rng.standard_normal(vis.shape) + 1j * rng.standard_normal(vis.shape))
     manifest = Visibilities(observation=observation, source="simulated", history=(f"observed with seed {seed}",))

@@ -59,7 +59,7 @@ class Features:
         self.coordinates = coordinates
         grid = coordinates.model.grid
         # From well within a pixel of the image, where gas only feels the sum of what is further in, to its edge.
-        self.nodes_arcsec = np.geomspace(0.375 * grid.sky.cell_arcsec, 0.5 * grid.field_arcsec, N_NODES)
+        self.nodes_arcsec = np.geomspace(0.2 * grid.sky.cell_arcsec, 0.5 * grid.field_arcsec, N_NODES)
         self.direct = tuple(name for name in coordinates.space.names if name not in SHAPES_THE_CURVE)
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[str, ...]]:

@@ -90,7 +90,7 @@ def prepare(galaxy: Galaxy, data: Store[GriddedVisibilities], dtype: DTypeLike =
 
     """
     rest_hz, cells = galaxy.line.rest_frequency_hz, trimmed(data)
-    grid = ModelGrid.of(cells, rest_hz, galaxy.data.primary_beam, dtype, least_npix=data.manifest.npix)
+    grid = ModelGrid.of(cells, rest_hz, galaxy.data.primary_beam, dtype)
     model = GalaxyModel(galaxy, grid)
     look = first_look(data, rest_hz)
     parameters = resolve_parameters(galaxy, look)

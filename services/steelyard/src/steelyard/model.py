@@ -20,6 +20,8 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 from kinematics import (
+    BAND_LIMITED,
+    BOX,
     MARGIN,
     MGE,
     BlackHole,
@@ -33,6 +35,7 @@ from kinematics import (
     HoledDisc,
     MassComponent,
     NfwHalo,
+    Pixel,
     ProjectedMge,
     RingDisc,
     RotationCurve,
@@ -62,8 +65,8 @@ from steelyard.spectral import velocity_grid
 
 __all__ = ["GalaxyModel", "ModelGrid", "ModelOptions", "cell_response_of", "predicted_visibilities"]
 
-# The image is finer than the data's grid: aliasing of unresolved structure, not supersampling, limits accuracy.
-REFINEMENT = 1.5
+# Pixels of the image over those of the data, along a side: what `BandLimited` asks for.
+REFINEMENT = 4 / 3
 N_RADII = 200
 
 Params = Mapping[str, ArrayLike]
@@ -93,17 +96,12 @@ class ModelGrid:
         rest_frequency_hz: float,
         beam: Literal["gaussian", "airy", "none"] = "gaussian",
         dtype: DTypeLike = jnp.float32,
-        *,
-        least_npix: int = 0,
     ) -> ModelGrid:
-        """Describe gridded data, for a model that computes in `dtype`.
-
-        The image refines the data's own pixels, and `least_npix` ones over the same field.
-        """
+        """Describe gridded data, for a model that computes in `dtype`."""
         manifest = data.manifest
         response = cell_response_of(data) if manifest.cell_moments else None
         # Wide enough for the response of the outermost cells.
-        least = max(REFINEMENT * max(manifest.npix, least_npix), manifest.npix + 2 * MARGIN)
+        least = max(REFINEMENT * manifest.npix, manifest.npix + 2 * MARGIN)
         sky = SkyGrid(manifest.npix, manifest.cell_arcsec).divided(math.ceil(least))
         attenuation = taper(sky.npix, sky.cell_arcsec, manifest.kernel)
         dish = manifest.observation.dish_diameter_m
@@ -282,10 +280,18 @@ class GalaxyModel:
         """Circular velocity [km/s] on the model's own radii, `radii_arcsec`: what the renderer interpolates."""
         return self.circular_velocity(params, jnp.asarray(self.radii_arcsec, self.dtype))
 
-    def cube(self, params: Params, velocity_table: Array | None = None, *, attenuated: bool = True) -> Array:
+    def cube(
+        self,
+        params: Params,
+        velocity_table: Array | None = None,
+        *,
+        attenuated: bool = True,
+        pixel: Pixel = BOX,
+    ) -> Array:
         """Cube [Jy per pixel] on the refined image grid, (channel, y, x), with primary beam and taper if asked.
 
-        A `velocity_table` takes the place of the circular velocity that `params` imply.
+        A `velocity_table` takes the place of the circular velocity that `params` imply. For what `pixel` says see
+        `kinematics.render_cube`.
         """
         params = {name: jnp.asarray(value, self.dtype) for name, value in params.items()}
         geometry = Geometry(
@@ -309,13 +315,15 @@ class GalaxyModel:
             self.grid.sky,
             with_margin(self.grid.channels, response),
             attenuation=self.grid.attenuation if attenuated else None,
+            pixel=pixel,
         )
         return smooth_channels(cube, response)
 
     def visibilities(self, params: Params, velocity_table: Array | None = None) -> Array:
         """Model of the gridded cell means [Jy], (channel, v, u); arguments as for `cube`."""
         grid = self.grid
-        return model_visibilities(self.cube(params, velocity_table), grid.sky, grid.npix, grid.response)
+        cube = self.cube(params, velocity_table, pixel=BAND_LIMITED)
+        return model_visibilities(cube, grid.sky, grid.npix, grid.response, BAND_LIMITED)
 
 
 @jax.jit

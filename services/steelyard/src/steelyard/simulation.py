@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from kinematics import C_KMS, SkyGrid, UvTrack, VelocityGrid, observe, primary_beam, track_of, uv_track
+from kinematics import BAND_LIMITED, C_KMS, SkyGrid, UvTrack, VelocityGrid, observe, primary_beam, track_of, uv_track
 from steelyard_schemas import ContractError, Galaxy, Observation, Store, Visibilities
 
-from steelyard.model import REFINEMENT, GalaxyModel, ModelGrid
+from steelyard.model import GalaxyModel, ModelGrid
 from steelyard.parameters import active_names
 
 __all__ = ["Antennas", "channels_around", "read_antennas", "simulate", "simulate_like"]
 
 ALMA_LATITUDE_DEG = -23.0229
+# Finer pixels than a fit's, and with them finer subcells: data are not to share a fit's errors.
+REFINEMENT = 2.0
 
 
 class Antennas(NamedTuple):
@@ -134,8 +137,8 @@ def _observe(
         beam = primary_beam(sky, dish, float(frequency_hz.mean()), pattern)
     attenuation = jnp.asarray(beam, jnp.float32)
     model = GalaxyModel(galaxy, ModelGrid(wanted.npix, wanted.cell_arcsec, channels, attenuation))
-    cube = jax.jit(model.cube)(true_parameters(galaxy))
+    cube = jax.jit(partial(model.cube, pixel=BAND_LIMITED))(true_parameters(galaxy))
     try:
-        return observe(cube, sky, frequency_hz, track, observation, noise_jy, seed)
+        return observe(cube, sky, frequency_hz, track, observation, noise_jy, seed, BAND_LIMITED)
     except ValueError as error:
         raise ContractError(galaxy.name, str(error)) from error
