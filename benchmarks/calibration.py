@@ -13,7 +13,7 @@ Three parts, each of n small data sets (24 channels, 32 x 32 pixels, 15 paramete
 
 Every fit leaves one small record in the folder. The same command goes on where it was stopped, by Ctrl-C, a crash or
 --seconds; several may work on one folder, as --shard 0/2 and --shard 1/2. --write puts figures and tables of what is
-there into docs/calibration.md.
+there into docs/calibration.md, and the records into docs/calibration.jsonl, from which a new folder starts.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from calibration_archive import pack, unpack
 from calibration_page import write_page
 from calibration_problem import LIKELIHOODS, Calibration, together
 from calibration_run import Effort, fit_cells, keep, record
@@ -108,9 +109,10 @@ def main():
     shard, shards = (int(part) for part in arguments.shard.split("/"))
     began = time.monotonic()
     wanted = list(jobs(arguments.parts, arguments.n))[shard::shards]
-    left = [job for job in wanted if not path_of(folder, *job).exists()]
     calibration = Calibration.make()
     claim(folder, calibration, effort)
+    unpack(ROOT / "docs" / "calibration.jsonl", folder)
+    left = [job for job in wanted if not path_of(folder, *job).exists()]
     anchored = anchor(calibration, folder, effort) if any(job[0] == "posterior" for job in left) else None
     for done, (part, kind, index) in enumerate(left):
         if time.monotonic() - began > arguments.seconds:
@@ -124,6 +126,7 @@ def main():
         print(f"{done + 1}/{len(left)} {part} {kind} {index}: {spent:.1f} s{state}", flush=True)
     if arguments.write:
         write_page(folder, calibration.names, ROOT / "docs")
+        pack(folder, ROOT / "docs" / "calibration.jsonl")
 
 
 if __name__ == "__main__":

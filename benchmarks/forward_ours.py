@@ -13,7 +13,7 @@ from steelyard.density import log_density
 from steelyard.fitting import prepare
 from steelyard.model import GalaxyModel, ModelGrid
 from steelyard_schemas import GriddedVisibilities, read_store
-from turns import memory_mib, serve, timed
+from turns import memory_mib, serve, settle_memory, timed
 
 
 class Ours:
@@ -75,10 +75,11 @@ def main():
     folder = Path(sys.argv[1])
     keep_freed_memory()  # as `steelyard fit` does
     jax.config.update("jax_enable_x64", True)  # as `steelyard.fit` does
-    jax.config.update("jax_compilation_cache_dir", None)
+    # As the commands do, so that a second process finds the programs of the first.
+    jax.config.update("jax_compilation_cache_dir", str(folder / "compiled"))
     ours = Ours(galaxy_of(CASES[folder.name]), read_store(folder / "gridded.zarr", GriddedVisibilities))
     jax.block_until_ready(ours.arguments)
-    before = memory_mib()[0]
+    before = settle_memory()
     make = {"one": ours.compiled, "four": lambda: ours.compiled(chains=4), "cube": ours.cube}
     programs = {}
 

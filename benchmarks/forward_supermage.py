@@ -25,7 +25,7 @@ from supermage.simulators.intensity_models import ExponentialDisk2D
 from supermage.simulators.velocity_models import MGEVelocityIntr
 from supermage.simulators.visibility_cube import VisibilityCubePadded
 from supermage.utils.likelihood import build_data_tensors, gaussian_loglike, load_raw_data
-from turns import memory_mib, serve, timed
+from turns import memory_mib, serve, settle_memory, timed
 
 ARCSEC = np.pi / 648000
 SOFTENING_PC = 0.01
@@ -140,7 +140,7 @@ def log_density(path, case):
     raw = load_raw_data(path, max_freq_index=None)
     data, inverse_error = build_data_tensors(raw, 1.0, "cpu")
     model = SuperMageModel(case, raw["data_mask"])
-    before = memory_mib()[0]
+    before = settle_memory()
 
     def evaluate():
         values = model.truth.clone().requires_grad_(True)

@@ -1,6 +1,7 @@
 """The calibration's own tools: what it draws data from, its bands, its records, its page."""
 
 import json
+import shutil
 import sys
 from types import SimpleNamespace
 
@@ -136,14 +137,14 @@ def test_the_command_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys, pro
         fits.append((kind, seed, truth[0]))
         if len(fits) == 3:
             raise KeyboardInterrupt
-        return {"seconds": {"all": 1.0}, "converged": True}
+        return {"seconds": {"all": 1.0 / 3}, "converged": True}
 
     monkeypatch.setattr(calibration, "record", record)
     monkeypatch.setattr(Calibration, "make", lambda: problem)
+    monkeypatch.setattr(calibration, "ROOT", tmp_path / "repository")
     before = jax.config.jax_compilation_cache_dir, jax.config.jax_enable_x64
-    monkeypatch.setattr(
-        sys, "argv", ["calibration.py", "--folder", str(tmp_path), "--n", "2", "--parts", "prior", "study"]
-    )
+    settings = ["--n", "2", "--parts", "prior", "study", "--write"]
+    monkeypatch.setattr(sys, "argv", ["calibration.py", "--folder", str(tmp_path / "one"), *settings])
     try:
         with pytest.raises(KeyboardInterrupt):
             calibration.main()
@@ -157,7 +158,12 @@ def test_the_command_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys, pro
         assert len(list(tmp_path.rglob("0*.json"))) == 8
         calibration.main()
         assert len(fits) == 9
-        (tmp_path / "settings.json").write_text(json.dumps({"problem": "another"}))
+        # Another machine has the repository alone.
+        shutil.rmtree(tmp_path / "one")
+        calibration.main()
+        assert len(fits) == 9
+        assert len(list(tmp_path.rglob("0*.json"))) == 8
+        (tmp_path / "one" / "settings.json").write_text(json.dumps({"problem": "another"}))
         with pytest.raises(SystemExit, match="another calibration"):
             calibration.main()
     finally:

@@ -1,0 +1,41 @@
+"""Records of a calibration in one text file of the repository: those of its page, and where another machine goes on.
+
+JSON lines: the settings first, then one record a line, numbers to five digits.
+"""
+
+import json
+
+from calibration_run import keep
+
+
+def pack(folder, path):
+    """Put settings and all records of a folder into one file."""
+    records = [
+        {"part": found.parent.name, "index": int(found.stem), **rounded(json.loads(found.read_text()))}
+        for found in sorted(folder.glob("*-*/[0-9]*.json"))
+    ]
+    lines = [json.loads((folder / "settings.json").read_text()), *records]
+    path.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
+
+
+def unpack(path, folder):
+    """Lay the records of a file into a folder of the same settings, but for those that it has."""
+    if not path.exists():
+        return
+    settings, *records = (json.loads(line) for line in path.read_text().splitlines())
+    if settings != json.loads((folder / "settings.json").read_text()):
+        return  # of another calibration, whose records would not fit
+    for record in records:
+        place = folder / record.pop("part") / f"{record.pop('index'):04d}.json"
+        if not place.exists():
+            place.parent.mkdir(exist_ok=True)
+            keep(place, record)
+
+
+def rounded(value):
+    """Round all numbers of nested records to five significant digits."""
+    if isinstance(value, dict):
+        return {name: rounded(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [rounded(part) for part in value]
+    return float(f"{value:.5g}") if isinstance(value, float) else value
