@@ -64,6 +64,12 @@ def coverage(records, name, level):
     return share, float(np.sqrt(level * (1 - level) / len(below)))
 
 
+def relative_width(records, name):
+    """Median posterior standard deviation over that of the truths: 1 where the data tell nothing."""
+    truth, sd = ([record["parameters"][name][key] for record in records] for key in ("truth", "sd"))
+    return float(np.median(sd) / np.std(truth))
+
+
 def half_width(records, name):
     """Median over data sets of half the 68 % interval."""
     low, high = QUANTILES.index(0.16), QUANTILES.index(0.84)
@@ -124,18 +130,25 @@ def rank_section(records, names, title, picture):
     lines = [
         f"## {title}",
         "",
-        f"{len(records)} data sets, {failed} of them not converged; median {seconds:.0f} s for each fit. {verdict}",
-        "Grey: simultaneous 95 % bands of each panel.",
+        f"{len(records)} data sets, {failed} of them not converged; median {seconds:.0f} s for each fit.",
+        verdict,
+        "Grey: simultaneous 95 % bands of each panel. Relative width: the median posterior standard deviation over",
+        "that of the truths. Where it is near one the posterior is the prior: ranks then tell of the truths drawn,",
+        "not of the fits.",
         "",
         f"![ranks]({picture})",
         "",
-        "| parameter | " + " | ".join(f"{level:.0%} interval holds the truth" for level in LEVELS) + " | in band |",
-        "|---|" + "---|" * (len(LEVELS) + 1),
+        "| parameter | "
+        + " | ".join(f"{level:.0%} interval holds the truth" for level in LEVELS)
+        + " | relative width | in band |",
+        "|---|" + "---|" * (len(LEVELS) + 2),
     ]
     for name in names:
         shares = [coverage(records, name, level) for level in LEVELS]
         cells = " | ".join(f"{100 * share:.1f} +- {100 * error:.1f} %" for share, error in shares)
-        lines.append(f"| `{name}` | {cells} | {'no' if name in outside else 'yes'} |")
+        lines.append(
+            f"| `{name}` | {cells} | {relative_width(records, name):.2f} | {'no' if name in outside else 'yes'} |"
+        )
     return [*lines, ""]
 
 

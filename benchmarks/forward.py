@@ -65,9 +65,11 @@ def one_case(name, folder, options):
     found["errors"] = {code: errors(folder / f"{code}.npy", reference, mask) for code in ("ours", "supermage")}
     with our_process(folder) as ours:
         ours.ask("build", program="one")
+        found["memory"]["kept"] = ours.ask("memory")
+        ours.ask("settle")
         for _ in range(case.calls):
             ours.ask("evaluate", program="one")
-        found["memory"]["kept"] = ours.ask("memory")
+        found["memory"]["alone"] = ours.ask("memory")
         ours.ask("build", program="four")
         for _ in range(rounds):
             times["one"] += [ours.ask("evaluate", program="one")["seconds"] for _ in range(2)]

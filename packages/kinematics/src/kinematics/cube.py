@@ -41,7 +41,7 @@ class Level(NamedTuple):
     """Subcells along a pixel's side."""
 
 
-# For pixels of a quarter of the beam.
+# For pixels of 0.375 over the longest baseline, 0.4 of the beam: what `BandLimited` asks for.
 DEFAULT_LEVELS = (Level(None, 1), Level(56, 2), Level(28, 4), Level(14, 8), Level(6, 20))
 
 
