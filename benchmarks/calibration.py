@@ -125,7 +125,7 @@ def main():
         state = "" if found["converged"] else f", NOT CONVERGED (R-hat {found['max_rhat']}, ESS {found['min_ess']})"
         print(f"{done + 1}/{len(left)} {part} {kind} {index}: {spent:.1f} s{state}", flush=True)
     if arguments.write:
-        write_page(folder, calibration.names, ROOT / "docs")
+        write_page(folder, calibration.prior_sd(), ROOT / "docs")
         pack(folder, ROOT / "docs" / "calibration.jsonl")
 
 

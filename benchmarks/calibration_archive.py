@@ -1,6 +1,6 @@
 """Records of a calibration in one text file of the repository: those of its page, and where another machine goes on.
 
-JSON lines: the settings first, then one record a line, numbers to five digits.
+JSON lines: settings and anchor first, then one record a line, its numbers to five digits.
 """
 
 import json
@@ -9,12 +9,17 @@ from calibration_run import keep
 
 
 def pack(folder, path):
-    """Put settings and all records of a folder into one file."""
+    """Put settings, the anchor of the part `posterior` and all records of a folder into one file."""
     records = [
         {"part": found.parent.name, "index": int(found.stem), **rounded(json.loads(found.read_text()))}
         for found in sorted(folder.glob("*-*/[0-9]*.json"))
     ]
-    lines = [json.loads((folder / "settings.json").read_text()), *records]
+    anchor = folder / "anchor.json"
+    head = {
+        "settings": json.loads((folder / "settings.json").read_text()),
+        "anchor": json.loads(anchor.read_text()) if anchor.exists() else None,
+    }
+    lines = [head, *records]
     path.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
 
 
@@ -22,9 +27,12 @@ def unpack(path, folder):
     """Lay the records of a file into a folder of the same settings, but for those that it has."""
     if not path.exists():
         return
-    settings, *records = (json.loads(line) for line in path.read_text().splitlines())
-    if settings != json.loads((folder / "settings.json").read_text()):
-        return  # of another calibration, whose records would not fit
+    head, *records = (json.loads(line) for line in path.read_text().splitlines())
+    if head["settings"] != json.loads((folder / "settings.json").read_text()):
+        print(f"{path} is of another calibration: left aside")
+        return
+    if head["anchor"] is not None and not (folder / "anchor.json").exists():
+        keep(folder / "anchor.json", head["anchor"])
     for record in records:
         place = folder / record.pop("part") / f"{record.pop('index'):04d}.json"
         if not place.exists():

@@ -64,10 +64,9 @@ def coverage(records, name, level):
     return share, float(np.sqrt(level * (1 - level) / len(below)))
 
 
-def relative_width(records, name):
-    """Median posterior standard deviation over that of the truths: 1 where the data tell nothing."""
-    truth, sd = ([record["parameters"][name][key] for record in records] for key in ("truth", "sd"))
-    return float(np.median(sd) / np.std(truth))
+def relative_width(records, name, prior_sd):
+    """Median posterior standard deviation over that of the prior: 1 where the data tell nothing."""
+    return float(np.median([record["parameters"][name]["sd"] for record in records]) / prior_sd)
 
 
 def half_width(records, name):
@@ -116,7 +115,7 @@ def coverage_figure(parts):
     return figure
 
 
-def rank_section(records, names, title, picture):
+def rank_section(records, names, prior_sd, title, picture):
     """Lines of the page for one part of rank statistics."""
     outside = [name for name in names if not within_band(uniform_values(records, name))]
     failed = sum(not record["converged"] for record in records)
@@ -133,8 +132,7 @@ def rank_section(records, names, title, picture):
         f"{len(records)} data sets, {failed} of them not converged; median {seconds:.0f} s for each fit.",
         verdict,
         "Grey: simultaneous 95 % bands of each panel. Relative width: the median posterior standard deviation over",
-        "that of the truths. Where it is near one the posterior is the prior: ranks then tell of the truths drawn,",
-        "not of the fits.",
+        "the prior's. Where it is one the data tell nothing, and ranks are those of the truths drawn from the prior.",
         "",
         f"![ranks]({picture})",
         "",
@@ -146,9 +144,8 @@ def rank_section(records, names, title, picture):
     for name in names:
         shares = [coverage(records, name, level) for level in LEVELS]
         cells = " | ".join(f"{100 * share:.1f} +- {100 * error:.1f} %" for share, error in shares)
-        lines.append(
-            f"| `{name}` | {cells} | {relative_width(records, name):.2f} | {'no' if name in outside else 'yes'} |"
-        )
+        width, inside = relative_width(records, name, prior_sd[name]), "no" if name in outside else "yes"
+        lines.append(f"| `{name}` | {cells} | {width:.2f} | {inside} |")
     return [*lines, ""]
 
 
@@ -187,8 +184,12 @@ def study_records(folder, kinds):
     }
 
 
-def write_page(folder, names, docs, least=20):
-    """Write docs/calibration.md and its figures from the records in a folder; parts of fewer than `least` wait."""
+def write_page(folder, prior_sd, docs, least=20):
+    """Write docs/calibration.md and its figures from the records in a folder; parts of fewer than `least` wait.
+
+    `prior_sd` has the prior's standard deviation of each parameter.
+    """
+    names = tuple(prior_sd)
     pictures = docs / "img" / "calibration"
     pictures.mkdir(parents=True, exist_ok=True)
     lines = [*TEXT.format(ranked=N_RANKED).splitlines(), ""]
@@ -196,7 +197,7 @@ def write_page(folder, names, docs, least=20):
         records = read_records(folder, part, "student_t")
         if len(records) >= least:
             rank_figure(records, names).savefig(pictures / f"{part}.png", dpi=110)
-            lines += rank_section(records, names, title, f"img/calibration/{part}.png")
+            lines += rank_section(records, names, prior_sd, title, f"img/calibration/{part}.png")
     study = study_records(folder, ("student_t", "gaussian", "gaussian_x2"))
     if min(len(records) for records in study.values()) >= least:
         section, rows = study_section(study, "img/calibration/coverage.png")

@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy import stats
 from steelyard.coordinates import Coordinates
 from steelyard.density import CellData
 from steelyard.first_look import first_look
@@ -111,7 +112,10 @@ class Calibration:
 
     @property
     def identity(self):
-        """Of everything that a record depends on besides its own settings."""
+        """Of everything that a record depends on besides its own settings.
+
+        The renderer is not among that: each record's data are drawn from the model that fits them.
+        """
         # Noise is drawn for all cells of the box, so that its shape tells which.
         parts = [GALAXY, sorted(ARRAY.items()), NOISE_JY, LEAST_COUNT, self.sigma_jy.shape]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -124,6 +128,12 @@ class Calibration:
     def truth(self, scores):
         """Sampled parameters (dim,) of prior scores."""
         return np.asarray(self.problem.parameters.space.constrain_array(jnp.asarray(scores)))
+
+    def prior_sd(self):
+        """Standard deviation of each parameter's prior, by name."""
+        level = (np.arange(4000) + 0.5) / 4000
+        values = [self.truth(np.full(len(self.names), score)) for score in stats.norm.ppf(level)]
+        return dict(zip(self.names, np.std(values, axis=0), strict=True))
 
     def scores(self, values):
         """Prior scores (dim,) of sampled parameters."""

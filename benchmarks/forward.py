@@ -59,6 +59,9 @@ def one_case(name, folder, options):
             times["ours"] += [ours.ask("evaluate", program="one")["seconds"] for _ in range(case.calls)]
             times["supermage"].append(theirs.ask("evaluate")["seconds"])
         found["memory"] = {"ours": ours.ask("memory"), "supermage": theirs.ask("memory")}
+        theirs.ask("settle")
+        theirs.ask("evaluate")
+        found["memory"]["supermage_alone"] = theirs.ask("memory")
         ours.ask("visibilities", path=str(folder / "ours.npy"))
         theirs.ask("visibilities", path=str(folder / "supermage.npy"))
         found["versions"] = theirs.ask("versions")
@@ -73,7 +76,7 @@ def one_case(name, folder, options):
         ours.ask("build", program="four")
         for _ in range(rounds):
             times["one"] += [ours.ask("evaluate", program="one")["seconds"] for _ in range(2)]
-            times["four"].append(ours.ask("evaluate", program="four")["seconds"])
+            times["four"] += [ours.ask("evaluate", program="four")["seconds"] for _ in range(2)]
     if options.kinms_python:
         clouds = f"{KINMS_CLOUDS:.0f}"
         with (

@@ -57,11 +57,12 @@ def page(found):
                     ("kept", "increase_mib"),
                     ("alone", "increase_mib"),
                     ("supermage", "increase_mib"),
+                    ("supermage_alone", "increase_mib"),
                 )
             ),
             *(
-                f"{f['memory']['supermage']['increase_mib'] / f['memory'][code]['increase_mib']:.1f}"
-                for code in ("ours", "kept", "alone")
+                f"{f['memory'][theirs]['increase_mib'] / f['memory'][code]['increase_mib']:.1f}"
+                for theirs, code in (("supermage", "ours"), ("supermage", "kept"), ("supermage_alone", "alone"))
             ),
         )
         for name, f in found.items()
@@ -128,7 +129,7 @@ def page(found):
         *table(("case", "ours: worst", "rms", "SuperMAGE: worst", "rms"), error),
         "Peak memory [MiB] of the process from the first evaluation on, and how far that is above what it held just",
         "before. Ours compiles in its first process; a later one takes the program from the cache that the commands",
-        "keep, as every fit but a user's first does. Last: the evaluations alone, once the program is there:",
+        "keep, as every fit but a user's first of its shapes does. Alone: evaluations after a first one.",
         "",
         *table(
             (
@@ -139,6 +140,7 @@ def page(found):
                 "program kept",
                 "alone",
                 "SuperMAGE",
+                "alone",
                 "ratio: compiling",
                 "program kept",
                 "alone",

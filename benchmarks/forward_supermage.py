@@ -140,7 +140,10 @@ def log_density(path, case):
     raw = load_raw_data(path, max_freq_index=None)
     data, inverse_error = build_data_tensors(raw, 1.0, "cpu")
     model = SuperMageModel(case, raw["data_mask"])
-    before = settle_memory()
+    held = {"before": settle_memory()}
+
+    def settle():
+        held["before"] = settle_memory()
 
     def evaluate():
         values = model.truth.clone().requires_grad_(True)
@@ -155,9 +158,9 @@ def log_density(path, case):
         return {"value": value, "gradient": dict(zip(model.names, gradient, strict=True)), "seconds": seconds}
 
     def memory():
-        return {"peak_mib": (peak := memory_mib()[1]), "increase_mib": peak - before}
+        return {"peak_mib": (peak := memory_mib()[1]), "increase_mib": peak - held["before"]}
 
-    return {"evaluate": answer, "memory": memory}
+    return {"evaluate": answer, "memory": memory, "settle": settle}
 
 
 if __name__ == "__main__":

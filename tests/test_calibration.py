@@ -1,7 +1,6 @@
 """The calibration's own tools: what it draws data from, its bands, its records, its page."""
 
 import json
-import shutil
 import sys
 from types import SimpleNamespace
 
@@ -122,7 +121,7 @@ def test_ranks_and_coverage_of_known_posteriors(tmp_path, monkeypatch, too_narro
         found, error = coverage(records, name, 0.68)
         # Binomial: 3.3 % of 200 data sets.
         assert found == pytest.approx(share, abs=3 * error)
-    write_page(tmp_path, known.names, tmp_path / "docs")
+    write_page(tmp_path, dict.fromkeys(known.names, 1.0), tmp_path / "docs")
     page = (tmp_path / "docs" / "calibration.md").read_text()
     assert "200 data sets, 0 of them not converged" in page
     assert ("stay within their bands" in page) == (too_narrow == 1.0)
@@ -159,11 +158,11 @@ def test_the_command_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys, pro
         calibration.main()
         assert len(fits) == 9
         # Another machine has the repository alone.
-        shutil.rmtree(tmp_path / "one")
+        monkeypatch.setattr(sys, "argv", ["calibration.py", "--folder", str(tmp_path / "two"), *settings])
         calibration.main()
         assert len(fits) == 9
-        assert len(list(tmp_path.rglob("0*.json"))) == 8
-        (tmp_path / "one" / "settings.json").write_text(json.dumps({"problem": "another"}))
+        assert len(list((tmp_path / "two").rglob("0*.json"))) == 8
+        (tmp_path / "two" / "settings.json").write_text(json.dumps({"problem": "another"}))
         with pytest.raises(SystemExit, match="another calibration"):
             calibration.main()
     finally:

@@ -134,6 +134,3 @@ def test_attenuation_is_that_of_where_the_light_is():
     assert np.all(truth < 0.95 * told)
     # Linear between values 0.1 arcsec apart of a Gaussian of 1.2 arcsec: (0.1 / 1.2)^2 / 12 on average.
     np.testing.assert_allclose(coarse, truth, rtol=1e-3)
-    # A pixel's own value for all of its light is a first-order error.
-    nearest = light(fine, (Level(None, 1), Level(45, 4)), jnp.kron(beam(SKY), jnp.ones((3, 3))))
-    assert abs(nearest / truth - 1).max() > 5 * abs(coarse / truth - 1).max()

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from kinematics import ARCSEC_RAD, SkyGrid, model_visibilities, primary_beam, sample_visibilities
+from kinematics import ARCSEC_RAD, BAND_LIMITED, SkyGrid, model_visibilities, primary_beam, sample_visibilities
 from scipy.special import ndtr
 
 
@@ -133,3 +133,11 @@ def test_too_long_baselines_are_refused():
 def test_a_cube_with_other_channels_is_refused():
     with pytest.raises(ValueError, match=r"shape \(2, 16, 16\), expected \(3, 16, 16\)"):
         sample_visibilities(np.zeros((2, 16, 16)), SkyGrid(16, 0.2), np.zeros((5, 3)), np.zeros((5, 3)))
+
+
+def test_longer_baselines_than_a_filter_passes_are_refused():
+    sky = SkyGrid(32, 0.2)
+    longest = 0.375 / (0.2 * ARCSEC_RAD)
+    sample_visibilities(np.zeros((1, 32, 32)), sky, np.array([[0.999 * longest]]), np.zeros((1, 1)), BAND_LIMITED)
+    with pytest.raises(ValueError, match=r"use cells below 0\.15 arcsec"):
+        sample_visibilities(np.zeros((1, 32, 32)), sky, np.array([[longest / 0.75]]), np.zeros((1, 1)), BAND_LIMITED)

@@ -1,4 +1,4 @@
-"""The line cube of a thin rotating disc, integrated over every pixel and channel.
+"""The line cube of a thin rotating disc, integrated over every channel and put into pixels.
 
 Pixels are divided into square subcells, more of them in nested squares around the centre, where the velocity
 changes within a pixel. In a subcell the line of sight velocity is taken to first order, and its spread there
@@ -71,7 +71,7 @@ def render_cube(
         channels: velocity channels.
         levels: supersampling, from the whole image inwards (static).
         attenuation: factor at the centre of each pixel, shape (npix, npix), as of a primary beam; linear between.
-        pixel: what pixels hold (static); `BandLimited()` for cubes that are to be transformed.
+        pixel: what pixels hold (static); `BAND_LIMITED` for cubes that are to be transformed. Tell the transform too.
 
     Returns:
         Flux density [Jy per pixel], shape (channel, y, x), in ascending frequency.
@@ -158,8 +158,10 @@ def _both_axes(matrix: np.ndarray, image: Array) -> Array:
 
 def _linear(npix: int, subcells: int) -> np.ndarray:
     """Weights of linear interpolation from pixels to subcells, (npix * subcells, npix); beyond the ends too."""
+    if npix == 1:
+        return np.ones((subcells, 1))
     place = (np.arange(npix * subcells) - (subcells - 1) / 2) / subcells
-    before = np.clip(np.floor(place).astype(int), 0, max(npix - 2, 0))
+    before = np.clip(np.floor(place).astype(int), 0, npix - 2)
     share = (place - before)[:, None]
     pixel = np.arange(npix)
     return (pixel == before[:, None]) * (1 - share) + (pixel == before[:, None] + 1) * share
@@ -173,7 +175,7 @@ def _add(cube: Array, patch: Array, row: Array, column: Array) -> Array:
 
 
 def _add_forward(cube: Array, patch: Array, row: Array, column: Array) -> tuple[Array, tuple[Array, Array, Array]]:
-    # The patch itself is not needed on the way back, only its shape, which an empty broadcast of it carries.
+    # The patch itself is not needed on the way back, only its shape, which an empty array carries.
     return _add(cube, patch, row, column), (jnp.zeros((0, *patch.shape[1:])), row, column)
 
 

@@ -34,7 +34,7 @@ def sample_visibilities(
 
     Raises:
         ValueError: the cube does not fit the grid or the channels, or a baseline is longer than the pixels resolve
-            (half a cycle per pixel).
+            (`pixel.longest_cycles`).
 
     """
     images = np.asarray(cube, np.complex128)
@@ -43,10 +43,10 @@ def sample_visibilities(
     cell = sky.cell_arcsec * ARCSEC_RAD
     cycles_u, cycles_v = np.asarray(u_wavelengths) * cell, np.asarray(v_wavelengths) * cell
     longest = max(abs(cycles_u).max(), abs(cycles_v).max())
-    if longest > 0.5:
+    if longest > pixel.longest_cycles:
         raise ValueError(
             f"baselines reach {longest / cell:.3g} wavelengths, beyond what pixels of {sky.cell_arcsec:g} arcsec "
-            f"hold: use cells below {0.5 / (longest / cell) / ARCSEC_RAD:.3g} arcsec"
+            f"hold: use cells below {pixel.longest_cycles / (longest / cell) / ARCSEC_RAD:.3g} arcsec"
         )
     # finufft counts modes as SkyGrid counts pixels: the origin is mode npix // 2.
     vis = np.empty(cycles_u.shape, np.complex128)

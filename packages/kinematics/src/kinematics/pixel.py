@@ -23,6 +23,11 @@ class Pixel(Protocol):
         """Pixels that light reaches beyond the one it falls into."""
         ...
 
+    @property
+    def longest_cycles(self) -> float:
+        """Frequency [cycles per pixel] up to which `transform` tells what the pixels hold."""
+        ...
+
     def weights(self, offset: np.ndarray) -> np.ndarray:
         """Share of a point's flux in pixels whose centres lie `offset` pixels from it, any shape."""
         ...
@@ -41,6 +46,11 @@ class Box:
         """None: each subcell lies in one pixel."""
         return 0
 
+    @property
+    def longest_cycles(self) -> float:
+        """What pixels hold at all; aliasing grows towards it."""
+        return 0.5
+
     def weights(self, offset: np.ndarray) -> np.ndarray:
         """One in the pixel that the point is in."""
         return np.where(np.abs(offset) < 0.5, 1.0, 0.0)
@@ -54,9 +64,10 @@ class Box:
 class BandLimited:
     """Samples of the sky less what the pixels cannot hold: a sinc in a Kaiser window.
 
-    Its transform is within 7e-4 of one up to 0.375 cycles per pixel, and below 8e-4 from 0.625 on, where frequencies
-    are that are aliased into the former: right for uv planes of up to three quarters of the pixels' own. The window
-    is that of Kaiser & Schafer 1980, IEEE Trans. ASSP 28, 105.
+    Subcells that are whole pixels are not filtered: they are samples already. The filter's transform is within 7e-4
+    of one up to 0.375 cycles per pixel, and below 8e-4 from 0.625 on, where frequencies are that are aliased into
+    the former: right for uv planes of up to three quarters of the pixels' own. The window is that of Kaiser &
+    Schafer 1980, IEEE Trans. ASSP 28, 105.
     """
 
     margin: int = 8
@@ -64,13 +75,18 @@ class BandLimited:
     beta: float = 6.0
     """Shape of the window: larger for less ripple and a slower cut."""
 
+    @property
+    def longest_cycles(self) -> float:
+        """Of the filter of the default length and shape."""
+        return 0.375
+
     def weights(self, offset: np.ndarray) -> np.ndarray:
         """Windowed sinc, zero from `margin` pixels on."""
         window = np.i0(self.beta * np.sqrt(np.clip(1 - (offset / self.margin) ** 2, 0, None))) / np.i0(self.beta)
         return np.where(np.abs(offset) < self.margin, np.sinc(offset) * window, 0.0)
 
     def transform(self, cycles: np.ndarray) -> np.ndarray:
-        """One: what is aliased or damped is left aside."""
+        """One, up to `longest_cycles`: beyond, the filter damps."""
         return np.ones_like(cycles)
 
 

@@ -32,7 +32,7 @@ def model_visibilities(
         npix: keep only the half plane of an image of this many pixels over the same field (static).
         response: of the data's uv cells, whose expected means are then returned in place of V at their centres; the
             cube's last axes are (channel, y, x), and `sky` has at least 2 MARGIN pixels more than `npix`.
-        pixel: what the cube's pixels hold (static).
+        pixel: what the cube's pixels hold, as told to `render_cube` (static).
 
     Returns:
         Visibilities [Jy], shape (..., npix, npix // 2 + 1): v in the order of `fftfreq`, u of `rfftfreq`.

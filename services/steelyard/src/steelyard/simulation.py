@@ -19,7 +19,7 @@ __all__ = ["Antennas", "channels_around", "read_antennas", "simulate", "simulate
 
 ALMA_LATITUDE_DEG = -23.0229
 # Finer pixels than a fit's, and with them finer subcells: data are not to share a fit's errors.
-REFINEMENT = 2.0
+SIMULATED_REFINEMENT = 2.0
 
 
 class Antennas(NamedTuple):
@@ -128,7 +128,7 @@ def _observe(
     if galaxy.data.grid is None:
         raise ContractError(galaxy.name, "a simulation needs [data.grid]: its pixels carry the model")
     wanted = galaxy.data.grid
-    sky = SkyGrid(wanted.npix, wanted.cell_arcsec).refined(REFINEMENT)
+    sky = SkyGrid(wanted.npix, wanted.cell_arcsec).refined(SIMULATED_REFINEMENT)
     width_hz = float(np.diff(frequency_hz).mean())
     channels = VelocityGrid.from_frequencies(frequency_hz, width_hz, galaxy.line.rest_frequency_hz)
     dish = observation.dish_diameter_m
