@@ -16,14 +16,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.lax import optimization_barrier as barrier
-from jax.typing import ArrayLike, DTypeLike
+from jax.typing import ArrayLike
 
 from kinematics.disc import Disc
 from kinematics.dispersion import Dispersion, dispersion_at
 from kinematics.geometry import Geometry, disc_plane, line_of_sight_velocity
 from kinematics.grids import SkyGrid, VelocityGrid
 from kinematics.line import Subcells, channel_flux
-from kinematics.pixel import BOX, Pixel, deposit_matrix
+from kinematics.pixel import BOX, Pixel, deposit_matrix, subcell_places
 from kinematics.rotation import RotationCurve, interpolate
 
 __all__ = ["DEFAULT_LEVELS", "Level", "render_cube"]
@@ -127,10 +127,6 @@ class _Square(NamedTuple):
         )
         return cls(level.npix, level.subcells, False, corner_y, corner_x)
 
-    def subcell_offsets(self, dtype: DTypeLike) -> Array:
-        """Centres of the subcells along an axis, in pixels from that of the first pixel, (npix * subcells,)."""
-        return jnp.asarray((np.arange(self.npix * self.subcells) - (self.subcells - 1) / 2) / self.subcells, dtype)
-
     def interpolate(self, image: Array) -> Array:
         """Return an image's values in the subcells of this square."""
         cut = jax.lax.dynamic_slice(image, (self.corner_y, self.corner_x), (self.npix, self.npix))
@@ -160,7 +156,7 @@ def _linear(npix: int, subcells: int) -> np.ndarray:
     """Weights of linear interpolation from pixels to subcells, (npix * subcells, npix); beyond the ends too."""
     if npix == 1:
         return np.ones((subcells, 1))
-    place = (np.arange(npix * subcells) - (subcells - 1) / 2) / subcells
+    place = subcell_places(npix, subcells)
     before = np.clip(np.floor(place).astype(int), 0, npix - 2)
     share = (place - before)[:, None]
     pixel = np.arange(npix)
@@ -205,8 +201,9 @@ def _sample(
     """Flux, velocity and line width of every subcell in a square of pixels."""
     dtype = curve.velocity_kms.dtype
     side = sky.cell_arcsec / square.subcells
-    offsets = (square.subcell_offsets(dtype) - sky.npix // 2) * jnp.asarray(sky.cell_arcsec, dtype)
-    x, y = (offsets + corner * jnp.asarray(sky.cell_arcsec, dtype) for corner in (square.corner_x, square.corner_y))
+    places = jnp.asarray(subcell_places(square.npix, square.subcells), dtype)
+    cell = jnp.asarray(sky.cell_arcsec, dtype)
+    x, y = ((places - sky.npix // 2) * cell + corner * cell for corner in (square.corner_x, square.corner_y))
 
     plane = disc_plane(geometry, x[None, :], y[:, None])
     # A subcell centred exactly on the disc's centre has no direction of rotation; moving it by a thousandth of

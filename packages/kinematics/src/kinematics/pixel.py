@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-__all__ = ["BAND_LIMITED", "BOX", "BandLimited", "Box", "Pixel", "deposit_matrix"]
+__all__ = ["BAND_LIMITED", "BOX", "BandLimited", "Box", "Pixel", "deposit_matrix", "subcell_places"]
 
 
 class Pixel(Protocol):
@@ -94,6 +94,11 @@ BOX = Box()
 BAND_LIMITED = BandLimited()
 
 
+def subcell_places(npix: int, subcells: int) -> np.ndarray:
+    """Centres of subcells along an axis, in pixels from the first pixel's centre, shape (npix * subcells,)."""
+    return (np.arange(npix * subcells) - (subcells - 1) / 2) / subcells
+
+
 def deposit_matrix(pixel: Pixel, npix: int, subcells: int, *, wrap: bool) -> np.ndarray:
     """Weights that take subcells along one axis to pixels.
 
@@ -108,7 +113,7 @@ def deposit_matrix(pixel: Pixel, npix: int, subcells: int, *, wrap: bool) -> np.
         Shape (npix, npix * subcells) if wrapped, else (npix + 2 margin, npix * subcells); columns add up to one.
 
     """
-    place = (np.arange(npix * subcells) - (subcells - 1) / 2) / subcells
+    place = subcell_places(npix, subcells)
     row = np.arange(-pixel.margin, npix + pixel.margin)
     weights = pixel.weights(row[:, None] - place)
     weights /= weights.sum(axis=0)
