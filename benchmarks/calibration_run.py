@@ -5,8 +5,8 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
-from sampler import Approximation, MalaConfig, Monitor, find_mode, sample, summarize
-from steelyard.approximation import Features, approximate_log_density, expand
+from sampler import MalaConfig, Monitor, find_mode, sample, summarize
+from steelyard.approximation import Features, approximation_about
 from steelyard.coordinates import sampled_at, sampled_parameters
 from steelyard.density import log_density
 from steelyard.fitting import STEPS_BETWEEN_NEWS
@@ -41,8 +41,7 @@ def fit_cells(parameters, coordinates, cells, look, effort, seed):
         progress=clock.progress,
     )
     clock.tick("search")
-    features = Features(coordinates)
-    expansion = expand(features, cells, mode)
+    approximation = approximation_about(mode, Features(coordinates), cells)
     clock.tick("expansion")
     config = MalaConfig(
         n_chains=effort.n_chains,
@@ -57,7 +56,7 @@ def fit_cells(parameters, coordinates, cells, look, effort, seed):
         mode,
         config,
         args=(coordinates, cells),
-        approximation=Approximation(approximate_log_density, (features, expansion)),
+        approximation=approximation,
         monitor=Monitor(sampled_at, (coordinates,)),
         progress=clock.progress,
     )

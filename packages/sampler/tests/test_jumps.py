@@ -123,6 +123,64 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, stop_at
         np.testing.assert_array_equal(getattr(resumed, name), getattr(whole, name), err_msg=name)
 
 
+def moved(z, shift):
+    """The banana, moved: equal to it for no shift."""
+    return banana(z - jnp.stack([shift, 0.0]))
+
+
+class Refinable:
+    """An approximation with one shift after the other; the draws that each of them is asked with are noted."""
+
+    def __init__(self, *shifts):
+        self.shifts = [jnp.asarray(shift) for shift in shifts]
+        self.given, self.seen = 0, []
+
+    @property
+    def approximation(self):
+        return Approximation(moved, (self.shifts[self.given],), self.refine)
+
+    def refine(self, draws):
+        self.seen.append(draws)
+        self.given += 1
+        return (self.shifts[self.given],)
+
+
+def test_a_poor_approximation_is_refined_from_its_draws():
+    poor = Refinable(1.5, 0.0)
+    result = sample(banana, jnp.zeros(2), CONFIG, approximation=poor.approximation)
+    never = sample(banana, jnp.zeros(2), CONFIG, approximation=Approximation(moved, (jnp.asarray(1.5),)))
+    assert len(poor.seen) == 1
+    assert poor.seen[0].shape == (16 * 400, 2)
+    # Draws of the first approximation, whose x is 1.5 +- 1.
+    assert poor.seen[0][:, 0].mean() == pytest.approx(1.5, abs=0.3)
+    np.testing.assert_allclose(result.jump_acceptance, 1.0, atol=1e-9)
+    assert never.jump_acceptance.mean() < 0.5
+    # Sixteen more gradients than a run that asks once, for where the chains of the pilot then end.
+    assert result.n_gradients == never.n_gradients + 16
+
+
+def test_a_good_approximation_is_left_alone_and_no_refinement_goes_on_for_ever():
+    good, hopeless = Refinable(0.0, 9.0), Refinable(1.5, 1.5, 1.5, 1.5)
+    sample(lambda z: moved(z, 0.0), jnp.zeros(2), CONFIG, approximation=good.approximation)
+    sample(banana, jnp.zeros(2), CONFIG, approximation=hopeless.approximation)
+    assert (good.given, hopeless.given) == (0, 2)
+
+
+def test_a_refined_run_resumes_bit_for_bit_with_the_last_arguments(tmp_path):
+    whole = sample(banana, jnp.zeros(2), CONFIG, approximation=Refinable(1.5, 0.0).approximation)
+    path, poor = tmp_path / "run.npz", Refinable(1.5, 0.0)
+
+    def interrupt(progress):
+        if progress.phase == "sampling":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        sample(banana, jnp.zeros(2), CONFIG, approximation=poor.approximation, progress=interrupt, checkpoint=path)
+    resumed = sample(banana, jnp.zeros(2), CONFIG, approximation=poor.approximation, checkpoint=path)
+    assert poor.given == 1
+    np.testing.assert_array_equal(resumed.draws, whole.draws)
+
+
 def test_progress_tells_the_pilot_apart_and_counts_gradients_of_the_density_alone():
     seen = []
     mode = find_mode(banana, np.random.default_rng(0).normal(size=(4, 2)), n_steps=40)

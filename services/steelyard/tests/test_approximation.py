@@ -1,11 +1,13 @@
 """The approximate likelihood: what it keeps exactly, and how near it stays over the width of a posterior."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from sampler import find_mode
-from steelyard.approximation import N_NODES, Features, approximate_log_density, expand
+from steelyard.approximation import N_NODES, Features, about_draws, about_mode, approximate_log_density
 from steelyard.density import log_density
 from steelyard.starts import starting_points
 
@@ -25,7 +27,7 @@ def expanded(toy_problem):
         starts = starting_points(problem.parameters, problem.coordinates, problem.look, 4, 0)
         mode = find_mode(log_density, starts, args=(problem.coordinates, cells), batch_size=4)
         features = Features(problem.coordinates)
-        expansion = expand(features, cells, mode)
+        expansion = about_mode(features, cells, mode)
         draws = mode.position + np.random.default_rng(1).standard_normal((100, len(mode.position))) @ mode.factor.T
         return mode, features, expansion, jnp.asarray(draws), cells
 
@@ -37,6 +39,21 @@ def test_it_follows_the_density_over_the_posterior(expanded):
     near = jax.lax.map(lambda z: approximate_log_density(z, features, expansion), draws)
     assert np.std(exact) > 1
     assert np.std(exact - near) < 0.5
+
+
+def test_from_draws_it_is_as_good_wherever_the_first_one_was_made(expanded):
+    """The first expansion is made two widths off; draws of the posterior lead to one that follows the density."""
+    mode, features, _, draws, cells = expanded
+    off = mode.position + 2 * mode.factor[:, 0]
+    exact = jax.lax.map(lambda z: log_density(z, features.coordinates, cells), draws)
+
+    def error(expansion):
+        return np.std(exact - jax.lax.map(lambda z: approximate_log_density(z, features, expansion), draws))
+
+    first = about_mode(features, cells, dataclasses.replace(mode, position=off))
+    second = about_draws(features, cells, np.asarray(draws), first)
+    assert error(second) < 0.5
+    assert error(second) < error(first)
 
 
 def test_its_gradient_at_the_mode_is_that_of_the_density(expanded):

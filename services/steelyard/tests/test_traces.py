@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 from sampler import Monitor, find_mode
-from steelyard.approximation import Features, approximate_log_density, expand
+from steelyard.approximation import Features, about_mode, approximate_log_density
 from steelyard.coordinates import sampled_at
 from steelyard.density import log_density
 from steelyard.fitting import prepare
@@ -67,7 +67,7 @@ def test_ten_galaxies_are_traced_as_often_as_one(toy, toy_grid, traces):
         points = starting_points(problem.parameters, problem.coordinates, problem.look, 4, 0)
         mode = find_mode(log_density, points, args=(problem.coordinates, problem.cells), n_steps=4, batch_size=4)
         features = Features(problem.coordinates)
-        expansion = expand(features, problem.cells, mode)
+        expansion = about_mode(features, problem.cells, mode)
         values.append(float(approximate_shared(mode.position, features, expansion)))
         Monitor(quantities, (problem.coordinates,)).of(points[:, None])
         counts.append(len(traces))

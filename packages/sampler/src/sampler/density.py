@@ -20,10 +20,13 @@ class Approximation(NamedTuple):
     Attributes:
         log_density: `log_density(z, *args)`, scalar, differentiable by JAX.
         args: its further arguments; traced.
+        refine: better arguments, given draws (n, dim) of the approximation as it is; None if there are none. Asked
+            for in the pilot alone: a run that resumes is to be given the arguments that were returned last.
     """
 
     log_density: LogDensity
     args: tuple[Any, ...] = ()
+    refine: Callable[[np.ndarray], tuple[Any, ...]] | None = None
 
 
 class Monitor(NamedTuple):

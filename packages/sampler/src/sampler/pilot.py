@@ -2,14 +2,15 @@
 
 MALA finds preconditioner and step size. An archive of its draws then lets a second chain mix by long moves, and that
 chain's draws replace the archive until it mixes well. It samples at a raised temperature, so that the archive reaches
-beyond the tails. All of this happens on the approximation alone, before the run proper.
+beyond the tails. All of this happens on the approximation, before the run proper; the density is only asked where the
+chains end, whether the approximation is good there. If it is not, and can be made better from draws, it is.
 """
 
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +38,8 @@ _MIXED_ESS, _MIXED_RHAT = 200.0, 1.03  # of one round: the archive is good
 _TEMPERATURE = 1.5
 _SHORTEST, _LONGEST = 10, 150  # bounds of a jump's length, which is one autocorrelation time on the approximation
 _TUNING_BLOCKS = 4
+_REFINEMENTS = 2
+_AGREEMENT = 0.5  # standard deviation of what the densities differ by; three jumps in four are then accepted
 
 
 def pilot_config(config: MalaConfig) -> MalaConfig:
@@ -84,6 +87,19 @@ def pilot_progress(progress: ProgressCallback | None, settings: MalaConfig) -> P
     return partial(tell, progress)
 
 
+class _Mixed(NamedTuple):
+    """Draws (chain, step, dim) of the approximation, the archive that they were made with, and their worth."""
+
+    draws: np.ndarray
+    archive: Archive
+    autocorrelation_time: float
+
+    @property
+    def ends(self) -> np.ndarray:
+        """Where the chains end, (chain, dim)."""
+        return self.draws[:, -1]
+
+
 def state_after_pilot(
     log_density: LogDensity,
     approximation: Approximation,
@@ -92,50 +108,70 @@ def state_after_pilot(
     args: tuple[Any, ...],
     monitor: Monitor | None,
     progress: ProgressCallback | None,
-) -> SamplerState:
-    """State before the first step of the run proper.
+) -> tuple[SamplerState, Approximation]:
+    """State before the first step of the run proper, and the approximation that it jumps by.
 
     Raises:
         ValueError: the density is finite at no point where a chain of the pilot ended.
     """
     began = time.perf_counter()
-    ends, archive, autocorrelation_time = _mix(approximation, pilot, config.seed, monitor, progress)
-    dtype = working_dtype(ends)
-    values, gradients = evaluate(log_density, ends, args, config.n_chains)
+    mixed = _mix(approximation, pilot.draws, pilot, 0, config.seed, monitor, progress)
+    values, gradients = evaluate(log_density, mixed.ends, args, config.n_chains)
+    n_gradients = len(values)
+    for refinement in range(1, _REFINEMENTS + 1):
+        if approximation.refine is None or _disagreement(approximation, mixed.ends, values) < _AGREEMENT:
+            break
+        better = approximation.refine(mixed.draws.reshape(-1, mixed.draws.shape[-1]))
+        approximation = approximation._replace(args=better)
+        mixed = _mix(approximation, mixed.draws, pilot, refinement, config.seed, monitor, progress)
+        values, gradients = evaluate(log_density, mixed.ends, args, config.n_chains)
+        n_gradients += len(values)
     usable = np.flatnonzero(np.isfinite(values))
     if not len(usable):
         raise ValueError("the log-density is finite nowhere that its approximation led: the approximation is wrong")
     chosen = np.resize(usable, config.n_chains)
     state = fresh_state(
-        ends[chosen].astype(dtype),
+        mixed.ends[chosen].astype(working_dtype(mixed.ends)),
         values[chosen],
         gradients[chosen],
         pilot.factor,
         float(np.log(pilot.step_size)),
-        len(ends),
+        n_gradients,
     )
-    return state._replace(
-        jump=np.array([pilot.step_size, np.clip(np.ceil(autocorrelation_time), _SHORTEST, _LONGEST)]),
-        archive_centre=np.asarray(archive.centre),
-        archive_points=np.asarray(archive.points),
-        archive_projector=np.asarray(archive.projector),
+    n_steps = np.clip(np.ceil(mixed.autocorrelation_time), _SHORTEST, _LONGEST)
+    state = state._replace(
+        jump=np.array([pilot.step_size, n_steps]),
+        archive_centre=np.asarray(mixed.archive.centre),
+        archive_points=np.asarray(mixed.archive.points),
+        archive_projector=np.asarray(mixed.archive.projector),
         seconds=np.array([pilot.warmup_seconds + pilot.sampling_seconds + time.perf_counter() - began, 0.0]),
     )
+    return state, approximation
+
+
+def _disagreement(approximation: Approximation, points: np.ndarray, values: np.ndarray) -> float:
+    """Standard deviation over points (n, dim) of what the density `values` (n,) and its approximation differ by."""
+    near, _ = evaluate(approximation.log_density, points, approximation.args, len(points))
+    difference = (values - near)[np.isfinite(values)]
+    return float(np.std(difference)) if len(difference) else 0.0
 
 
 def _mix(
     approximation: Approximation,
+    draws: np.ndarray,
     pilot: SamplingResult,
+    refinement: int,
     seed: int,
     monitor: Monitor | None,
     progress: ProgressCallback | None,
-) -> tuple[np.ndarray, Archive, float]:
-    """Where chains end, the archive, and the autocorrelation time that it leaves, in steps."""
+) -> _Mixed:
+    """Go on from draws (chain, step, dim) with an archive of them, and renew it until chains mix well."""
     program = _round_program(approximation.log_density)
+    factor = jnp.asarray(pilot.factor)
+    first_round = refinement * (_ROUNDS + 1)
 
     def sample_round(i: int, ends: np.ndarray, archive: Archive, temperature: float) -> tuple[np.ndarray, Summary]:
-        key = jax.random.fold_in(jax.random.key(seed), 2**31 - 1 - i)
-        factor = jnp.asarray(pilot.factor)
+        key = jax.random.fold_in(jax.random.key(seed), 2**31 - 1 - first_round - i)
         draws = program(
             jnp.asarray(ends), factor, key, pilot.step_size, archive, approximation.args, jnp.asarray(temperature)
         )
@@ -144,15 +180,17 @@ def _mix(
             progress(Progress("archive", i + 1, _ROUNDS + 1, rhat=summary.max_rhat, min_ess=summary.min_ess))
         return np.asarray(draws), summary
 
-    archive = make_archive(pilot.draws.reshape(-1, pilot.draws.shape[-1]), pilot.factor)
-    ends = pilot.draws[:, -1]
+    def archive_of(draws: np.ndarray, temperature: float = 1.0) -> Archive:
+        return make_archive(draws.reshape(-1, draws.shape[-1]), pilot.factor, temperature)
+
+    archive = archive_of(draws)
     for i in range(_ROUNDS):
-        draws, summary = sample_round(i, ends, archive, _TEMPERATURE)
-        ends, archive = draws[:, -1], make_archive(draws.reshape(-1, draws.shape[-1]), pilot.factor, _TEMPERATURE)
+        draws, summary = sample_round(i, draws[:, -1], archive, _TEMPERATURE)
+        archive = archive_of(draws, _TEMPERATURE)
         if summary.min_ess > _MIXED_ESS and summary.max_rhat < _MIXED_RHAT:
             break
-    draws, summary = sample_round(_ROUNDS, ends, archive, 1.0)
-    return draws[:, -1], archive, draws.shape[0] * draws.shape[1] / max(summary.min_ess, 1.0)
+    draws, summary = sample_round(_ROUNDS, draws[:, -1], archive, 1.0)
+    return _Mixed(draws, archive, draws.shape[0] * draws.shape[1] / max(summary.min_ess, 1.0))
 
 
 @lru_cache(maxsize=8)  # bounded, since each entry keeps the density and whatever data it closes over alive

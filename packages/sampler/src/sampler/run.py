@@ -47,9 +47,10 @@ def sample(
     """Sample a log-density by preconditioned MALA until it has converged or the budget is spent.
 
     With an approximation that is much cheaper than the density, a pilot run samples that first. It provides starting
-    points, preconditioner and step size, so that only a short tuning is left, and four in five steps are jumps: a
-    chain on the approximation about as long as its autocorrelation time, accepted or rejected by the density itself.
-    The draws are those of the density, whatever the approximation; only their worth depends on it.
+    points, preconditioner and step size, so that only a short tuning is left, and has the approximation refined where
+    it is poor. Four in five steps are then jumps: a chain on the approximation about as long as its autocorrelation
+    time, accepted or rejected by the density itself. The draws are those of the density, whatever the approximation;
+    only their worth depends on it.
 
     A run interrupted by any exception, Ctrl-C included, saves its checkpoint and raises it again; the
     same call with the same checkpoint file goes on and ends with the same draws, bit for bit.
@@ -83,7 +84,7 @@ def sample(
     state = _resume(checkpoint, fingerprint, config)
     if state is None and approximation is not None:
         pilot = _pilot(approximation, init, pilot_settings, config.n_chains, monitor, progress)
-        state = state_after_pilot(log_density, approximation, pilot, config, args, monitor, progress)
+        state, approximation = state_after_pilot(log_density, approximation, pilot, config, args, monitor, progress)
     elif state is None:
         state = initial_state(log_density, init, config, args)
     run = _Run(log_density, config, args, monitor, approximation)

@@ -3,24 +3,26 @@
 Visibilities depend on the mass model only by way of the circular velocity. In the velocities at a few radii, and in
 the parameters of geometry and gas, they are nearly linear over the width of a posterior, while the degeneracies of a
 black hole with a Nuker law, bent as they are, lie in the cheap step from parameters to velocities, which is kept
-exactly. So log L(features) is replaced by its second-order expansion.
+exactly. So log L(features) is replaced by its second-order expansion: about the mode at first, and, where that proves
+poor, about the middle of the draws that it leads to. Bent ridges may have their mode far from there.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from sampler import Mode
+from sampler import Approximation, Mode
 
 from steelyard.coordinates import Coordinates
 from steelyard.density import CellData, residual_squared
 from steelyard.likelihood import LIKELIHOODS
 
-__all__ = ["Expansion", "Features", "approximate_log_density", "expand"]
+__all__ = ["Expansion", "Features", "about_draws", "about_mode", "approximate_log_density", "approximation_about"]
 
 N_NODES = 16
 SHAPES_THE_CURVE = frozenset(
@@ -106,16 +108,50 @@ def approximate_log_density(point: Array, features: Features, expansion: Expansi
     return log_likelihood + coordinates.log_prior(point)
 
 
-def expand(features: Features, cells: CellData, mode: Mode) -> Expansion:
-    """Expand the likelihood about the mode.
+def approximation_about(
+    mode: Mode, features: Features, cells: CellData, keep: Callable[[Expansion], None] = lambda _: None
+) -> Approximation:
+    """Approximation about the mode, which the sampler may refine; `keep` gets each expansion when it is made."""
+    expansion = about_mode(features, cells, mode)
+    keep(expansion)
+
+    def refine(draws: np.ndarray) -> tuple[Features, Expansion]:
+        nonlocal expansion
+        expansion = about_draws(features, cells, draws, expansion)
+        keep(expansion)
+        return features, expansion
+
+    return Approximation(approximate_log_density, (features, expansion), refine)
+
+
+def about_mode(features: Features, cells: CellData, mode: Mode) -> Expansion:
+    """Expand the likelihood about the mode, over the width of the Gaussian there."""
+    normal = np.random.default_rng(0).standard_normal((N_SAMPLES, len(mode.position)))
+    return _expand(features, cells, mode.position, mode.position + normal @ mode.factor.T)
+
+
+def about_draws(features: Features, cells: CellData, draws: np.ndarray, before: Expansion) -> Expansion:
+    """Expand the likelihood about the middle of draws (n, dim) made with the expansion before, over their width.
+
+    The middle is the draw whose features are nearest to the mean ones, in the metric of the likelihood.
+    """
+    some = draws[np.linspace(0, len(draws) - 1, N_SAMPLES).astype(int)]
+    there = np.asarray(_features_of(jnp.asarray(some), features), np.float64)
+    away = there - np.nanmean(there, axis=0)
+    distance = np.einsum("ni,ij,nj->n", away, np.asarray(before.curvature), away)
+    return _expand(features, cells, some[np.nanargmin(distance)], some)
+
+
+def _expand(features: Features, cells: CellData, position: np.ndarray, draws: np.ndarray) -> Expansion:
+    """Expand the likelihood about a position (dim,).
 
     The curvature comes from central differences of the gradient over a posterior's width along the principal axes of
-    the Gaussian at the mode: the curvature that counts is the one over that width. It is the observed one, since
-    where a model misfits the residuals bend the likelihood too. Directions in which it is negative are taken as flat.
+    draws (n, dim): the curvature that counts is the one over that width. It is the observed one, since where a model
+    misfits the residuals bend the likelihood too. Directions in which it is negative are taken as flat.
     """
-    origin = features.coordinates.parameters(jnp.asarray(mode.position))
+    origin = features.coordinates.parameters(jnp.asarray(position))
     centre = features.at(origin)
-    axes = _axes(features, mode)
+    axes = _axes(features, draws)
 
     def along(axis: np.ndarray) -> np.ndarray:
         ahead, behind = (_gradient(centre + sign * axis, features, origin, cells) for sign in (1.0, -1.0))
@@ -146,15 +182,13 @@ def _features_of(points: Array, features: Features) -> Array:
     return jax.vmap(lambda point: features.at(features.coordinates.parameters(point)))(points)
 
 
-def _axes(features: Features, mode: Mode) -> np.ndarray:
-    """Rows span the features: principal axes, as long as they are wide, of the Gaussian at the mode.
+def _axes(features: Features, draws: np.ndarray) -> np.ndarray:
+    """Rows span the features: principal axes, as long as they are wide, of draws (n, dim).
 
     Velocities are held to one channel, and no axis is shorter than a tenth of the features' own widths: the curve may
-    bend in ways that the Gaussian does not know.
+    bend in ways that the draws do not know.
     """
-    rng = np.random.default_rng(0)
-    points = mode.position + rng.standard_normal((N_SAMPLES, len(mode.position))) @ mode.factor.T
-    sample = np.asarray(_features_of(jnp.asarray(points), features), np.float64)
+    sample = np.asarray(_features_of(jnp.asarray(draws), features), np.float64)
     sample = sample[np.all(np.isfinite(sample), axis=1)]
     spread = np.std(sample, axis=0)
     widths = spread.copy()

@@ -26,7 +26,7 @@ from steelyard_schemas import (
     write_store,
 )
 
-from steelyard.approximation import Expansion, Features, approximate_log_density, expand
+from steelyard.approximation import Expansion, Features, approximate_log_density, approximation_about
 from steelyard.coordinates import Coordinates, sampled_at
 from steelyard.density import CellData, cell_data, log_density
 from steelyard.field import check_field
@@ -239,10 +239,13 @@ def _start(
         folder.discard()
         raise
     folder.keep_warnings(_mode_warnings(mode))
-    expansion = expand(features, problem.cells, mode)
-    folder.save_approximation({name: np.asarray(a) for name, a in expansion._asdict().items()})
+
+    def keep(expansion: Expansion) -> None:
+        folder.save_approximation({name: np.asarray(a) for name, a in expansion._asdict().items()})
+
+    approximation = approximation_about(mode, features, problem.cells, keep)
     note("sampling")
-    return mode, sampler.Approximation(approximate_log_density, (features, expansion))
+    return mode, approximation
 
 
 def _mode_warnings(mode: sampler.Mode) -> tuple[str, ...]:
