@@ -62,9 +62,12 @@ def guarded(log_density: LogDensity) -> LogDensity:
     float, whatever the dtype of z.
     """
 
+    # Compiled by itself only so that JAX traces it once, wherever it stands in a program and however often.
+    value_and_gradient = jax.jit(jax.value_and_grad(log_density))
+
     def safe(z: Array, *args: Any) -> Array:
         at = jax.lax.stop_gradient(z)
-        value, gradient = jax.value_and_grad(log_density)(at, *args)
+        value, gradient = value_and_gradient(at, *args)
         finite = jnp.isfinite(value) & jnp.all(jnp.isfinite(gradient))
         gradient = jnp.where(finite, gradient, 0.0)
         # Linear in z with the known gradient: an outer grad neither retraces nor differentiates the model twice.

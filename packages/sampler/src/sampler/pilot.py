@@ -67,7 +67,7 @@ def pilot_start(
 ) -> Mode | np.ndarray:
     """Where the pilot starts, given where the run proper was to start with its `n_chains` chains."""
     if isinstance(init, Mode):
-        values, _ = evaluate(approximation.log_density, init.position[None], approximation.args, 1)
+        values, _ = evaluate(approximation.log_density, init.position[None], approximation.args, settings.n_chains)
         return replace(init, log_density=float(values[0]))
     points = np.asarray(init)
     if points.ndim == 2 and len(points) == n_chains:
