@@ -81,7 +81,7 @@ def render_cube(
 
     """
     dtype = curve.velocity_kms.dtype
-    edges = jnp.asarray(channels.edges_kms, dtype)
+    edges = barrier(jnp.asarray(channels.edges_kms, dtype))
     scale = jnp.asarray(flux_jykms, dtype) / channels.width_kms
     squares = [_Square.around(geometry, level, sky, pixel) for level in levels]
     if not squares[0].whole:
