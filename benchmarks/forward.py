@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from forward_page import page
 from forward_problem import CASES, KINMS_CLOUDS
+from steelyard.allocation import KEEP_FREED_MEMORY
 from turns import Worker
 
 HERE = Path(__file__).resolve().parent
@@ -93,7 +94,8 @@ def one_case(name, folder, options):
 
 
 def our_process(folder):
-    return Worker([sys.executable, HERE / "forward_ours.py", folder])
+    # Memory is kept as `steelyard fit` keeps it.
+    return Worker([sys.executable, HERE / "forward_ours.py", folder], KEEP_FREED_MEMORY)
 
 
 def main():

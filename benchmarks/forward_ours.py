@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from forward_problem import CASES, TRUTH, galaxy_of
-from steelyard.allocation import keep_freed_memory
 from steelyard.density import log_density
 from steelyard.fitting import prepare
 from steelyard.model import GalaxyModel, ModelGrid
@@ -73,7 +72,6 @@ class Ours:
 
 def main():
     folder = Path(sys.argv[1])
-    keep_freed_memory()  # as `steelyard fit` does
     jax.config.update("jax_enable_x64", True)  # as `steelyard.fit` does
     # As the commands do, so that a second process finds the programs of the first.
     jax.config.update("jax_compilation_cache_dir", str(folder / "compiled"))

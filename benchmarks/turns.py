@@ -17,11 +17,15 @@ from pathlib import Path
 
 
 class Worker:
-    """A process of its own that serves commands."""
+    """A process of its own that serves commands; `variables` are added to its environment."""
 
-    def __init__(self, command):
+    def __init__(self, command, variables=None):
         self._process = subprocess.Popen(
-            [str(part) for part in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [str(part) for part in command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=os.environ | (variables or {}),
         )
 
     def ask(self, command, **arguments):

@@ -5,11 +5,17 @@ from __future__ import annotations
 import ctypes
 import sys
 
-__all__ = ["keep_freed_memory"]
+__all__ = ["KEEP_FREED_MEMORY", "keep_freed_memory"]
 
 # Parameters of mallopt(3), as in <malloc.h> of the GNU C library.
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
 NEVER = -1
+KEEP_FREED_MEMORY = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(sys.maxsize),
+    "MALLOC_ARENA_MAX": "1",
+}
+"""Environment variables with which a process that is yet to be started does what `keep_freed_memory` does."""
 
 
 def keep_freed_memory() -> bool:
@@ -19,8 +25,8 @@ def keep_freed_memory() -> bool:
     returns blocks as large as these at once, so that each call has the system map and clear the same pages again,
     which may take as long as the arithmetic. The process stays as large as it once was.
 
-    Of use before large arrays and threads are made; a matter of the whole process, so that commands and workers call
-    it, and functions never do.
+    To be called before JAX starts its threads, which importing `sampler` makes it do: threads that are there keep
+    arenas of their own. A matter of the whole process, so that commands call it, and functions never do.
     """
     if sys.platform != "linux":
         return False

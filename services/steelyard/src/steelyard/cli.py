@@ -14,6 +14,7 @@ from rich.table import Table
 from steelyard_schemas import Galaxy, Posterior, Store, read_model, validate, write_store
 from vis_gridder import is_image_cube, read_image_cube
 
+from steelyard.allocation import keep_freed_memory
 from steelyard.compare_cli import compare_command
 from steelyard.console import FitProgress, one_line_errors, print_json, report_warnings
 from steelyard.survey import cli as survey_cli
@@ -83,13 +84,12 @@ def fit_command(
 
 
 def _run_fit(galaxy_file: Path, out: Path | None, *, restart: bool, as_json: bool) -> None:
+    keep_freed_memory()
     # Imported late: JAX takes seconds to load, and --help should not.
-    from steelyard.allocation import keep_freed_memory
     from steelyard.compiled import keep_compiled
     from steelyard.fitting import default_folder, fit
     from steelyard.report import write_report
 
-    keep_freed_memory()
     keep_compiled()
     with one_line_errors(), FitProgress(quiet=as_json) as progress, report_warnings(progress):
         folder = out or default_folder(read_model(galaxy_file, Galaxy), galaxy_file.parent)

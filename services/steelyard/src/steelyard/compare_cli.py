@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from steelyard.allocation import keep_freed_memory
 from steelyard.console import FitProgress, one_line_errors, print_json, report_warnings
 
 if TYPE_CHECKING:
@@ -67,11 +68,10 @@ def compare_command(
     with one_line_errors(), FitProgress(quiet=as_json) as progress, report_warnings(progress):
         if len(paths) != 1 or figure is not None:
             raise ValueError("--models takes one galaxy file, and no --figure")
-        from steelyard.allocation import keep_freed_memory
+        keep_freed_memory()
         from steelyard.compiled import keep_compiled
         from steelyard.model_comparison import compare_models
 
-        keep_freed_memory()
         keep_compiled()
         found = compare_models(paths[0], out, n_proposals=proposals, progress=progress, note=progress.note)
     _print_models(found, as_json=as_json)

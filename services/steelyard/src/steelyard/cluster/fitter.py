@@ -9,7 +9,6 @@ from tempfile import TemporaryDirectory
 
 from steelyard_schemas import SurveyJob, pack, unpack
 
-from steelyard.allocation import keep_freed_memory
 from steelyard.compiled import keep_compiled
 from steelyard.survey.folder import SurveyFolder
 from steelyard.survey.jobs import find_work, run_job
@@ -42,7 +41,6 @@ class GalaxyFitter:
         if surrogates:
             write_parts(Path(self._shelf.name), surrogates)
             os.environ["STEELYARD_SURROGATES"] = self._shelf.name
-        keep_freed_memory()
         # A restarted worker, or another one, need not compile the same again.
         keep_compiled(self._survey.compiled)
         self._work = find_work(setup.work)

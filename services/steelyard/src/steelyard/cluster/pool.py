@@ -10,6 +10,8 @@ from typing import Any
 import ray
 from steelyard_schemas import ContractError
 
+from steelyard.allocation import KEEP_FREED_MEMORY
+
 __all__ = ["Pool", "Share", "why_lost"]
 
 GPU_MEMORY = 0.9
@@ -27,9 +29,10 @@ class Share:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment variables that keep XLA within the share."""
+        """Environment variables that keep XLA within the share, and its freed memory with the actor."""
         threads = str(max(1, int(self.cpus)))
         found = {name: os.environ[name] for name in FORWARDED if name in os.environ}
+        found |= KEEP_FREED_MEMORY
         found |= {"NPROC": threads, "PJRT_NPROC": threads, "OMP_NUM_THREADS": threads}
         if self.gpus:
             found["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{GPU_MEMORY * min(1.0, self.gpus):.3f}"
