@@ -1,10 +1,12 @@
 """Tables of galaxies: what becomes of rows, defaults and mistakes."""
 
+import shutil
+
 import numpy as np
 import pytest
 from steelyard.survey.folder import SurveyFolder, plan_jobs
 from steelyard.survey.sample import read_defaults, sample_rows
-from steelyard.survey.surrogates import SurrogateShelf, read_parts, write_parts
+from steelyard.survey.surrogates import SurrogateShelf, read_parts, unpack_parts
 from steelyard_schemas import ContractError, SurveyJob, unpack
 
 DEFAULTS = """\
@@ -159,8 +161,7 @@ def test_galaxies_of_one_shape_follow_each_other(tmp_path, defaults):
 def test_a_surrogate_of_ones_own_goes_along(tmp_path, defaults):
     from nuker_surrogate.artifact import MANIFEST, find_artifact
 
-    own = tmp_path / "mine"
-    write_parts(own, read_parts(find_artifact("latest")))
+    own = shutil.copytree(find_artifact("latest"), tmp_path / "mine")
     manifest = (own / MANIFEST).read_text()
     (own / MANIFEST).write_text(manifest.replace('"version": "1.', '"version": "9.'))
     path = write(tmp_path, f"name,stars.kind,stars.surrogate\nA,nuker,{own}\nB,nuker,latest\n")
@@ -173,3 +174,14 @@ def test_a_surrogate_of_ones_own_goes_along(tmp_path, defaults):
     (own / MANIFEST).write_text(manifest.replace('"sha256:', '"sha256:0'))
     with pytest.raises(ContractError, match=r"another artifact of that version: release it anew"):
         planned(path, defaults)
+
+
+def test_processes_of_a_node_share_what_they_unpack(tmp_path):
+    parts = {"9.0.0/manifest.json": b"{}", "9.0.0/weights.msgpack": b"\x00"}
+    shelf = unpack_parts(parts, tmp_path)
+    assert read_parts(shelf) == parts
+    before = (shelf / "9.0.0").stat()
+    assert unpack_parts(parts, tmp_path) == shelf
+    assert (shelf / "9.0.0").stat() == before
+    assert unpack_parts({**parts, "9.0.0/weights.msgpack": b"\x01"}, tmp_path) != shelf
+    assert sorted(tmp_path.glob(".*")) == []

@@ -12,7 +12,7 @@ SUPPORT = Path(__file__).parent
 class Nodes:
     """Ray's nodes, a head without CPUs and two with one each, and processes that join them."""
 
-    def __init__(self):
+    def __init__(self, dashboard_port=None):
         # The tests' work must be importable by Ray's workers; uv must not build an environment for each.
         self.environment = {
             **os.environ,
@@ -22,7 +22,10 @@ class Nodes:
             "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
             "RAY_USAGE_STATS_ENABLED": "0",
         }
-        self._process = self.start(str(SUPPORT / "ray_nodes.py"), stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        dashboard = [] if dashboard_port is None else [str(dashboard_port)]
+        self._process = self.start(
+            str(SUPPORT / "ray_nodes.py"), *dashboard, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
         self.address = self._answer("address").split()[1]
 
     def start(self, *arguments, **options):

@@ -1,5 +1,7 @@
 """Several Ray nodes on this machine, in a process of their own: "add" and "remove" on standard input.
 
+With an argument the head has a dashboard, at that port, which takes submitted jobs.
+
 Apart from the tests' process, because Ray forks, and a process that runs JAX must not.
 """
 
@@ -11,7 +13,10 @@ NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": F
 
 
 def main():
-    cluster = Cluster(initialize_head=True, head_node_args={**NODE, "num_cpus": 0})
+    head = {**NODE, "num_cpus": 0}
+    if len(sys.argv) > 1:
+        head |= {"include_dashboard": True, "dashboard_host": "127.0.0.1", "dashboard_port": int(sys.argv[1])}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
     cluster.add_node(**NODE)
     cluster.add_node(**NODE)
     print("address", cluster.address, flush=True)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from platformdirs import user_cache_path
 from steelyard_schemas import SurveyJob, pack, unpack
 
 from steelyard.compiled import keep_compiled
 from steelyard.survey.folder import SurveyFolder
 from steelyard.survey.jobs import find_work, run_job
 from steelyard.survey.status import worker_name
-from steelyard.survey.surrogates import write_parts
+from steelyard.survey.surrogates import unpack_parts
 
 __all__ = ["FitterSetup", "GalaxyFitter"]
 
@@ -37,10 +37,10 @@ class GalaxyFitter:
     def __init__(self, setup: FitterSetup, surrogates: dict[str, bytes]) -> None:
         self._setup = setup
         self._survey = SurveyFolder(setup.survey)
-        self._shelf = TemporaryDirectory(prefix="steelyard-surrogates-")
         if surrogates:
-            write_parts(Path(self._shelf.name), surrogates)
-            os.environ["STEELYARD_SURROGATES"] = self._shelf.name
+            # Not a temporary folder: an actor that is killed leaves it behind.
+            shelf = unpack_parts(surrogates, user_cache_path("steelyard") / "surrogates")
+            os.environ["STEELYARD_SURROGATES"] = str(shelf)
         # A restarted worker, or another one, need not compile the same again.
         keep_compiled(self._survey.compiled)
         self._work = find_work(setup.work)

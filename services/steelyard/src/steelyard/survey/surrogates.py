@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from pathlib import Path
 from typing import NamedTuple
 
 from steelyard_schemas import ContractError, SurrogateArtifact, atomic_path, read_model
 
-__all__ = ["Resolved", "SurrogateShelf", "read_parts", "write_parts"]
+__all__ = ["Resolved", "SurrogateShelf", "read_parts", "unpack_parts"]
 
 
 class Resolved(NamedTuple):
@@ -64,9 +65,25 @@ def read_parts(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
 
 
-def write_parts(folder: Path, parts: dict[str, bytes]) -> None:
-    """Write what `read_parts` returned."""
-    for name, data in parts.items():
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
+def unpack_parts(parts: dict[str, bytes], folder: Path) -> Path:
+    """Write what `read_parts` returned below a folder, once for all processes of a node; return where.
+
+    The place is named by the content, so that what another process wrote there serves as it is.
+    """
+    digest = hashlib.sha256()
+    for name, data in sorted(parts.items()):
+        digest.update(f"{name}\0{len(data)}\0".encode() + data)
+    there = folder / digest.hexdigest()
+    if there.exists():
+        return there
+    try:
+        with atomic_path(there, overwrite=False) as temporary:
+            for name, data in parts.items():
+                target = temporary / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(data)
+    except (OSError, ContractError):
+        # Another process may have been first.
+        if not there.exists():
+            raise
+    return there
