@@ -1,8 +1,10 @@
 """What can be known of infra/ without a cluster: schemas, shell syntax, and that its parts agree."""
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -22,6 +24,40 @@ def load(name):
     return yaml.safe_load((INFRA / name).read_text())
 
 
+def read_as_ray_start(arguments):
+    """The parameters that `ray start` makes of its arguments; raises as Ray does for those that it refuses."""
+    from inspect import signature
+
+    from ray._private.parameter import RayParams
+    from ray.scripts.scripts import start
+
+    given = start.make_context("ray start", list(arguments)).params
+    # ray start checks an option's value only when it starts, in the constructor that is called here.
+    return RayParams(**{name: given[name] for name in signature(RayParams).parameters.keys() & given.keys()})
+
+
+def test_what_ray_start_refuses_is_seen():
+    with pytest.raises(ValueError, match="ray_client_server_port"):
+        read_as_ray_start(["--head", "--ray-client-server-port=0"])
+    with pytest.raises(Exception, match="No such option"):
+        read_as_ray_start(["--head", "--dashboard-hosts=127.0.0.1"])
+
+
+@pytest.mark.parametrize("name", ["ray-aws.yaml", "ray-bare-metal.yaml"])
+def test_ray_start_takes_the_commands_of_the_cluster_files(name):
+    import shlex
+
+    config = load(name)
+    starts = [
+        shlex.split(command.partition("ray start")[2])
+        for command in config["head_start_ray_commands"] + config["worker_start_ray_commands"]
+        if "ray start" in command
+    ]
+    assert ["--head" in start for start in starts] == [True, False]
+    for start in starts:
+        read_as_ray_start(start)
+
+
 @pytest.mark.parametrize("name", ["ray-aws.yaml", "ray-bare-metal.yaml"])
 def test_cluster_files_keep_rays_schema(name):
     import json
@@ -33,7 +69,6 @@ def test_cluster_files_keep_rays_schema(name):
     jsonschema.validate(config, json.loads(schema.read_text()))
     head = " ".join(config["head_start_ray_commands"])
     assert "--dashboard-host=127.0.0.1" in head
-    assert "--ray-client-server-port=0" in head  # 0: none
     if "available_node_types" in config:
         assert config["head_node_type"] in config["available_node_types"]
 
@@ -49,6 +84,7 @@ def test_job_and_cluster_of_kuberay_are_the_same_cluster():
         pod = group["template"]["spec"]
         assert pod["securityContext"]["runAsNonRoot"] is True
         volumes = {volume["name"] for volume in pod["volumes"]}
+        read_as_ray_start([f"--{name}={value}" for name, value in group["rayStartParams"].items()])
         for container in pod["containers"]:
             assert {mount["name"] for mount in container["volumeMounts"]} <= volumes
             assert container["resources"]["limits"] == container["resources"]["requests"]
@@ -58,9 +94,73 @@ def test_the_slurm_script_is_a_shell_script():
     subprocess.run(["bash", "-n", INFRA / "survey.slurm"], check=True)
     if shutil.which("shellcheck"):
         subprocess.run(["shellcheck", INFRA / "survey.slurm"], check=True)
-    text = (INFRA / "survey.slurm").read_text()
-    assert "--dashboard-host=127.0.0.1" in text
-    assert "--ray-client-server-port=0" in text
+
+
+@pytest.fixture
+def run_slurm_script(tmp_path):
+    """Runs survey.slurm where Slurm's commands write down what they are asked; `head` is what a head's start does."""
+    fakes = tmp_path / "fakes"
+    fakes.mkdir()
+    asked = tmp_path / "asked"
+    programs = {
+        "scontrol": "printf 'node-0\\nnode-1\\nnode-2\\n'",
+        "srun": """
+            echo "$@" >> "$ASKED"
+            case "$*" in
+                *"hostname --all-ip"*) echo 192.0.2.7 192.0.2.8 ;;
+                *"ray "*) [ "$RAY_AUTH_MODE" = token ] && [ ${#RAY_AUTH_TOKEN} = 64 ] || exit 3 ;;
+            esac
+            case "$*" in
+                *health-check*) [ "$HEAD" = healthy ] ;;
+                *"start --block"*--head*) [ "$HEAD" = healthy ] ;;
+            esac""",
+        "sleep": "exec /bin/sleep 0.1",
+    }
+    for name, text in programs.items():
+        (fakes / name).write_text(f"#!/bin/sh\n{text}\n")
+        (fakes / name).chmod(0o755)
+
+    def run(head):
+        variables = {
+            "STEELYARD": str(Path(sys.executable).parent),
+            "SLURM_JOB_NODELIST": "node-[0-2]",
+            "SLURM_JOB_ID": "39999",
+        }
+        variables |= {"SLURM_CPUS_PER_TASK": "16", "SLURM_GPUS_ON_NODE": "1", "ASKED": str(asked), "HEAD": head}
+        command = ["bash", INFRA / "survey.slurm", "sample.csv", "survey", "--defaults", "shared.toml"]
+        path = f"{fakes}:{os.environ['PATH']}"
+        done = subprocess.run(
+            command, env={"PATH": path, **variables}, timeout=60, capture_output=True, text=True, check=False
+        )
+        return done, asked.read_text().splitlines()
+
+    return run
+
+
+def test_the_slurm_script_starts_a_node_of_ray_on_each_node_and_one_survey(run_slurm_script):
+    done, asked = run_slurm_script("healthy")
+    assert done.returncode == 0, done.stderr
+    started = {}
+    for line in asked:
+        node, start = re.search(r"--nodelist=(\S+)", line)[1], line.partition("/ray start ")[2]
+        if start:
+            started[node] = read_as_ray_start(start.split())
+            assert ("--head" in start) == (node == "node-0")
+            assert ("--address=192.0.2.7:39999" in start) == (node != "node-0")
+            assert (started[node].num_cpus, started[node].num_gpus) == (16, 1)
+    assert started.keys() == {"node-0", "node-1", "node-2"}
+    assert started["node-0"].dashboard_host == "127.0.0.1"
+    assert started["node-0"].ray_client_server_port == 59999  # the highest that a job's number can give
+    surveys = [line for line in asked if "/steelyard survey" in line]
+    assert len(surveys) == 1
+    assert surveys[0].endswith("survey run sample.csv --out survey --address 192.0.2.7:39999 --defaults shared.toml")
+
+
+def test_the_slurm_script_ends_where_the_head_does_not_start(run_slurm_script):
+    done, asked = run_slurm_script("broken")
+    assert done.returncode == 1
+    assert "head on node-0 stopped" in done.stderr
+    assert not any("/steelyard survey" in line for line in asked)
 
 
 def test_the_image_copies_what_is_there_and_has_no_root():
