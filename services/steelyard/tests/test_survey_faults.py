@@ -138,6 +138,26 @@ def test_worker_node_and_driver_killed_and_every_draw_as_in_a_calm_run(nodes, ta
     assert not list(survey.path.glob("galaxies/*/.*.new"))
 
 
+def test_a_node_that_joins_late_gets_galaxies(nodes, table, tmp_path):
+    survey = SurveyFolder(tmp_path / "late")
+    hold = survey.path / "hold"
+    survey.path.mkdir()
+    hold.touch()
+    driver = nodes.drive(survey.path, table=table, workers=0)
+    try:
+        assert "(workers: 2, nodes: 3)" in next_line(driver, "galaxies to do")
+        nodes.tell("add")
+        assert "(workers: 2 before, 3 now)" in next_line(driver, "nodes have joined")
+        until(lambda: len(working_pids(survey)) == 3)
+        hold.unlink()
+        told = driver.communicate(timeout=120)[0].splitlines()
+    finally:
+        driver.kill()
+        nodes.tell("remove")
+    tally = json.loads(told[-1])
+    assert (tally["converged"], tally["lost_workers"]) == (N_GALAXIES, 0)
+
+
 def test_one_galaxy_never_stops_the_others(nodes, table, tmp_path):
     text = table.read_text()
     for i, name in enumerate(("exits", "memory", "bug")):

@@ -55,6 +55,6 @@ def test_a_submitted_survey_joins_the_cluster_that_runs_it(nodes, port, tmp_path
 
     told = until(submit, seconds=120)
     # Not a Ray of its own on one node.
-    assert "2 of 2 galaxies to do with 2 workers on 3 nodes" in told
+    assert "2 of 2 galaxies to do (workers: 2, nodes: 3)" in told
     tally = json.loads(next(line for line in told.splitlines() if line.startswith("{")))
     assert (tally["converged"], tally["failed"]) == (2, 0)

@@ -154,9 +154,10 @@ def main():
     parser.add_argument("--table", type=Path)
     parser.add_argument("--attempts", type=int, default=4)
     parser.add_argument("--scrapes")
+    parser.add_argument("--workers", type=int, default=2, help="0: as many as there is room for")
     given = parser.parse_args()
     sample = None if given.table is None else SampleFiles(given.table)
-    cluster = Cluster(address=given.address, workers=2, attempts=given.attempts)
+    cluster = Cluster(address=given.address, workers=given.workers or None, attempts=given.attempts)
     try:
         tally = run_survey(
             given.folder, Listener(given.scrapes), sample=sample, cluster=cluster, work=given.work, reports=False

@@ -17,10 +17,27 @@ __all__ = ["Driver"]
 
 
 class Driver:
-    """Runs a plan on a pool of actors, until all of its jobs have a record."""
+    """Runs a plan on a pool of actors, until all of its jobs have a record.
 
-    def __init__(self, folder: SurveyFolder, pool: Pool, watcher: Watcher, *, attempts: int) -> None:
-        self._folder, self._watcher = folder, watcher
+    Args:
+        folder: of the survey.
+        pool: of actors that do its jobs.
+        watcher: told of every end and of each second.
+        attempts: actors that a job may cost.
+        room: how many actors the cluster has room for now, if the pool is to grow with it.
+
+    """
+
+    def __init__(
+        self,
+        folder: SurveyFolder,
+        pool: Pool,
+        watcher: Watcher,
+        *,
+        attempts: int,
+        room: Callable[[], int] | None = None,
+    ) -> None:
+        self._folder, self._pool, self._watcher, self._room = folder, pool, watcher, room
         self._dispatch = Dispatch[PlannedJob](pool, lambda job: job.message, attempts)
         self._metrics = SurveyMetrics(folder.path.name)
 
@@ -57,9 +74,19 @@ class Driver:
                 case Tick():
                     if not still_mine():
                         raise ContractError(self._folder.path, "was taken over by another driver: this one stops")
+                    self._grow(tally)
                     self._tell(tally)
         self._tell(tally)
         return tally
+
+    def _grow(self, tally: Tally) -> None:
+        """Use nodes that have joined, as far as there are galaxies for them."""
+        if self._room is None:
+            return
+        before = self._pool.size
+        self._pool.grow(min(self._room(), tally.total - tally.done))
+        if self._pool.size > before:
+            self._watcher.note(f"nodes have joined (workers: {before} before, {self._pool.size} now)")
 
     def _unfinished(self, jobs: Iterator[PlannedJob], tally: Tally) -> Iterator[PlannedJob]:
         for job in jobs:

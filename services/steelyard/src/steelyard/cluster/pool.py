@@ -1,4 +1,4 @@
-"""A fixed number of actors: those that die are replaced, and none gets a job before it is up."""
+"""Actors, as many as are wanted: those that die are replaced, and none gets a job before it is up."""
 
 from __future__ import annotations
 
@@ -62,9 +62,15 @@ class Pool:
         self._arguments = tuple(ray.put(argument) for argument in arguments)
         self.starting: dict[Any, Any] = {}
         self.idle: list[Any] = []
+        self.size = 0
         self.lost = 0
         self._failed_starts = 0
-        for _ in range(size):
+        self.grow(size)
+
+    def grow(self, size: int) -> None:
+        """Start actors until there are `size` of them, those at work included; none is ever ended for fewer."""
+        while self.size < size:
+            self.size += 1
             self._start()
 
     def _start(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from steelyard_schemas import ContractError
 
 from steelyard.cluster.fitter import FitterSetup, GalaxyFitter
-from steelyard.cluster.session import Resources, ray_session
+from steelyard.cluster.session import Resources, ray_session, resources
 from steelyard.survey.folder import SurveyFolder, plan_jobs
 from steelyard.survey.jobs import FIT
 from steelyard.survey.lock import driver_lock
@@ -33,7 +33,7 @@ class Cluster:
 
     address: str | None = None
     workers: int | None = None
-    """Actors; as many as there is room for by default."""
+    """Actors; by default as many as there is room for, more as nodes join."""
     cpus_per_worker: float = 1.0
     gpus_per_worker: float | None = None
     """By default one GPU each where the cluster has any."""
@@ -85,14 +85,16 @@ def run_survey(
 
             gpus = cluster.gpus_per_worker
             share = Share(cluster.cpus_per_worker, (1.0 if have.gpus else 0.0) if gpus is None else gpus)
-            size = min(cluster.workers or room(have, share.cpus, share.gpus), left)
-            watcher.note(
-                f"{left} of {total} galaxies to do with {size} workers on {have.nodes} "
-                f"{'node' if have.nodes == 1 else 'nodes'}"
-            )
+
+            def room_now() -> int:
+                return room(resources(), share.cpus, share.gpus)
+
+            size = min(cluster.workers or room_now(), left)
+            watcher.note(f"{left} of {total} galaxies to do (workers: {size}, nodes: {have.nodes})")
             setup = FitterSetup(str(survey.path), str(survey.data_folder.resolve()), work, reports)
             pool = Pool(size, share, GalaxyFitter, setup, read_parts(survey.surrogates))
-            driver = Driver(survey, pool, watcher, attempts=cluster.attempts)
+            grown = None if cluster.workers else room_now
+            driver = Driver(survey, pool, watcher, attempts=cluster.attempts, room=grown)
             return driver.run(survey.jobs(), total, still_mine=lambda: lease.compromise is None)
 
 

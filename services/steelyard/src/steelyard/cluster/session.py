@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from steelyard_schemas import ContractError
 
-__all__ = ["Resources", "ray_session"]
+__all__ = ["Resources", "ray_session", "resources"]
 
 # Messages are a few kilobytes and surrogates a few megabytes; Ray would take a third of the memory.
 OBJECT_STORE_BYTES = 128 * 2**20
@@ -35,6 +35,15 @@ class Resources(NamedTuple):
     cpus: float
     gpus: float
     nodes: int
+
+
+def resources() -> Resources:
+    """Return what the cluster of this session has now: nodes join and leave."""
+    import ray
+
+    have = ray.cluster_resources()
+    alive = sum(bool(node["Alive"]) for node in ray.nodes())
+    return Resources(have.get("CPU", 0.0), have.get("GPU", 0.0), alive)
 
 
 @contextmanager
@@ -78,10 +87,8 @@ def ray_session(
         where = f"the cluster at {address}" if address else "a local Ray"
         raise ContractError("ray", f"cannot reach {where}: {' '.join(str(error).split())}") from error
     try:
-        have = ray.cluster_resources()
-        alive = sum(bool(node["Alive"]) for node in ray.nodes())
         # Ray tells the deaths of workers on standard output, which is for results.
         with redirect_stdout(sys.stderr):
-            yield Resources(have.get("CPU", 0.0), have.get("GPU", 0.0), alive)
+            yield resources()
     finally:
         ray.shutdown()
