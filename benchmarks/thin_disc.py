@@ -59,7 +59,7 @@ def gaussian_beam(dish_m):
     return beam
 
 
-def thin_disc(truth, speed, frequency_hz, rest_hz, npix, cell_arcsec, beta, beam, radii, azimuths):
+def thin_disc(truth, speed, frequency_hz, rest_hz, npix, cell_arcsec, beta, beam, radii, azimuths, field=None):
     """Return the visibilities of an exponential disc at the cells' centres, with primary beam and gridding taper.
 
     Args:
@@ -73,6 +73,7 @@ def thin_disc(truth, speed, frequency_hz, rest_hz, npix, cell_arcsec, beta, beam
         beam: primary beam, a function of distance from the phase centre [arcsec] and frequency [Hz].
         radii: number of rings.
         azimuths: points on each ring.
+        field: lowest and highest coordinate [arcsec] that counts, east and north; None for all.
 
     """
     if npix % 2 == 0:
@@ -91,6 +92,8 @@ def thin_disc(truth, speed, frequency_hz, rest_hz, npix, cell_arcsec, beta, beam
     east = truth["x0_arcsec"] + major * np.sin(pa) - minor * np.cos(pa)
     north = truth["y0_arcsec"] + major * np.cos(pa) + minor * np.sin(pa)
 
+    if field is not None:
+        flux = np.where((np.minimum(east, north) > field[0]) & (np.maximum(east, north) < field[1]), flux, 0.0)
     order = np.argsort(velocity)
     velocity, flux, east, north = velocity[order], flux[order], east[order], north[order]
     tapered = flux if beta is None else flux * _taper(east, north, npix * cell_arcsec, beta)

@@ -21,13 +21,13 @@ def score(problem, sky=SKY, levels=LEVELS, pixel=BOX):
     pull = jnp.asarray(rng.standard_normal(shape) + 1j * rng.standard_normal(shape))
 
     def function(parameters):
-        vis = model_visibilities(problem.cube(sky, levels, pixel=pixel, **parameters), sky, pixel=pixel)
+        vis = model_visibilities(problem.cube(sky, levels, pixel=pixel, **parameters), sky)
         return jnp.sum(jnp.real(pull * vis)) + 0.1 * jnp.sum(jnp.abs(vis) ** 2)
 
     return jax.jit(function)
 
 
-@pytest.mark.parametrize("pixel", [BOX, BandLimited(margin=4)], ids=["box", "band_limited"])
+@pytest.mark.parametrize("pixel", [BOX, BandLimited(half_length=4)], ids=["box", "band_limited"])
 def test_every_parameter_against_finite_differences(wide_line, pixel):
     # The supersampled squares jump by a pixel where the centre crosses a pixel's edge; here it lies inside one. In y
     # the filter's margin holds the square back.
@@ -60,7 +60,7 @@ def test_custom_gradient_equals_autodiff():
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-14)
 
 
-@pytest.mark.parametrize("pixel", [BOX, BandLimited(margin=4)], ids=["box", "band_limited"])
+@pytest.mark.parametrize("pixel", [BOX, BandLimited(half_length=4)], ids=["box", "band_limited"])
 def test_vmap_equals_single_calls(wide_line, pixel):
     value_and_gradient = jax.value_and_grad(score(wide_line, pixel=pixel))
     # Offsets on either side of a pixel's edge, so that the supersampled squares differ from chain to chain.

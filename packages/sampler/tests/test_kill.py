@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from sampler import MalaConfig, load_checkpoint, sample
+from sampler import Approximation, MalaConfig, load_checkpoint, sample
 
 CONFIG = MalaConfig(n_warmup=100, max_steps=400, target_ess=1e9, seed=11, block=10, checkpoint_seconds=0.0)
 
@@ -23,7 +23,7 @@ from {module} import run
 def tell(progress):
     print(progress.phase, progress.step, flush=True)
     time.sleep(0.02)  # else the parent could not hit a moment between two blocks
-run({path!r}, tell)
+run({path!r}, {jumps!r}, tell)
 print("done", flush=True)
 """
 
@@ -32,13 +32,21 @@ def ridge(z):
     return -0.5 * jnp.sum(z**2) - 4.0 * (z[0] - 0.8 * z[1]) ** 2
 
 
-def run(path, progress=None):
-    return sample(ridge, jnp.zeros(3), CONFIG, checkpoint=path, fingerprint="k", progress=progress)
+def steeper(z):
+    return -0.55 * jnp.sum(z**2) - 3.5 * (z[0] - 0.8 * z[1]) ** 2
 
 
-def start(path):
+def run(path, jumps, progress=None):
+    approximation = Approximation(steeper) if jumps else None
+    start = jnp.zeros(3)
+    return sample(
+        ridge, start, CONFIG, approximation=approximation, checkpoint=path, fingerprint="k", progress=progress
+    )
+
+
+def start(path, jumps):
     here = Path(__file__)
-    script = SCRIPT.format(folder=str(here.parent), module=here.stem, path=path)
+    script = SCRIPT.format(folder=str(here.parent), module=here.stem, path=path, jumps=jumps)
     return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
 
 
@@ -57,24 +65,26 @@ def killed_after(process, phase, step, delay):
     return max([step, *steps])
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+@pytest.fixture(scope="module", params=[False, True], ids=["mala", "jumps"])
+def whole(request, tmp_path_factory):
     with jax.enable_x64(True):
-        return run(str(tmp_path_factory.mktemp("whole") / "run.npz"))
+        return request.param, run(str(tmp_path_factory.mktemp("whole") / "run.npz"), request.param)
 
 
-@pytest.mark.parametrize(("phase", "step"), [("warmup", 50), ("sampling", 150)])
+@pytest.mark.parametrize(("phase", "step"), [("warmup", 20), ("sampling", 150)])
 def test_a_killed_run_ends_with_the_same_draws(tmp_path, whole, phase, step):
+    jumps, undisturbed = whole
     path = str(tmp_path / "run.npz")
-    told = killed_after(start(path), phase, step, delay=0.013)
+    told = killed_after(start(path, jumps), phase, step, delay=0.013)
     state = load_checkpoint(path).state
-    done = int(state.step) - (CONFIG.warmup_steps if phase == "sampling" else 0)
+    warmup = int(state.step) - len(state.draws)
+    done = int(state.step) - (warmup if phase == "sampling" else 0)
     # Progress is told before the checkpoint of its block is written: at most that block is lost.
     assert told - CONFIG.block <= done <= told + CONFIG.block
-    assert len(state.draws) == (done if phase == "sampling" else 0)
+    assert (len(state.draws) > 0) == (phase == "sampling")
 
-    resumed = run(path)
-    for name in ("draws", "log_density", "acceptance", "factor", "step_size", "n_gradients"):
-        np.testing.assert_array_equal(getattr(resumed, name), getattr(whole, name), err_msg=name)
-    np.testing.assert_array_equal(np.swapaxes(state.draws, 0, 1), whole.draws[:, : len(state.draws)])
-    assert whole.draws.shape == (4, 400, 3)
+    resumed = run(path, jumps)
+    for name in ("draws", "log_density", "acceptance", "jump_acceptance", "factor", "step_size", "n_gradients"):
+        np.testing.assert_array_equal(getattr(resumed, name), getattr(undisturbed, name), err_msg=name)
+    np.testing.assert_array_equal(np.swapaxes(state.draws, 0, 1), undisturbed.draws[:, : len(state.draws)])
+    assert undisturbed.draws.shape == (4, 400, 3)

@@ -95,10 +95,10 @@ def test_the_model_on_an_odd_grid_is_a_direct_sum(galaxy, folder):
     cube = np.asarray(jax.jit(partial(model.cube, pixel=BAND_LIMITED))(truth), float)
     got = np.asarray(jax.jit(model.visibilities)(truth))
     assert got.shape == data["mean"].shape == (12, NPIX, NPIX // 2 + 1)
-    # V = sum I exp(+2 pi i (u l + v m)), at the coordinates that the file's cells got.
-    place = model.grid.sky.centres_arcsec * ARCSEC_RAD
+    # V = sum I exp(+2 pi i (u l + v m)), at the coordinates that the file's cells got, less the pixels' own squares.
+    place, side = model.grid.sky.centres_arcsec * ARCSEC_RAD, model.grid.sky.cell_arcsec * ARCSEC_RAD
     u, v = data["u_wavelengths"], data["v_wavelengths"]
-    phase_u, phase_v = (np.exp(2j * np.pi * np.multiply.outer(place, axis)) for axis in (u, v))
+    phase_u, phase_v = (np.exp(2j * np.pi * np.multiply.outer(place, axis)) / np.sinc(axis * side) for axis in (u, v))
     expected = np.einsum("yv,cyx,xu->cvu", phase_v, cube, phase_u)
     # float32 sums of a thousand pixels.
     np.testing.assert_allclose(got, expected, atol=1e-5 * np.abs(expected).max())

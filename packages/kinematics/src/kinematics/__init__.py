@@ -3,7 +3,7 @@
 from kinematics.beam import Aperture, illuminated_aperture, primary_beam, primary_beam_at
 from kinematics.cell_response import MARGIN, CellResponse
 from kinematics.constants import ARCSEC_RAD, C_KMS, G_PC_KMS2_MSUN, pc_per_arcsec
-from kinematics.cube import DEFAULT_LEVELS, Level, render_cube
+from kinematics.cube import render_cube
 from kinematics.disc import Disc, ExponentialDisc, HoledDisc, RingDisc
 from kinematics.dispersion import Dispersion, ExponentialDispersion, dispersion_at
 from kinematics.gas_disc import ExponentialGas, exponential_disc_velocity_squared
@@ -16,6 +16,7 @@ from kinematics.pixel import BAND_LIMITED, BOX, BandLimited, Box, Pixel
 from kinematics.potential import BlackHole, MassComponent, black_hole_velocity_squared, circular_velocity
 from kinematics.rotation import RotationCurve, interpolate, log_radii
 from kinematics.spectral_response import SpectralResponse, smooth_channels, with_margin
+from kinematics.supersampling import DEFAULT_LEVELS, Level
 from kinematics.table_disc import TabulatedDisc
 from kinematics.tracks import UvTrack, track_of, uv_track
 from kinematics.visibilities import model_visibilities

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from kinematics.warp import Ring, Warp, ring_through
+from kinematics.warp import Warp, ring_through
 
 __all__ = ["DiscPlane", "Geometry", "disc_coordinates", "disc_plane", "line_of_sight_velocity"]
 
@@ -41,8 +41,6 @@ class DiscPlane(NamedTuple):
     cos_i: Array
     flux_factor: Array
     """Sky brightness over face-on brightness, |dA_disc / dA_sky|: 1 / cos i for a flat disc."""
-    ring: Ring | None = None
-    """How the orientation changes there; None for a flat disc."""
 
 
 def disc_coordinates(geometry: Geometry, x_arcsec: ArrayLike, y_arcsec: ArrayLike) -> tuple[Array, Array]:
@@ -83,33 +81,16 @@ def disc_plane(geometry: Geometry, x_arcsec: ArrayLike, y_arcsec: ArrayLike) -> 
     dy = jnp.asarray(y_arcsec) - geometry.y0_arcsec
     ring = ring_through(geometry.warp, geometry.inclination_rad, geometry.pa_rad, *jnp.broadcast_arrays(dx, dy))
     cos_i = jnp.cos(ring.inclination_rad)
-    return DiscPlane(ring.major, ring.minor, jnp.sin(ring.inclination_rad), cos_i, ring.stretch / cos_i, ring)
+    return DiscPlane(ring.major, ring.minor, jnp.sin(ring.inclination_rad), cos_i, ring.stretch / cos_i)
 
 
-def line_of_sight_velocity(
-    plane: DiscPlane, radius_squared: Array, speed_kms: Array, slope_kms: Array
-) -> tuple[Array, Array, Array]:
-    """Velocity of circular rotation along the line of sight, v sin i cos(azimuth), and its gradient on the sky.
+def line_of_sight_velocity(plane: DiscPlane, radius_arcsec: Array, speed_kms: Array) -> Array:
+    """Velocity of circular rotation along the line of sight [km/s], v sin i cos(azimuth), less the systemic one.
 
     Args:
         plane: where, shape (...,).
-        radius_squared: R^2 there [arcsec^2], positive, shape (...,).
+        radius_arcsec: R there, positive, shape (...,).
         speed_kms: circular velocity v at R, shape (...,).
-        slope_kms: dv / d ln R, shape (...,).
-
-    Returns:
-        Velocity relative to the systemic one [km/s], and its derivatives along the major and the minor axis on the
-        sky [km/s per arcsec]; shape (...,).
 
     """
-    angular = speed_kms / jnp.sqrt(radius_squared)
-    # d/dR of sin(i) v / R, over R; the warp's tilt and twist add to it, and rings that crowd on the sky stretch it.
-    shear = plane.sin_i * (slope_kms - speed_kms) / (radius_squared * jnp.sqrt(radius_squared))
-    if (ring := plane.ring) is not None:
-        turned = plane.cos_i * ring.tilt * plane.major - plane.sin_i * ring.twist * plane.minor * plane.cos_i
-        shear = ring.stretch * (shear * plane.major + angular * turned / jnp.sqrt(radius_squared))
-    else:
-        shear = shear * plane.major
-    along_major = plane.sin_i * angular + shear * plane.major
-    along_minor = shear * plane.minor / plane.cos_i
-    return plane.sin_i * angular * plane.major, along_major, along_minor
+    return plane.sin_i * speed_kms * plane.major / radius_arcsec

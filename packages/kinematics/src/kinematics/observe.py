@@ -20,7 +20,7 @@ def sample_visibilities(
 ) -> np.ndarray:
     """Visibilities of a cube at any (u, v), by non-uniform FFT to 1e-9 of the total flux.
 
-    As in `model_visibilities`, what pixels hold is taken back to the sky itself.
+    As in `model_visibilities`, the mean over a pixel's square is taken back to the sky itself.
 
     Args:
         cube: flux density [Jy per pixel], shape (channel, npix, npix).
@@ -53,7 +53,7 @@ def sample_visibilities(
     for channel, image in enumerate(images):
         x, y = 2 * np.pi * cycles_u[:, channel], 2 * np.pi * cycles_v[:, channel]
         vis[:, channel] = finufft.nufft2d2(y, x, image, eps=1e-9, isign=1)
-    return vis / (pixel.transform(cycles_u) * pixel.transform(cycles_v))
+    return vis / (np.sinc(cycles_u) * np.sinc(cycles_v))
 
 
 def observe(

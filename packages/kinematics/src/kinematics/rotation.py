@@ -26,23 +26,22 @@ def log_radii(radius_min: float, radius_max: float, n: int) -> tuple[np.ndarray,
     return radii, float(np.log(radius_max / radius_min) / (n - 1))
 
 
-def interpolate(curve: RotationCurve, radius_arcsec: Array) -> tuple[Array, Array]:
+def interpolate(curve: RotationCurve, radius_arcsec: Array) -> Array:
     """Cubic Hermite interpolation in ln R with fourth-order slopes.
 
-    Radii beyond the table take the velocity at its end, with no slope.
+    Radii beyond the table take the velocity at its end.
 
     Args:
         curve: the table.
         radius_arcsec: shape (...,), positive.
 
     Returns:
-        v_c [km/s] and dv_c / d ln R [km/s], shape (...,).
+        v_c [km/s], shape (...,).
 
     """
     v = curve.velocity_kms
     n = v.shape[0]
     place = jnp.log(radius_arcsec / curve.radius_min_arcsec) / curve.log_step
-    inside = (place >= 0) & (place <= n - 1)
     place = jnp.clip(place, 0, n - 1)
     i = jnp.clip(place.astype(jnp.int32), 0, n - 2)
     f = place - i
@@ -53,9 +52,7 @@ def interpolate(curve: RotationCurve, radius_arcsec: Array) -> tuple[Array, Arra
     jump = v1 - v0
     a = d0 - jump
     b = jump - d1
-    value = v0 + f * (jump + (1 - f) * (a * (1 - f) + b * f))
-    derivative = jump + (1 - 2 * f) * (a * (1 - f) + b * f) + f * (1 - f) * (b - a)
-    return value, jnp.where(inside, derivative / curve.log_step, 0)
+    return v0 + f * (jump + (1 - f) * (a * (1 - f) + b * f))
 
 
 def _slopes(v: Array) -> Array:

@@ -8,7 +8,6 @@ from jax import Array
 
 from kinematics.cell_response import MARGIN, CellResponse, apply_cell_response
 from kinematics.grids import SkyGrid
-from kinematics.pixel import BOX, Pixel
 
 __all__ = ["model_visibilities"]
 
@@ -18,7 +17,6 @@ def model_visibilities(
     sky: SkyGrid,
     npix: int | None = None,
     response: CellResponse | None = None,
-    pixel: Pixel = BOX,
 ) -> Array:
     """Visibilities V(u, v) = sum I(l, m) exp(+2 pi i (u l + v m)) on the half plane of `rfft2`.
 
@@ -32,7 +30,6 @@ def model_visibilities(
         npix: keep only the half plane of an image of this many pixels over the same field (static).
         response: of the data's uv cells, whose expected means are then returned in place of V at their centres; the
             cube's last axes are (channel, y, x), and `sky` has at least 2 MARGIN pixels more than `npix`.
-        pixel: what the cube's pixels hold, as told to `render_cube` (static).
 
     Returns:
         Visibilities [Jy], shape (..., npix, npix // 2 + 1): v in the order of `fftfreq`, u of `rfftfreq`.
@@ -44,7 +41,7 @@ def model_visibilities(
         beyond = f" and {edge} more for the cells' response" if edge else ""
         raise ValueError(f"npix = {keep}{beyond} asks for longer baselines than the cube's {sky.npix} pixels hold")
     transform = jnp.conj(jnp.fft.rfft2(cube))
-    multiplier = _centre_and_pixel(sky, pixel)
+    multiplier = _centre_and_pixel(sky)
     if response is None:
         return _crop(transform, keep) * jnp.asarray(_crop(multiplier, keep), transform.dtype)
     wide = keep + edge
@@ -65,11 +62,11 @@ def _crop[T: (Array, np.ndarray)](plane: T, npix: int, *, ascending: bool = Fals
     return stack(rows, axis=-2)[..., : npix // 2 + 1]
 
 
-def _centre_and_pixel(sky: SkyGrid, pixel: Pixel) -> np.ndarray:
-    """Phase that moves the origin to pixel npix // 2, over the transform of a pixel; shape (v, u)."""
+def _centre_and_pixel(sky: SkyGrid) -> np.ndarray:
+    """Phase that moves the origin to pixel npix // 2, over the transform of a pixel's square; shape (v, u)."""
     cycles_u = np.fft.rfftfreq(sky.npix)
     cycles_v = np.fft.fftfreq(sky.npix)
     shift = -2j * np.pi * (sky.npix // 2)
-    row = np.exp(shift * cycles_u) / pixel.transform(cycles_u)
-    column = np.exp(shift * cycles_v) / pixel.transform(cycles_v)
+    row = np.exp(shift * cycles_u) / np.sinc(cycles_u)
+    column = np.exp(shift * cycles_v) / np.sinc(cycles_v)
     return np.outer(column, row)

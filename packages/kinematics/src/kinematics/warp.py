@@ -37,10 +37,6 @@ class Ring(NamedTuple):
     minor: Array
     """Along its minor axis, deprojected [arcsec]."""
     inclination_rad: Array
-    twist: Array
-    """d PA / dR [rad per arcsec]."""
-    tilt: Array
-    """d i / dR [rad per arcsec]."""
     stretch: Array
     """How much closer neighbouring rings lie on the sky than those of a flat disc, 1 / (1 - d rho / dR)."""
 
@@ -120,7 +116,7 @@ def _plane_of(rings: _Rings, radius: Array) -> tuple[Ring, Array]:
     inverse = jnp.where(squared > 0, jax.lax.rsqrt(jnp.where(squared > 0, squared, 1)), 0)
     twist, tilt = (jnp.where(radius < outer, rate, 0) for rate in (twist_rate, tilt_rate))
     change = sin_i / cos_i * (twist * sin_i * major * minor + tilt * minor**2) * inverse
-    return Ring(major, minor, i, twist, tilt, 1 / (1 - change)), squared * inverse
+    return Ring(major, minor, i, 1 / (1 - change)), squared * inverse
 
 
 def _radius(rings: _Rings) -> Array:

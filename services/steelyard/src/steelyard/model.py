@@ -63,7 +63,7 @@ from vis_gridder.kernel import kernel_second_moment
 
 from steelyard.spectral import velocity_grid
 
-__all__ = ["GalaxyModel", "ModelGrid", "ModelOptions", "cell_response_of", "predicted_visibilities"]
+__all__ = ["GalaxyModel", "ModelGrid", "ModelOptions", "cell_response_of", "predicted_visibilities", "refined_npix"]
 
 # Pixels of the image over those of the data, along a side: what `BandLimited` asks for.
 REFINEMENT = 4 / 3
@@ -101,9 +101,7 @@ class ModelGrid:
         """Describe gridded data, for a model that computes in `dtype`."""
         manifest = data.manifest
         response = cell_response_of(data) if manifest.cell_moments else None
-        # The response's outermost stencils reach to where the filter passes 95 %, which their small weights forgive.
-        least = max(REFINEMENT * manifest.npix, (manifest.npix + 2 * MARGIN) / (2 * MARGIN_CYCLES))
-        sky = SkyGrid(manifest.npix, manifest.cell_arcsec).divided(math.ceil(least))
+        sky = SkyGrid(manifest.npix, manifest.cell_arcsec).divided(refined_npix(manifest.npix))
         attenuation = taper(sky.npix, sky.cell_arcsec, manifest.kernel)
         dish = manifest.observation.dish_diameter_m
         if dish is not None and beam != "none":
@@ -123,6 +121,12 @@ class ModelGrid:
     def field_arcsec(self) -> float:
         """Side of the field of view."""
         return self.npix * self.cell_arcsec
+
+
+def refined_npix(npix: int) -> int:
+    """Return how many pixels a model needs along a side for data of `npix` cells."""
+    # The response's outermost stencils reach to where the filter passes 95 %, which their small weights forgive.
+    return math.ceil(max(REFINEMENT * npix, (npix + 2 * MARGIN) / (2 * MARGIN_CYCLES)))
 
 
 def cell_response_of(data: Store[GriddedVisibilities]) -> CellResponse:
@@ -324,7 +328,7 @@ class GalaxyModel:
         """Model of the gridded cell means [Jy], (channel, v, u); arguments as for `cube`."""
         grid = self.grid
         cube = self.cube(params, velocity_table, pixel=BAND_LIMITED)
-        return model_visibilities(cube, grid.sky, grid.npix, grid.response, BAND_LIMITED)
+        return model_visibilities(cube, grid.sky, grid.npix, grid.response)
 
 
 @jax.jit

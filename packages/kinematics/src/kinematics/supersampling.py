@@ -1,0 +1,127 @@
+"""Nested squares of subcells around the disc's centre, finer inwards, that share the disc's light among them.
+
+Velocity changes over a distance of the order of the radius, so that squares of half the side, with subcells of half
+the side, resolve it equally well at all radii. From one square to the next the light fades smoothly: each holds a
+smooth piece of the disc, for which sums over its subcells are as good as integrals, and nothing jumps when the
+centre crosses from one pixel to the next.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from jax.typing import ArrayLike, DTypeLike
+
+from kinematics.grids import SkyGrid
+from kinematics.pixel import Pixel, subcell_places
+
+__all__ = ["DEFAULT_LEVELS", "Level", "Square", "nested_squares"]
+
+FADE = 0.3
+"""Of half a square's side: how far from its edge its share begins to fall."""
+LEAST = 0.75
+"""Of a square's side: what must fit into the image, or the level is the whole image."""
+
+
+class Level(NamedTuple):
+    """Supersampling within a square of pixels around the disc's centre."""
+
+    npix: int | None
+    """Side of the square in pixels; None for the whole image."""
+    subcells: int
+    """Subcells along a pixel's side."""
+
+
+# For pixels of 0.375 over the longest baseline, 0.4 of the beam: what `BandLimited` asks for.
+DEFAULT_LEVELS = (Level(None, 1), Level(60, 2), Level(30, 4), Level(15, 8), Level(7, 16), Level(3, 40))
+
+
+class Square(NamedTuple):
+    """A square of pixels, divided into subcells, its side and division static, or the whole image."""
+
+    npix: int
+    subcells: int
+    whole: bool
+    corner_y: Array
+    """First row in the image."""
+    corner_x: Array
+    centre_y: Array
+    """Of the disc in the image [pixels], or of the square where that is held back by the image's edge."""
+    centre_x: Array
+
+    @property
+    def places(self) -> np.ndarray:
+        """Centres of subcells along an axis in pixels from the first pixel's, and of one more at either end."""
+        return subcell_places(self.npix, self.subcells, beyond=1)
+
+    def window(self, square: Square, dtype: DTypeLike) -> ArrayLike:
+        """Return one within another square, zero outside of it, at this one's subcells and one more around them."""
+        if square.whole:
+            return 1.0
+        # The square's middle is up to half a pixel off, and its outermost subcells are dark: none beyond has light.
+        half = 0.5 * (square.npix - 1 - 1 / square.subcells)
+        rows, columns = (
+            _fade(jnp.abs(jnp.asarray(self.places, dtype) + corner - centre) / half)
+            for corner, centre in ((self.corner_y, square.centre_y), (self.corner_x, square.centre_x))
+        )
+        return rows[:, None] * columns
+
+    def interpolate(self, image: Array) -> Array:
+        """Return an image's values at this square's subcells and one more around them, linear between pixels."""
+        if self.whole and self.subcells == 1:
+            return jnp.pad(image, 1, mode="edge")
+        cut = jax.lax.dynamic_slice(image, (self.corner_y, self.corner_x), (self.npix, self.npix))
+        weights = jnp.asarray(_linear(self.npix, self.places), image.dtype)
+        # On GPUs products of matrices are otherwise rounded to ten bits.
+        exact = jax.lax.Precision.HIGHEST
+        return jnp.matmul(weights, jnp.matmul(cut, weights.T, precision=exact), precision=exact)
+
+
+def nested_squares(
+    levels: tuple[Level, ...], y0_arcsec: ArrayLike, x0_arcsec: ArrayLike, sky: SkyGrid, pixel: Pixel
+) -> list[Square]:
+    """Return the squares of all levels about a disc's centre, each inside the image with all that its light reaches.
+
+    A square that does not fit is made smaller, or the whole image if it would lose a quarter of its side. Of levels
+    that are the whole image only the finest is returned.
+
+    Raises:
+        ValueError: the first level is not the whole image.
+
+    """
+    if levels[0].npix is not None:
+        raise ValueError(f"the first of the levels {levels} must be the whole image: Level(None, ...)")
+    squares = [_square(level, y0_arcsec, x0_arcsec, sky, pixel) for level in levels]
+    return squares[max(i for i, square in enumerate(squares) if square.whole) :]
+
+
+def _square(level: Level, y0_arcsec: ArrayLike, x0_arcsec: ArrayLike, sky: SkyGrid, pixel: Pixel) -> Square:
+    room = sky.npix - 2 * pixel.margin
+    if level.npix is None or room < LEAST * level.npix:
+        zero = jnp.zeros((), jnp.int32)
+        return Square(sky.npix, level.subcells, True, zero, zero, zero, zero)
+    npix = min(level.npix, room)
+    half = 0.5 * (npix - 1)
+    lowest, highest = pixel.margin + half, sky.npix - 1 - pixel.margin - half
+    centres = [
+        jnp.clip(jnp.asarray(centre) / sky.cell_arcsec + sky.npix // 2, lowest, highest)
+        for centre in (y0_arcsec, x0_arcsec)
+    ]
+    corners = [jnp.round(jax.lax.stop_gradient(centre) - half).astype(jnp.int32) for centre in centres]
+    return Square(npix, level.subcells, False, *corners, *centres)
+
+
+def _fade(distance: Array) -> Array:
+    """One in a square's middle, zero from its edge (1) on, with two continuous derivatives."""
+    t = jnp.clip((1 - distance) / FADE, 0, 1)
+    return t**3 * (10 + t * (6 * t - 15))
+
+
+def _linear(npix: int, place: np.ndarray) -> np.ndarray:
+    """Weights of linear interpolation from pixels to places, (place, npix); beyond the ends the last pixel's."""
+    distance = np.abs(np.clip(place, 0, npix - 1)[:, None] - np.arange(npix))
+    return np.clip(1 - distance, 0, None)

@@ -1,0 +1,17 @@
+"""The model that is sampled, at its default settings, against quadrature that shares no code with it."""
+
+import jax
+import pytest
+from ladder import RUNGS, WANTED, compare
+
+
+# What the ladder asks of every disc, and what edge-on discs reach: four subcells do not resolve their minor axis.
+@pytest.mark.parametrize(
+    ("name", "worst"),
+    [("base", WANTED), ("steep", WANTED), ("narrow", WANTED), ("off-centre", WANTED), ("edge-on", 5e-3)],
+)
+def test_visibilities_are_those_of_quadrature(name, worst):
+    with jax.enable_x64(True):
+        found = compare(RUNGS[name], 1500, 1536)
+    assert found["converged"] < 0.1 * worst
+    assert found["worst"] < worst
