@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import jax.test_util
 import numpy as np
 import pytest
 from kinematics.cell_mean import cell_means
@@ -65,3 +66,15 @@ def test_dark_cells_have_finite_lines_and_gradients(dtype):
     assert all(jnp.isfinite(field).all() for field in (*means, *gradient))
     assert (means.sigma_kms >= 1).all()
     assert means.flux.dtype == dtype
+
+
+def test_gradients_are_those_of_differences():
+    x = 0.3 * (np.arange(7) - 3.2)
+    points = Subcells(*(jnp.asarray(field) for field in light(x[None, :], x[:6, None])))
+    pull = Subcells(*np.random.default_rng(0).normal(size=(3, 4, 5)))
+
+    def score(points):
+        return sum(jnp.sum(a * b) for a, b in zip(cell_means(points), pull, strict=True))
+
+    # Central differences of 1e-4 of the values: 1e-8 for truncation, 1e-9 for rounding beside 1000 km/s.
+    jax.test_util.check_grads(score, (points,), order=1, modes=["rev"], rtol=1e-5, eps=1e-3)

@@ -8,19 +8,24 @@ velocity that changes by g h from neighbour to neighbour thus widens the line by
 
 from __future__ import annotations
 
+import jax
+import jax.numpy as jnp
 from jax import Array
+from jax.lax import optimization_barrier as barrier
 
 from kinematics.line import Subcells
 
 __all__ = ["cell_means"]
 
-NEIGHBOURS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 SHARE = 1 / 24
+STENCIL = (((0, 0), 1 - 4 * SHARE), ((0, 1), SHARE), ((0, -1), SHARE), ((1, 0), SHARE), ((-1, 0), SHARE))
+"""Points of a cell, as steps from its own, and their weights."""
 DARK = 1e-18
 """Flux of a cell's own point where there is no light, so that its line has a velocity and a width: small beside any
 light that counts, and not so small that its inverse square overflows in single precision."""
 
 
+@jax.custom_vjp
 def cell_means(points: Subcells) -> Subcells:
     """Take the light at the centres of cells, and of one more cell on every side, to the means over the cells.
 
@@ -31,23 +36,61 @@ def cell_means(points: Subcells) -> Subcells:
         The same of the cells, each of shape (y, x).
 
     """
-    here = Subcells(*(_shifted(field, 0, 0) for field in points))
-    around = [Subcells(*(_shifted(field, *at) for field in points)) for at in NEIGHBOURS]
-    share_here = 1 - len(NEIGHBOURS) * SHARE
-    flux = share_here * here.flux + SHARE * sum(point.flux for point in around)
+    return _forward(points)[0]
+
+
+def _forward(points: Subcells) -> tuple[Subcells, tuple[Subcells, Subcells, Array]]:
+    around = [(share, Subcells(*(_inner(field, *step) for field in points))) for step, share in STENCIL]
+    flux = sum(share * point.flux for share, point in around)
     # Without signs, so that a variance is one even where an attenuation passes through zero.
-    own = share_here * abs(here.flux) + DARK
-    weight = own + SHARE * sum(abs(point.flux) for point in around)
-    shares = [SHARE * abs(point.flux) / weight for point in around]
+    weights = [share * abs(point.flux) for share, point in around]
+    weights[0] += DARK
+    weight = sum(weights)
     # Relative to the cell's own, because velocities are large beside line widths.
-    offsets = [point.velocity_kms - here.velocity_kms for point in around]
-    mean = sum(share * offset for share, offset in zip(shares, offsets, strict=True))
-    variance = own / weight * (mean**2 + here.sigma_kms**2)
-    for share, offset, point in zip(shares, offsets, around, strict=True):
-        variance += share * ((offset - mean) ** 2 + point.sigma_kms**2)
-    return Subcells(flux, here.velocity_kms + mean, variance**0.5)
+    own = around[0][1].velocity_kms
+    offsets = [point.velocity_kms - own for _, point in around]
+    mean = sum(w * offset for w, offset in zip(weights, offsets, strict=True)) / weight
+    variance = sum(
+        w * ((offset - mean) ** 2 + point.sigma_kms**2)
+        for w, offset, (_, point) in zip(weights, offsets, around, strict=True)
+    )
+    means = Subcells(flux, own + mean, jnp.sqrt(variance / weight))
+    return means, (points, means, weight)
 
 
-def _shifted(field: Array, dy: int, dx: int) -> Array:
-    """A field without its outermost points, moved by a point or none."""
+def _backward(residuals: tuple[Subcells, Subcells, Array], cotangent: Subcells) -> tuple[Subcells]:
+    """Sum over the cells that a point is in; the transpose of slices that JAX would derive takes five times as long.
+
+    With w the weights of a cell's points, W their sum, v and s^2 its mean and variance: dv/dw_j = (v_j - v) / W,
+    dv/dv_j = w_j / W, ds^2/dw_j = ((v_j - v)^2 + s_j^2 - s^2) / W, ds^2/dv_j = 2 w_j (v_j - v) / W.
+    """
+    points, means, weight = residuals
+    by_mean = cotangent.velocity_kms / weight
+    by_variance = cotangent.sigma_kms / (2 * means.sigma_kms * weight)
+    fields = (cotangent.flux, by_mean, by_variance, means.velocity_kms, means.sigma_kms)
+    cells = barrier(tuple(jnp.pad(field, 2) for field in fields))  # cells beyond pull on nothing
+    by_flux, by_weight, by_velocity, by_square = (jnp.zeros_like(points.flux) for _ in range(4))
+    for (dy, dx), share in STENCIL:
+        flux, mean, variance, velocity, sigma = (_inner(field, -dy, -dx) for field in cells)
+        offset = points.velocity_kms - velocity
+        spread = offset**2 + points.sigma_kms**2 - sigma**2
+        by_flux += share * flux
+        by_weight += share * (mean * offset + variance * spread)
+        by_velocity += share * (mean + 2 * variance * offset)
+        by_square += share * variance
+    light = abs(points.flux)
+    return (
+        Subcells(
+            flux=by_flux + jnp.sign(points.flux) * by_weight,
+            velocity_kms=light * by_velocity,
+            sigma_kms=2 * light * points.sigma_kms * by_square,
+        ),
+    )
+
+
+cell_means.defvjp(_forward, _backward)
+
+
+def _inner(field: Array, dy: int, dx: int) -> Array:
+    """A field without its outermost points, seen from a step away."""
     return field[1 + dy : field.shape[0] - 1 + dy, 1 + dx : field.shape[1] - 1 + dx]
