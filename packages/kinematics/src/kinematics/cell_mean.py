@@ -8,6 +8,9 @@ velocity that changes by g h from neighbour to neighbour thus widens the line by
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import add, mul
+
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -41,19 +44,17 @@ def cell_means(points: Subcells) -> Subcells:
 
 def _forward(points: Subcells) -> tuple[Subcells, tuple[Subcells, Subcells, Array]]:
     around = [(share, Subcells(*(_inner(field, *step) for field in points))) for step, share in STENCIL]
-    flux = sum(share * point.flux for share, point in around)
+    flux = reduce(add, (share * point.flux for share, point in around))
     # Without signs, so that a variance is one even where an attenuation passes through zero.
     weights = [share * abs(point.flux) for share, point in around]
     weights[0] += DARK
-    weight = sum(weights)
+    weight = reduce(add, weights)
     # Relative to the cell's own, because velocities are large beside line widths.
     own = around[0][1].velocity_kms
     offsets = [point.velocity_kms - own for _, point in around]
-    mean = sum(w * offset for w, offset in zip(weights, offsets, strict=True)) / weight
-    variance = sum(
-        w * ((offset - mean) ** 2 + point.sigma_kms**2)
-        for w, offset, (_, point) in zip(weights, offsets, around, strict=True)
-    )
+    mean = reduce(add, map(mul, weights, offsets)) / weight
+    squares = [(offset - mean) ** 2 + point.sigma_kms**2 for offset, (_, point) in zip(offsets, around, strict=True)]
+    variance = reduce(add, map(mul, weights, squares))
     means = Subcells(flux, own + mean, jnp.sqrt(variance / weight))
     return means, (points, means, weight)
 
