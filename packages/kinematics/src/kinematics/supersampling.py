@@ -23,7 +23,7 @@ __all__ = ["DEFAULT_LEVELS", "Level", "Square", "nested_squares"]
 
 FADE = 0.3
 """Of half a square's side: how far from its edge its share begins to fall."""
-LEAST = 0.75
+LEAST = 0.9
 """Of a square's side: what must fit into the image, or the level is the whole image."""
 
 
@@ -37,7 +37,7 @@ class Level(NamedTuple):
 
 
 # For pixels of 0.375 over the longest baseline, 0.4 of the beam: what `BandLimited` asks for.
-DEFAULT_LEVELS = (Level(None, 1), Level(60, 2), Level(30, 4), Level(15, 8), Level(7, 16), Level(3, 40))
+DEFAULT_LEVELS = (Level(None, 1), Level(56, 2), Level(28, 4), Level(14, 8), Level(7, 16), Level(3, 36))
 
 
 class Square(NamedTuple):
@@ -86,7 +86,7 @@ def nested_squares(
 ) -> list[Square]:
     """Return the squares of all levels about a disc's centre, each inside the image with all that its light reaches.
 
-    A square that does not fit is made smaller, or the whole image if it would lose a quarter of its side. Of levels
+    A square that does not fit is made smaller, or the whole image if it would lose a tenth of its side. Of levels
     that are the whole image only the finest is returned.
 
     Raises:
