@@ -15,7 +15,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-__all__ = ["BAND_LIMITED", "BOX", "BandLimited", "Box", "Pixel", "deposit", "deposit_matrix", "subcell_places"]
+__all__ = [
+    "BAND_LIMITED",
+    "BOX",
+    "BandLimited",
+    "Box",
+    "Pixel",
+    "along_both_axes",
+    "deposit",
+    "deposit_matrix",
+    "subcell_places",
+]
 
 
 class Pixel(Protocol):
@@ -120,10 +130,15 @@ def deposit(light: Array, pixel: Pixel, npix: int, subcells: int, *, wrap: bool)
     """
     if subcells == 1 and wrap:
         return light
-    weights = jnp.asarray(deposit_matrix(pixel, npix, subcells, wrap=wrap), light.dtype)
+    return along_both_axes(deposit_matrix(pixel, npix, subcells, wrap=wrap), light)
+
+
+def along_both_axes(matrix: np.ndarray, image: Array) -> Array:
+    """Apply a matrix along y and along x of an image (..., y, x)."""
+    weights = jnp.asarray(matrix, image.dtype)
     # On GPUs products of matrices are otherwise rounded to ten bits.
     exact = jax.lax.Precision.HIGHEST
-    return jnp.matmul(weights, jnp.matmul(light, weights.T, precision=exact), precision=exact)
+    return jnp.matmul(weights, jnp.matmul(image, weights.T, precision=exact), precision=exact)
 
 
 def deposit_matrix(pixel: Pixel, npix: int, subcells: int, *, wrap: bool) -> np.ndarray:

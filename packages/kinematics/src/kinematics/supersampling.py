@@ -17,7 +17,7 @@ from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
 from kinematics.grids import SkyGrid
-from kinematics.pixel import Pixel, subcell_places
+from kinematics.pixel import Pixel, along_both_axes, subcell_places
 
 __all__ = ["DEFAULT_LEVELS", "Level", "Square", "nested_squares"]
 
@@ -75,10 +75,7 @@ class Square(NamedTuple):
         if self.whole and self.subcells == 1:
             return jnp.pad(image, 1, mode="edge")
         cut = jax.lax.dynamic_slice(image, (self.corner_y, self.corner_x), (self.npix, self.npix))
-        weights = jnp.asarray(_linear(self.npix, self.places), image.dtype)
-        # On GPUs products of matrices are otherwise rounded to ten bits.
-        exact = jax.lax.Precision.HIGHEST
-        return jnp.matmul(weights, jnp.matmul(cut, weights.T, precision=exact), precision=exact)
+        return along_both_axes(_linear(self.npix, self.places), cut)
 
 
 def nested_squares(
