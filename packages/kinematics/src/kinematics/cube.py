@@ -73,8 +73,8 @@ def render_cube(
         factor: ArrayLike = scale
         for outer in squares[: i + 1]:
             factor *= square.window(outer, dtype)
-        for inner in squares[i + 1 : i + 2]:
-            factor *= 1 - square.window(inner, dtype)
+        if square is not squares[-1]:
+            factor *= 1 - square.window(squares[i + 1], dtype)
         if attenuation is not None:
             factor *= square.interpolate(attenuation.astype(dtype))
         # The barriers keep XLA from fusing the geometry into every term of a mean, and the means into the loop over
