@@ -10,6 +10,8 @@ import numpy as np
 from jax import Array
 from jax.typing import ArrayLike
 
+from sampler.devices import over_chains
+
 LogDensity = Callable[..., Array]
 """`log_density(z, *args)`: z of shape (dim,), scalar out, differentiable by JAX."""
 
@@ -85,13 +87,8 @@ def guarded_value(log_density: LogDensity, z: Array, *args: Any) -> Array:
 
 @lru_cache(maxsize=8)  # bounded, since each entry keeps the density and whatever data it closes over alive
 def _evaluator(log_density: LogDensity) -> Callable[[Array, tuple[Any, ...]], tuple[Array, Array]]:
-    safe = guarded(log_density)
-
-    @jax.jit
-    def evaluate(z: Array, args: tuple[Any, ...]) -> tuple[Array, Array]:
-        return jax.vmap(lambda point: jax.value_and_grad(safe)(point, *args))(z)
-
-    return evaluate
+    value_and_gradient = jax.value_and_grad(guarded(log_density))
+    return jax.jit(over_chains(lambda z, args: value_and_gradient(z, *args), in_axes=(0, None)))
 
 
 def working_dtype(points: ArrayLike) -> np.dtype[Any]:
@@ -136,9 +133,4 @@ def batches(points: np.ndarray, size: int) -> Iterator[tuple[int, Array]]:
 @lru_cache(maxsize=8)
 def value_program(log_density: LogDensity) -> Callable[[Array, tuple[Any, ...]], Array]:
     """Compile-once program of the log-density alone, -inf where it is not finite: points (n, dim) to (n,)."""
-
-    @jax.jit
-    def values(points: Array, args: tuple[Any, ...]) -> Array:
-        return jax.vmap(lambda z: guarded_value(log_density, z, *args))(points)
-
-    return values
+    return jax.jit(over_chains(lambda z, args: guarded_value(log_density, z, *args), in_axes=(0, None)))

@@ -17,6 +17,7 @@ from jax.typing import ArrayLike
 
 from sampler.archive import Archive, archive_step
 from sampler.density import LogDensity, guarded, guarded_value
+from sampler.devices import over_chains
 from sampler.whitening import unwhiten
 
 
@@ -62,40 +63,45 @@ def jump_program(log_density: LogDensity, approximation: LogDensity, n_jumps: in
     """
     safe = guarded(approximation)
 
+    def one_chain(
+        key: Array, origin: Array, log_density_there: Array, factor: Array, args: tuple[Any, ...], jump: Jump
+    ) -> JumpBlock:
+        archive = jump.archive.seen_from(origin, factor)
+
+        to_z = partial(unwhiten, origin, factor)
+
+        def approximate(y: Array) -> Array:
+            return safe(to_z(y), *jump.args)
+
+        def one_jump(carry: tuple[Array, Array], key: Array) -> Any:
+            y, value = carry
+            along, decide = jax.random.split(key)
+
+            def step(i: Array, at: mala.MALAState) -> mala.MALAState:
+                return archive_step(jax.random.fold_in(along, i), at, approximate, jump.step_size, archive)
+
+            begin = mala.init(y, approximate)
+            end = jax.lax.fori_loop(0, jump.n_steps, step, begin)
+            proposed = guarded_value(log_density, to_z(end.position), *args)
+            log_ratio = (proposed - end.logdensity) - (value - begin.logdensity)
+            # NaN where both densities vanish: a rejection.
+            probability = jnp.nan_to_num(jnp.exp(jnp.minimum(log_ratio, 0.0)))
+            accepted = jax.random.uniform(decide, dtype=y.dtype) < probability
+            y, value = jnp.where(accepted, end.position, y), jnp.where(accepted, proposed, value)
+            return (y, value), (y, value, probability)
+
+        carry = jnp.zeros_like(factor[0]), log_density_there
+        _, (ys, values, probability) = jax.lax.scan(one_jump, carry, jax.random.split(key, n_jumps))
+        return JumpBlock(jax.vmap(to_z)(ys), values, jnp.mean(probability))
+
+    chains = over_chains(one_chain, in_axes=(0, 0, 0, None, None, None))
+
     @jax.jit
     def program(
         positions: Array, log_densities: Array, factor: Array, key: Array, args: tuple[Any, ...], jump: Jump
     ) -> JumpBlock:
-        def one_chain(key: Array, origin: Array, log_density_there: Array) -> tuple[Array, Array, Array]:
-            archive = jump.archive.seen_from(origin, factor)
-
-            to_z = partial(unwhiten, origin, factor)
-
-            def approximate(y: Array) -> Array:
-                return safe(to_z(y), *jump.args)
-
-            def one_jump(carry: tuple[Array, Array], key: Array) -> Any:
-                y, value = carry
-                along, decide = jax.random.split(key)
-
-                def step(i: Array, at: mala.MALAState) -> mala.MALAState:
-                    return archive_step(jax.random.fold_in(along, i), at, approximate, jump.step_size, archive)
-
-                begin = mala.init(y, approximate)
-                end = jax.lax.fori_loop(0, jump.n_steps, step, begin)
-                proposed = guarded_value(log_density, to_z(end.position), *args)
-                log_ratio = (proposed - end.logdensity) - (value - begin.logdensity)
-                # NaN where both densities vanish: a rejection.
-                probability = jnp.nan_to_num(jnp.exp(jnp.minimum(log_ratio, 0.0)))
-                accepted = jax.random.uniform(decide, dtype=y.dtype) < probability
-                y, value = jnp.where(accepted, end.position, y), jnp.where(accepted, proposed, value)
-                return (y, value), (y, value, probability)
-
-            carry = jnp.zeros_like(factor[0]), log_density_there
-            _, (ys, values, probability) = jax.lax.scan(one_jump, carry, jax.random.split(key, n_jumps))
-            return jax.vmap(to_z)(ys), values, jnp.mean(probability)
-
         keys = jax.random.split(key, len(positions))
-        return JumpBlock(*jax.vmap(one_chain, out_axes=(1, 1, 0))(keys, positions, log_densities))
+        block = chains(keys, positions, log_densities, factor, args, jump)
+        return JumpBlock(jnp.swapaxes(block.positions, 0, 1), block.log_densities.T, block.acceptance)
 
     return program

@@ -18,6 +18,7 @@ from blackjax.mcmc import mala
 from jax import Array
 
 from sampler.density import LogDensity, guarded
+from sampler.devices import over_chains
 from sampler.whitening import unwhiten
 
 TARGET_ACCEPTANCE = 0.574
@@ -75,6 +76,13 @@ def block_program(log_density: LogDensity, n_steps: int) -> BlockProgram:
     kernel = mala.build_kernel()
     _, update_step_size, _ = dual_averaging_adaptation(TARGET_ACCEPTANCE, gamma=_STEP_SIZE_GAMMA)
 
+    def one_chain(
+        key: Array, state: mala.MALAState, origin: Array, step: Array, factor: Array, args: tuple[Any, ...]
+    ) -> Any:
+        return kernel(key, state, lambda y: safe(unwhiten(origin, factor, y), *args), step)
+
+    move = over_chains(one_chain, in_axes=(0, 0, 0, None, None, None))
+
     @jax.jit
     def program(
         chains: Chains,
@@ -87,15 +95,12 @@ def block_program(log_density: LogDensity, n_steps: int) -> BlockProgram:
         n_chains, dim = chains.position.shape
         dtype = factor.dtype
 
-        def one_chain(key: Array, state: mala.MALAState, origin: Array, step: Array) -> Any:
-            return kernel(key, state, lambda y: safe(unwhiten(origin, factor, y), *args), step)
-
         def step(carry: Any, key: Array) -> Any:
             states, tuning, fisher = carry
             eps = jnp.exp(tuning.log_step_size)
             keys = jax.random.split(key, n_chains)
             # BlackJAX's step size is the Langevin time step, eps^2 / 2.
-            states, info = jax.vmap(one_chain, in_axes=(0, 0, 0, None))(keys, states, chains.position, 0.5 * eps**2)
+            states, info = move(keys, states, chains.position, 0.5 * eps**2, factor, args)
             acceptance = jnp.nan_to_num(info.acceptance_rate).astype(dtype)
             tuned = update_step_size(tuning, jnp.mean(acceptance))
             tuning = jax.tree.map(lambda new, old: jnp.where(adapt, new, old).astype(dtype), tuned, tuning)

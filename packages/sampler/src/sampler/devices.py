@@ -1,0 +1,57 @@
+"""Chains spread over JAX's devices: several GPUs, or the parts that a CPU was divided into.
+
+Chains know nothing of each other between the few numbers that tune them, so that each device carries its share of
+them alone. `jax_num_cpu_devices` divides a CPU: chains side by side keep many cores busier than one chain after the
+other, each spread over all cores, because not all of a density's work can be spread.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, PartitionSpec
+
+__all__ = ["over_chains"]
+
+_AXIS = "chain"
+
+
+def over_chains(function: Callable[..., Any], in_axes: tuple[int | None, ...]) -> Callable[..., Any]:
+    """Map a function over chains as `jax.vmap` does, those of one device together and devices side by side.
+
+    As many devices are used as divide the chains into equal parts. Draws of one seed agree bit for bit where that
+    number is the same.
+
+    Args:
+        function: of one chain; must not close over traced values.
+        in_axes: for each argument, 0 if its leading axis is that of the chains, None if all chains share it.
+
+    Returns:
+        Function of all chains whose results have the chains along their leading axis.
+
+    """
+    mapped = jax.vmap(function, in_axes)
+
+    def of_all(*args: Any) -> Any:
+        n_chains = next(len(jax.tree.leaves(arg)[0]) for arg, axis in zip(args, in_axes, strict=True) if axis == 0)
+        devices = _share(n_chains)
+        if len(devices) == 1:
+            return mapped(*args)
+        chains, shared = PartitionSpec(_AXIS), PartitionSpec()
+        return jax.shard_map(
+            mapped,
+            mesh=Mesh(np.array(devices), _AXIS),
+            in_specs=tuple(shared if axis is None else chains for axis in in_axes),
+            out_specs=chains,
+            check_vma=False,  # no chain looks at another
+        )(*args)
+
+    return of_all
+
+
+def _share(n_chains: int) -> list[jax.Device]:
+    """Devices of this process that the chains divide among themselves evenly."""
+    devices = jax.local_devices()
+    most = max(n for n in range(1, len(devices) + 1) if n_chains % n == 0)
+    return devices[:most]
