@@ -87,7 +87,7 @@ def one_case(name, folder, options):
             ours.ask("build", program="cube")
             theirs.ask("evaluate")
             for _ in range(rounds):
-                times["cube"] += [ours.ask("evaluate", program="cube")["seconds"] for _ in range(2)]
+                times["cube"] += [ours.ask("evaluate", program="cube")["seconds"] for _ in range(case.calls)]
                 times["kinms"].append(theirs.ask("evaluate")["seconds"])
             found["versions"] |= theirs.ask("versions")
     return {**found, **{code: summary(seconds) for code, seconds in times.items() if seconds}}

@@ -109,8 +109,8 @@ def page(found):
         "",
         "Ours is the function that `steelyard fit` samples: a Nuker law with its surrogate, Student t likelihood and",
         "the cells' response to where samples lie. SuperMAGE: its defaults (4 x 4 x 4 oversampling, half plane,",
-        "single precision), the same 64 Gaussians, its Gaussian likelihood. Last column: four chains at once over",
-        "one.",
+        "single precision), the same 64 Gaussians, its Gaussian likelihood. Last column: four chains over",
+        "one, spread over the cores as `steelyard fit` spreads them.",
         "",
         *table(
             (

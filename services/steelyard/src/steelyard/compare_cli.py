@@ -12,6 +12,7 @@ from rich.table import Table
 
 from steelyard.allocation import keep_freed_memory
 from steelyard.console import FitProgress, one_line_errors, print_json, report_warnings
+from steelyard.cores import divide_cores
 
 if TYPE_CHECKING:
     from steelyard_schemas.posterior import BlackHole
@@ -69,6 +70,7 @@ def compare_command(
         if len(paths) != 1 or figure is not None:
             raise ValueError("--models takes one galaxy file, and no --figure")
         keep_freed_memory()
+        divide_cores()
         from steelyard.compiled import keep_compiled
         from steelyard.model_comparison import compare_models
 

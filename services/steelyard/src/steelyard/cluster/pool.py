@@ -11,6 +11,7 @@ import ray
 from steelyard_schemas import ContractError
 
 from steelyard.allocation import KEEP_FREED_MEMORY
+from steelyard.cores import parts_of
 
 __all__ = ["Pool", "Share", "why_lost"]
 
@@ -30,10 +31,12 @@ class Share:
     @property
     def environment(self) -> dict[str, str]:
         """Environment variables that keep XLA within the share, and its freed memory with the actor."""
-        threads = str(max(1, int(self.cpus)))
+        cores = max(1, int(self.cpus))
+        threads = str(cores)
         found = {name: os.environ[name] for name in FORWARDED if name in os.environ}
         found |= KEEP_FREED_MEMORY
         found |= {"NPROC": threads, "PJRT_NPROC": threads, "OMP_NUM_THREADS": threads}
+        found["JAX_NUM_CPU_DEVICES"] = str(parts_of(cores))
         if self.gpus:
             found["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{GPU_MEMORY * min(1.0, self.gpus):.3f}"
         return found
