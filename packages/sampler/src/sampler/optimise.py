@@ -1,4 +1,4 @@
-"""Find the mode from many starts: Adam, then saddle-free Newton on the best, then a verdict on the others."""
+"""Find the mode from many starts: Adam, saddle-free Newton on the best, then more for the others, and a verdict."""
 
 import time
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from sampler.starts import StartOutcome, distances, judge
 
 _TRIAL_STEPS = np.array([1.0, 0.5, 0.15, 0.03])
 _MAX_NEWTON = 25
+_STEADY = 6  # in a bent valley the curvature changes from step to step, long after there is nothing left to climb
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,7 @@ def newton(
     """
     value, gradient = (a[0] for a in evaluate(position[None]))
     converged = definite = False
+    steady = 0
     for step in range(_MAX_NEWTON):
         hessian = whitened_hessian(evaluate, position, factor)
         definite = bool(np.linalg.eigvalsh(hessian)[0] > 0)
@@ -120,9 +122,10 @@ def newton(
         factor = absorb(factor, hessian)
         whitened = factor.T @ gradient
         converged = 0.5 * float(whitened @ whitened) < 0.05
+        steady = steady + 1 if converged else 0
         if on_step is not None:
             on_step(step, value)
-        if converged and settled:
+        if converged and (settled or steady == _STEADY):
             break
         trial = position + _TRIAL_STEPS[:, None] * (factor @ whitened)
         values, gradients = evaluate(trial)
@@ -146,16 +149,16 @@ def find_mode(
 ) -> Mode:
     """Find the highest mode reached from many starting points, and the curvature there.
 
-    All starts climb by Adam; the best `batch_size` go on for the second half. The best of all is
-    refined by Newton steps whose Hessian is a central difference of gradients, so that the density is
-    compiled once, and each other start that went on climbs again in the coordinates whitened at the
-    mode before it is judged.
+    All starts climb by Adam for half of the steps. The best is refined by Newton steps whose Hessian is a
+    central difference of gradients, so that the density is compiled once. Of the best `batch_size`, those that
+    are not where it ended climb on: for the other half of the steps, then in the coordinates whitened at the
+    mode, before they are judged; all of them do if Newton's steps did not converge.
 
     Args:
         log_density: `log_density(z, *args)`, scalar, differentiable by JAX.
         starts: (n, dim) unconstrained points, about standard normal in scale. Their dtype is used.
         args: further arguments of the density; traced, so that new data of the same shapes compile nothing.
-        n_steps: Adam steps.
+        n_steps: Adam steps, the second half of which only starts take that need them.
         learning_rate: first Adam step, in units of z; decays to a hundredth.
         batch_size: points evaluated together. Equal to `MalaConfig.n_chains`, sampling reuses the program.
         progress: called after every step.
@@ -186,20 +189,22 @@ def find_mode(
         raise ValueError("no start has a finite log-density and gradient: give starts inside the support")
     kept = np.argsort(-values, kind="stable")[:batch_size]
     kept = kept[np.isfinite(values[kept])]
-    ends[kept], values[kept] = adam(
-        counter, ends[kept], n_steps - n_first, 0.3 * learning_rate, lambda i, v: report(n_first + i, v)
-    )
 
     factor = 0.1 * np.eye(points.shape[1])
-    for attempt in range(2):
+    for again in (True, False):
         best = int(np.argmax(values))
         result = newton(counter, ends[best], factor, lambda i, v: report(n_steps + i, v))
-        ends[best], values[best], factor = result[:3]
+        ends[best], values[best], factor, found = result[:4]
+        if not again:
+            break
         # Starts that already stand in the mode's own Gaussian need no more climbing.
-        rivals = kept[distances(ends[kept], ends[best], factor) > np.sqrt(points.shape[1])]
-        if attempt == 0 and len(rivals):
-            polish(counter, ends, values, rivals, factor)
-        if values.max() <= values[best] + 0.1:
+        astray = kept[distances(ends[kept], ends[best], factor) > np.sqrt(points.shape[1])] if found else kept
+        if len(astray):
+            ends[astray], values[astray] = adam(
+                counter, ends[astray], n_steps - n_first, 0.3 * learning_rate, lambda i, v: report(n_first + i, v)
+            )
+            polish(counter, ends, values, astray, factor)
+        if found and values.max() <= values[best] + 0.1:
             break
     position, value, factor, converged, definite = result
     outcomes = judge(counter, ends, values, best, factor)
