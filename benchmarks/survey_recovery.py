@@ -1,11 +1,13 @@
 """Does a survey find the masses that its mock galaxies have, and what does Ray cost?
 
-    uv run python benchmarks/survey_recovery.py --folder FOLDER [--galaxies 24] [--more 72] [--page PAGE]
+    uv run python benchmarks/survey_recovery.py --folder FOLDER --survey N [--galaxies 24] [--plain] [--write]
 
-Makes mock galaxies (truths drawn from the priors, but for masses that the data can weigh; the stars' shape is known),
-runs `steelyard survey run` on them, then the same fits in plain processes without Ray, as many at a time as there are
-workers. A second survey of --more galaxies, not timed, tells chance from fault. The folder keeps everything; the same
-command goes on where it was stopped, but times of what was cut off mean nothing and are not told.
+Makes mock galaxies (truths drawn from the priors, but for masses that the data can weigh; the stars' shape is known)
+and runs `steelyard survey run` on them, with --plain then the same fits in plain processes without Ray, as many at a
+time as there are workers. Surveys are numbered; each goes on with the galaxies after those of the surveys before it.
+The folder keeps everything; the same command goes on where it was stopped, but times of what was cut off mean nothing
+and are not told. --write keeps what was found in docs/survey_recovery.jsonl and writes docs/survey_recovery.md from
+all surveys there, whatever they found.
 """
 
 import argparse
@@ -23,7 +25,7 @@ import numpy as np
 from steelyard import fit, simulate
 from steelyard.simulation import Antennas
 from steelyard.survey.folder import SurveyFolder
-from steelyard.survey.masses import mass_rows, pull_summary
+from steelyard.survey.masses import mass_rows
 from steelyard_schemas import Galaxy, SurveyJob, unpack, write_store
 
 DEFAULTS = """\
@@ -53,6 +55,7 @@ OBSERVATION = {
     "channel_width_kms": 45.0,
     "noise_jy": 0.06,
 }
+ROOT = Path(__file__).parents[1]
 MOST_MEAN, MOST_SCATTER = 0.4, 0.3
 """Of pulls; set before anything was run."""
 RAY_FREE = "from survey_recovery import plain_fits; import sys; plain_fits(*sys.argv[1:])"
@@ -156,85 +159,106 @@ def time_both(folder, table, workers):
         without, codes = timed(plain)
         if any(codes):
             raise SystemExit("the plain fits failed")
-        kept.write_text(json.dumps({"with_ray_s": with_ray, "plain_s": without}))
+        kept.write_text(json.dumps({"with_ray_s": round(with_ray), "plain_s": round(without)}))
     return survey, json.loads(kept.read_text()) if kept.exists() else None
 
 
-def pull_row(label, rows):
-    pulls = pull_summary(rows)
-    if pulls is None:
-        raise SystemExit("fewer than two galaxies have a mass")
-    chance = f"0 +- {1 / np.sqrt(pulls.n):.2f} | 1 +- {1 / np.sqrt(2 * (pulls.n - 1)):.2f}"
-    good = abs(pulls.mean) <= MOST_MEAN and abs(pulls.scatter - 1) <= MOST_SCATTER
-    return f"| {label}: {pulls.n} | {pulls.mean:+.2f} | {pulls.scatter:.2f} | {chance} | {'yes' if good else 'no'} |"
+def found_in(survey):
+    """Return what is kept of each galaxy of a survey."""
+    return [
+        {
+            "name": row.name,
+            "truth": row.reference,
+            "log10_mbh": rounded(row.log10_mbh, 3),
+            "sd": rounded(row.sd, 3),
+            "pull": rounded(row.pull, 2),
+            "fit_s": round(survey.record(row.output).wall_s),
+            "status": row.status.replace("_", " "),
+        }
+        for row in mass_rows(survey)
+    ]
 
 
-def galaxy_row(survey, row):
-    record = survey.record(row.output)
+def rounded(number, digits):
+    return None if number is None else round(number, digits)
+
+
+def pull_row(label, galaxies):
+    """Tell mean and scatter of the pulls, and whether they are within bounds."""
+    pulls = np.array([galaxy["pull"] for galaxy in galaxies if galaxy["pull"] is not None])
+    n, mean, scatter = len(pulls), pulls.mean(), pulls.std(ddof=1)
+    chance = f"0 +- {1 / np.sqrt(n):.2f} | 1 +- {1 / np.sqrt(2 * (n - 1)):.2f}"
+    good = abs(mean) <= MOST_MEAN and abs(scatter - 1) <= MOST_SCATTER
+    return f"| {label}: {n} | {mean:+.2f} | {scatter:.2f} | {chance} | {'yes' if good else 'no'} |"
+
+
+def galaxy_row(galaxy):
     texts = ("", "", "")
-    if row.pull is not None:
-        texts = (f"{row.reference:.2f}", f"{row.log10_mbh:.3f} +- {row.sd:.3f}", f"{row.pull:+.2f}")
-    return f"| {row.name} | {' | '.join(texts)} | {record.wall_s:.0f} | {row.status.replace('_', ' ')} |"
+    if galaxy["pull"] is not None:
+        mass = f"{galaxy['log10_mbh']:.3f} +- {galaxy['sd']:.3f}"
+        texts = (f"{galaxy['truth']:.2f}", mass, f"{galaxy['pull']:+.2f}")
+    return f"| {galaxy['name']} | {' | '.join(texts)} | {galaxy['fit_s']} | {galaxy['status']} |"
 
 
-def page(surveys, times, workers):
-    """Write what was found in the timed survey and in the one after it, if any."""
-    rows = [mass_rows(survey) for survey in surveys]
-    everything = [row for part in rows for row in part]
-    converged = sum(row.status == "converged" for row in everything)
+def page(surveys):
+    """Write what all surveys found."""
+    everything = [galaxy for survey in surveys for galaxy in survey["galaxies"]]
+    converged = sum(galaxy["status"] == "converged" for galaxy in everything)
     lines = [
-        "# A survey of mock galaxies",
+        "# Surveys of mock galaxies",
         "",
-        "Written by `uv run python benchmarks/survey_recovery.py --folder FOLDER --page docs/survey_recovery.md`.",
+        "Written by `uv run python benchmarks/survey_recovery.py --folder FOLDER --survey N --plain --write`.",
         "",
-        f"{len(everything)} mock galaxies, {workers} workers; {os.cpu_count()} cores, {platform.machine()}, "
-        f"jax {jax.__version__}.",
-        "Data of 24 dishes for an hour, 24 channels of 45 km/s, 32 x 32 pixels; the shape of the stars is known, ten",
-        f"parameters are sampled. {converged} of {len(everything)} converged.",
+        f"{len(everything)} mock galaxies: data of 24 dishes for an hour, 24 channels of 45 km/s, 32 x 32 pixels.",
+        f"The shape of the stars is known, ten parameters are sampled. {converged} of {len(everything)} converged.",
+        "A galaxy of a number is always the same, and a survey once begun is told here whatever it found.",
         "",
         "| pulls of log10 M_BH | mean | scatter | mean, by chance | scatter, by chance | within bounds |",
         "|---|---:|---:|---:|---:|---|",
-        pull_row("the first survey", rows[0]),
-        *([pull_row("the second", rows[1]), pull_row("both", everything)] if len(rows) > 1 else []),
+        *(pull_row(f"survey {survey['survey']}", survey["galaxies"]) for survey in surveys),
+        *([pull_row("all", everything)] if len(surveys) > 1 else []),
         "",
         f"Bounds, set beforehand: mean 0 +- {MOST_MEAN}, scatter 1 +- {MOST_SCATTER}.",
         "",
+        "| survey | run by | `steelyard survey run`, all in [s] | same fits in plain processes [s] | Ray's share |",
+        "|---|---|---:|---:|---:|",
     ]
-    if times:
-        lines += [
-            f"| the first survey, {len(rows[0])} galaxies | seconds |",
-            "|---|---:|",
-            f"| `steelyard survey run`, all in | {times['with_ray_s']:.0f} |",
-            f"| the same fits in {workers} plain processes | {times['plain_s']:.0f} |",
-            f"| Ray's share | {100 * (times['with_ray_s'] / times['plain_s'] - 1):+.1f} % |",
-            "",
-        ]
-    lines += ["| galaxy | truth | log10 M_BH | pull | fit, s | |", "|---|---:|---:|---:|---:|---|"]
-    for survey, part in zip(surveys, rows, strict=True):
-        lines += [galaxy_row(survey, row) for row in part]
-    return "\n".join([*lines, ""])
+    for survey in surveys:
+        times, texts = survey["times"], ("", "", "")
+        if times:
+            share = 100 * (times["with_ray_s"] / times["plain_s"] - 1)
+            texts = (f"{times['with_ray_s']}", f"{times['plain_s']}", f"{share:+.1f} %")
+        lines.append(f"| {survey['survey']} | {survey['run']} | {' | '.join(texts)} |")
+    lines += ["", "| galaxy | truth | log10 M_BH | pull | fit, s | |", "|---|---:|---:|---:|---:|---|"]
+    return "\n".join([*lines, *map(galaxy_row, everything), ""])
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--galaxies", type=int, default=24, help="of the survey that is timed")
-    parser.add_argument("--more", type=int, default=72, help="of the survey after it")
+    parser.add_argument("--survey", type=int, required=True, help="its number")
+    parser.add_argument("--galaxies", type=int, default=24)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--page", type=Path)
+    parser.add_argument("--plain", action="store_true", help="time the same fits without Ray, too")
+    parser.add_argument("--write", action="store_true", help="put the result into docs/")
     options = parser.parse_args()
-    first = options.galaxies
-    table = make_sample(options.folder, range(first))
-    survey, times = time_both(options.folder, table, options.workers)
-    surveys = [survey]
-    if options.more:
-        folder = options.folder / "more"
-        table = make_sample(folder, range(first, first + options.more))
-        surveys.append(run_survey(folder, table, options.workers)[0])
-    text = page(surveys, times, options.workers)
+    records = ROOT / "docs" / "survey_recovery.jsonl"
+    others = [json.loads(line) for line in records.read_text().splitlines()] if records.exists() else []
+    others = [survey for survey in others if survey["survey"] != options.survey]
+    first = sum(len(survey["galaxies"]) for survey in others if survey["survey"] < options.survey)
+    table = make_sample(options.folder, range(first, first + options.galaxies))
+    if options.plain:
+        survey, times = time_both(options.folder, table, options.workers)
+    else:
+        survey, times = run_survey(options.folder, table, options.workers)[0], None
+    run = f"{options.workers} workers; {os.cpu_count()} cores, {platform.machine()}, jax {jax.__version__}"
+    new = {"survey": options.survey, "run": run, "times": times, "galaxies": found_in(survey)}
+    surveys = sorted([*others, new], key=lambda survey: survey["survey"])
+    text = page(surveys)
     print(text)
-    if options.page:
-        options.page.write_text(text)
+    if options.write:
+        records.write_text("".join(json.dumps(survey, separators=(",", ":")) + "\n" for survey in surveys))
+        (ROOT / "docs" / "survey_recovery.md").write_text(text)
 
 
 if __name__ == "__main__":
