@@ -229,6 +229,10 @@ def page(surveys):
             share = 100 * (times["with_ray_s"] / times["plain_s"] - 1)
             texts = (f"{times['with_ray_s']}", f"{times['plain_s']}", f"{share:+.1f} %")
         lines.append(f"| {survey['survey']} | {survey['run']} | {' | '.join(texts)} |")
+    lines += [
+        "",
+        "Plain processes have every n-th galaxy each, shared out beforehand; Ray gives the next to whoever is free.",
+    ]
     lines += ["", "| galaxy | truth | log10 M_BH | pull | fit, s | |", "|---|---:|---:|---:|---:|---|"]
     return "\n".join([*lines, *map(galaxy_row, everything), ""])
 

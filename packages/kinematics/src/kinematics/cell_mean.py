@@ -33,10 +33,10 @@ def cell_means(points: Subcells) -> Subcells:
     """Take the light at the centres of cells, and of one more cell on every side, to the means over the cells.
 
     Args:
-        points: flux [per cell], velocity and line width, each of shape (y + 2, x + 2).
+        points: flux [per cell], velocity and line width, each of shape (..., y + 2, x + 2).
 
     Returns:
-        The same of the cells, each of shape (y, x).
+        The same of the cells, each of shape (..., y, x).
 
     """
     return _forward(points)[0]
@@ -69,7 +69,8 @@ def _backward(residuals: tuple[Subcells, Subcells, Array], cotangent: Subcells) 
     by_mean = cotangent.velocity_kms / weight
     by_variance = cotangent.sigma_kms / (2 * means.sigma_kms * weight)
     fields = (cotangent.flux, by_mean, by_variance, means.velocity_kms, means.sigma_kms)
-    cells = barrier(tuple(jnp.pad(field, 2) for field in fields))  # cells beyond pull on nothing
+    beyond = [(0, 0)] * (weight.ndim - 2) + [(2, 2)] * 2  # cells there pull on nothing
+    cells = barrier(tuple(jnp.pad(field, beyond) for field in fields))
     by_flux, by_weight, by_velocity, by_square = (jnp.zeros_like(points.flux) for _ in range(4))
     for (dy, dx), share in STENCIL:
         flux, mean, variance, velocity, sigma = (_inner(field, -dy, -dx) for field in cells)
@@ -94,4 +95,5 @@ cell_means.defvjp(_forward, _backward)
 
 def _inner(field: Array, dy: int, dx: int) -> Array:
     """A field without its outermost points, seen from a step away."""
-    return field[1 + dy : field.shape[0] - 1 + dy, 1 + dx : field.shape[1] - 1 + dx]
+    ny, nx = field.shape[-2:]
+    return field[..., 1 + dy : ny - 1 + dy, 1 + dx : nx - 1 + dx]

@@ -8,6 +8,8 @@ subcells is put into pixels is the pixels' own matter: `kinematics.pixel`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -22,7 +24,7 @@ from kinematics.grids import SkyGrid, VelocityGrid
 from kinematics.line import Subcells, channel_flux
 from kinematics.pixel import BOX, Pixel, deposit
 from kinematics.rotation import RotationCurve, interpolate
-from kinematics.supersampling import DEFAULT_LEVELS, Level, Square, nested_squares
+from kinematics.supersampling import DEFAULT_LEVELS, Level, Stack, nested_squares, stacks
 
 __all__ = ["render_cube"]
 
@@ -68,24 +70,20 @@ def render_cube(
     squares = nested_squares(levels, geometry.y0_arcsec, geometry.x0_arcsec, sky, pixel)
 
     cube: Array | None = None
-    for i, square in enumerate(squares):
-        points = _sample(disc, geometry, curve, sigma_gas_kms, sky, square)
-        factor: ArrayLike = scale
-        for outer in squares[: i + 1]:
-            factor *= square.window(outer, dtype)
-        if square is not squares[-1]:
-            factor *= 1 - square.window(squares[i + 1], dtype)
+    for stack in stacks(squares):
+        points = _sample(disc, geometry, curve, sigma_gas_kms, sky, stack)
+        factor = scale * stack.shares(dtype)
         if attenuation is not None:
-            factor *= square.interpolate(attenuation.astype(dtype))
+            factor *= stack.interpolate(attenuation.astype(dtype))
         # The barriers keep XLA from fusing the geometry into every term of a mean, and the means into the loop over
         # edges, where they would be computed again for each.
         points = barrier(points._replace(flux=points.flux * factor))
-        light = channel_flux(edges, barrier(cell_means(points)))
-        patch = deposit(light, pixel, square.npix, square.subcells, wrap=square.whole)
-        if cube is None:
-            cube = patch
-        else:
-            cube = _add(cube, patch, square.corner_y - pixel.margin, square.corner_x - pixel.margin)
+        for square, means in zip(stack.squares, _unstacked(barrier(cell_means(points)), stack), strict=True):
+            patch = deposit(channel_flux(edges, means), pixel, square.npix, square.subcells, wrap=square.whole)
+            if cube is None:
+                cube = patch
+            else:
+                cube = _add(cube, patch, square.corner_y - pixel.margin, square.corner_x - pixel.margin)
     assert cube is not None
     return cube
 
@@ -117,16 +115,16 @@ def _sample(
     curve: RotationCurve,
     sigma_gas_kms: ArrayLike | Dispersion,
     sky: SkyGrid,
-    square: Square,
+    stack: Stack,
 ) -> Subcells:
-    """Flux, velocity and line width at the centres of a square's subcells, and one more on every side."""
+    """Flux, velocity and line width at the centres of subcells, and one more on every side, (square, y, x)."""
     dtype = curve.velocity_kms.dtype
-    side = sky.cell_arcsec / square.subcells
-    places = jnp.asarray(square.places, dtype)
+    side = jnp.asarray(sky.cell_arcsec / stack.subcells[:, None, None], dtype)
+    places = jnp.asarray(stack.places, dtype)
     cell = jnp.asarray(sky.cell_arcsec, dtype)
-    x, y = ((places - sky.npix // 2) * cell + corner * cell for corner in (square.corner_x, square.corner_y))
+    y, x = ((places - sky.npix // 2) * cell + corner[:, None] * cell for corner in stack.corners)
 
-    plane = disc_plane(geometry, x[None, :], y[:, None])
+    plane = disc_plane(geometry, x[:, None, :], y[:, :, None])
     # A subcell centred exactly on the disc's centre has no direction of rotation; moving it by a thousandth of
     # its side keeps values and gradients finite.
     radius = jnp.sqrt(plane.major**2 + plane.minor**2 + (1e-3 * side) ** 2)
@@ -136,3 +134,9 @@ def _sample(
         velocity_kms=jnp.asarray(geometry.vsys_kms) + velocity,
         sigma_kms=jnp.broadcast_to(dispersion_at(sigma_gas_kms, radius), radius.shape),
     )
+
+
+def _unstacked(means: Subcells, stack: Stack) -> Iterator[Subcells]:
+    """Each square's own subcells, (y, x)."""
+    for square, fields in zip(stack.squares, zip(*map(jnp.unstack, means), strict=True), strict=True):
+        yield Subcells(*(field[: square.n_subcells, : square.n_subcells] for field in fields))

@@ -109,9 +109,9 @@ BOX = Box()
 BAND_LIMITED = BandLimited()
 
 
-def subcell_places(npix: int, subcells: int, beyond: int = 0) -> np.ndarray:
-    """Centres of subcells along an axis, in pixels from the first pixel's centre, and of some beyond either end."""
-    return (np.arange(-beyond, npix * subcells + beyond) - (subcells - 1) / 2) / subcells
+def subcell_places(npix: int, subcells: int) -> np.ndarray:
+    """Centres of subcells along an axis, in pixels from the first pixel's centre."""
+    return (np.arange(npix * subcells) - (subcells - 1) / 2) / subcells
 
 
 def deposit(light: Array, pixel: Pixel, npix: int, subcells: int, *, wrap: bool) -> Array:

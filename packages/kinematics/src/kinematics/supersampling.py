@@ -8,18 +8,20 @@ centre crosses from one pixel to the next.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.lax import optimization_barrier as barrier
 from jax.typing import ArrayLike, DTypeLike
 
 from kinematics.grids import SkyGrid
-from kinematics.pixel import Pixel, along_both_axes, subcell_places
+from kinematics.pixel import Pixel, along_both_axes
 
-__all__ = ["DEFAULT_LEVELS", "Level", "Square", "nested_squares"]
+__all__ = ["DEFAULT_LEVELS", "Level", "Square", "Stack", "nested_squares", "stacks"]
 
 FADE = 0.3
 """Of half a square's side: how far from its edge its share begins to fall."""
@@ -54,28 +56,102 @@ class Square(NamedTuple):
     centre_x: Array
 
     @property
-    def places(self) -> np.ndarray:
-        """Centres of subcells along an axis in pixels from the first pixel's, and of one more at either end."""
-        return subcell_places(self.npix, self.subcells, beyond=1)
+    def n_subcells(self) -> int:
+        """Subcells along a side of the square."""
+        return self.npix * self.subcells
 
-    def window(self, square: Square, dtype: DTypeLike) -> ArrayLike:
-        """Return one within another square, zero outside of it, at this one's subcells and one more around them."""
-        if square.whole:
-            return 1.0
-        # The square's middle is up to half a pixel off, and its outermost subcells are dark: none beyond has light.
-        half = 0.5 * (square.npix - 1 - 1 / square.subcells)
-        rows, columns = (
-            _fade(jnp.abs(jnp.asarray(self.places, dtype) + corner - centre) / half)
-            for corner, centre in ((self.corner_y, square.centre_y), (self.corner_x, square.centre_x))
-        )
-        return rows[:, None] * columns
+    def places(self, n: int) -> np.ndarray:
+        """Centres of `n` subcells along an axis in pixels from the first pixel's, and of one more at either end."""
+        return (np.arange(-1, n + 1) - (self.subcells - 1) / 2) / self.subcells
 
-    def interpolate(self, image: Array) -> Array:
-        """Return an image's values at this square's subcells and one more around them, linear between pixels."""
+    def interpolate(self, image: Array, n: int) -> Array:
+        """Return an image's values at n x n subcells and one more around them, linear between pixels."""
         if self.whole and self.subcells == 1:
             return jnp.pad(image, 1, mode="edge")
         cut = jax.lax.dynamic_slice(image, (self.corner_y, self.corner_x), (self.npix, self.npix))
-        return along_both_axes(_linear(self.npix, self.places), cut)
+        return along_both_axes(_linear(self.npix, self.places(n)), cut)
+
+
+class Stack(NamedTuple):
+    """Squares of a nest that are computed together, as arrays whose first axis counts squares.
+
+    All have as many subcells as the one that has most; the surplus lies beyond a square, where it holds no light.
+    """
+
+    nest: tuple[Square, ...]
+    """All squares, the image first."""
+    which: range
+    """Of the nest."""
+
+    @property
+    def squares(self) -> tuple[Square, ...]:
+        """Those that are computed."""
+        return tuple(self.nest[k] for k in self.which)
+
+    @property
+    def n_subcells(self) -> int:
+        """Along a side of each."""
+        return max(square.n_subcells for square in self.squares)
+
+    @property
+    def places(self) -> np.ndarray:
+        """See `Square.places`; shape (square, n_subcells + 2)."""
+        return np.stack([square.places(self.n_subcells) for square in self.squares])
+
+    @property
+    def subcells(self) -> np.ndarray:
+        """Along a pixel's side, shape (square,)."""
+        return np.array([square.subcells for square in self.squares])
+
+    @property
+    def corners(self) -> tuple[Array, Array]:
+        """First row and first column in the image, each of shape (square,)."""
+        return _stacked(self.squares, "corner_y"), _stacked(self.squares, "corner_x")
+
+    def interpolate(self, image: Array) -> Array:
+        """See `Square.interpolate`."""
+        return jnp.stack([square.interpolate(image, self.n_subcells) for square in self.squares])
+
+    def shares(self, dtype: DTypeLike) -> ArrayLike:
+        """Return what each square has of the disc's light, at its subcells and one more around them.
+
+        One, less what the next one in the nest has, and nothing outside of any that it lies in.
+        """
+        inner = self.nest[1:]
+        if not inner:
+            return 1.0
+        number, own = np.arange(1, len(self.nest))[:, None], np.array(self.which)
+        outward, onward = number <= own, number == own + 1
+        # A square's middle is up to half a pixel off, and its outermost subcells are dark: none beyond has light.
+        half = np.array([0.5 * (square.npix - 1 - 1 / square.subcells) for square in inner])
+        places = jnp.asarray(self.places, dtype)
+        windows = [
+            _fade(jnp.abs(places + corner[:, None] - centre[:, None, None]) / jnp.asarray(half[:, None, None], dtype))
+            for corner, centre in zip(
+                self.corners, (_stacked(inner, "centre_y"), _stacked(inner, "centre_x")), strict=True
+            )
+        ]
+        # The barrier: else windows are computed again for each subcell.
+        rows, columns = barrier(
+            tuple(jnp.prod(jnp.where(outward[..., None], window, 1), axis=0) for window in windows)
+        )
+        next_rows, next_columns = barrier(
+            tuple(jnp.sum(jnp.where(onward[..., None], window, 0), axis=0) for window in windows)
+        )
+        within = rows[:, :, None] * columns[:, None, :]
+        return within * (1 - next_rows[:, :, None] * next_columns[:, None, :])
+
+
+def stacks(squares: list[Square]) -> Iterator[Stack]:
+    """Those squares together that have much the same number of subcells: the image, and all within it."""
+    nest = tuple(squares)
+    yield Stack(nest, range(1))
+    if len(nest) > 1:
+        yield Stack(nest, range(1, len(nest)))
+
+
+def _stacked(squares: Sequence[Square], name: str) -> Array:
+    return jnp.stack([jnp.asarray(getattr(square, name)) for square in squares])
 
 
 def nested_squares(

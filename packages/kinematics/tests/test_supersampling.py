@@ -1,0 +1,54 @@
+"""Squares of a nest share the light among them: all of it, once, wherever the disc's centre lies."""
+
+import numpy as np
+import pytest
+from kinematics import BAND_LIMITED, Level, SkyGrid
+from kinematics.supersampling import DEFAULT_LEVELS, nested_squares, stacks
+
+CELL_ARCSEC = 0.1
+
+
+def shares(levels, npix, y0, x0):
+    """Square and its share at its own subcells, of all squares of a nest about a centre in pixels."""
+    centre = ((place - npix // 2) * CELL_ARCSEC for place in (y0, x0))
+    squares = nested_squares(levels, *centre, SkyGrid(npix, CELL_ARCSEC), BAND_LIMITED)
+    for stack in stacks(squares):
+        share = np.broadcast_to(stack.shares(np.float64), (len(stack.squares), *2 * [stack.n_subcells + 2]))
+        yield from zip(stack.squares, share, strict=True)
+
+
+@pytest.mark.parametrize("centre", [(48, 48), (48.5, 47.9), (43.3, 52.1), (20.2, 80.9)])
+def test_they_add_up_to_one_everywhere(centre):
+    npix = 96
+    light = 0.0
+    for square, share in shares(DEFAULT_LEVELS, npix, *centre):
+        n, cell = square.n_subcells, 1 / square.subcells**2
+        light += cell * share[1 : n + 1, 1 : n + 1].sum()
+        if not square.whole:  # nothing in the surplus of a stack, nor on the edge of a square
+            beyond = [0, *range(n, len(share))]
+            assert abs(share[beyond]).max() < 1e-12
+            assert abs(share[:, beyond]).max() < 1e-12
+    # A sum over subcells of a function with two continuous derivatives: off by half a percent of the innermost
+    # square's nine pixels at most.
+    assert light == pytest.approx(npix**2, abs=0.045)
+
+
+def test_the_innermost_has_the_centre_and_the_outermost_the_rest():
+    nest = list(shares(DEFAULT_LEVELS, 96, 48.0, 48.0))
+    assert [(square.npix, square.subcells) for square, _ in nest] == [
+        (96, 1),
+        *((level.npix, level.subcells) for level in DEFAULT_LEVELS[1:]),
+    ]
+    *outer, (innermost, share) = nest
+    middle = innermost.n_subcells // 2
+    assert share[middle, middle] == 1
+    for square, outer_share in outer:
+        middle = 49 if square.whole else square.n_subcells // 2
+        assert outer_share[middle, middle] == 0
+    assert outer[0][1][1, 1] == 1
+
+
+def test_one_square_alone_has_everything():
+    ((square, share),) = shares((Level(None, 2),), 16, 8.0, 8.0)
+    assert square.whole
+    assert (share == 1).all()
