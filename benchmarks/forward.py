@@ -23,9 +23,12 @@ import numpy as np
 from forward_page import page
 from forward_problem import CASES, KINMS_CLOUDS
 from steelyard.allocation import KEEP_FREED_MEMORY
+from steelyard.cores import available_cores, division
 from turns import Worker
 
 HERE = Path(__file__).resolve().parent
+AS_COMMANDS = KEEP_FREED_MEMORY | division(available_cores())
+"""Environment in which a process keeps memory and divides cores as `steelyard fit` does."""
 
 
 def errors(path, reference, mask):
@@ -94,8 +97,7 @@ def one_case(name, folder, options):
 
 
 def our_process(folder):
-    # Memory is kept as `steelyard fit` keeps it.
-    return Worker([sys.executable, HERE / "forward_ours.py", folder], KEEP_FREED_MEMORY)
+    return Worker([sys.executable, HERE / "forward_ours.py", folder], AS_COMMANDS)
 
 
 def main():

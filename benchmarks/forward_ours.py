@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from forward_problem import CASES, TRUTH, galaxy_of
-from sampler import over_chains
-from steelyard.cores import divide_cores
+from sampler import on_chain_devices, over_chains
 from steelyard.density import log_density
 from steelyard.fitting import prepare
 from steelyard.model import GalaxyModel, ModelGrid
@@ -56,12 +55,13 @@ class Ours:
     def compiled(self, chains=None):
         """Value and gradient of the log-density as one compiled program: of a point, or of chains as in fits."""
         function = jax.value_and_grad(log_density)
-        point = self.point
+        point, arguments = self.point, self.arguments
         if chains:
             function = over_chains(function, in_axes=(0, None, None))
             point = point + 1e-3 * np.arange(chains)[:, None]
-        program = jax.jit(function).lower(point, *self.arguments).compile()
-        return lambda: jax.block_until_ready(program(point, *self.arguments))
+            arguments = on_chain_devices(arguments, chains)
+        program = jax.jit(function).lower(point, *arguments).compile()
+        return lambda: jax.block_until_ready(program(point, *arguments))
 
     def cube(self):
         """The cube alone, on the data's pixels, as one compiled program."""
@@ -74,7 +74,6 @@ class Ours:
 
 def main():
     folder = Path(sys.argv[1])
-    divide_cores()
     jax.config.update("jax_enable_x64", True)  # as `steelyard.fit` does
     # As the commands do, so that a second process finds the programs of the first.
     jax.config.update("jax_compilation_cache_dir", str(folder / "compiled"))

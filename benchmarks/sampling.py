@@ -16,11 +16,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from forward import AS_COMMANDS
 from forward_case import supermage_parameters
 from forward_page import table
 from forward_problem import TRUTH
 from sampler import summarize
-from steelyard.allocation import KEEP_FREED_MEMORY
 from turns import Worker, machine
 
 HERE = Path(__file__).resolve().parent
@@ -50,7 +50,7 @@ def run(folder, options):
         draws[name] = dict(np.load(folder / f"{name}.npz"))
         print(name, told[name], file=sys.stderr, flush=True)
 
-    with Worker([sys.executable, HERE / "sampling_ours.py", case], KEEP_FREED_MEMORY) as ours:
+    with Worker([sys.executable, HERE / "sampling_ours.py", case], AS_COMMANDS) as ours:
         ask(ours, "fit")
         ask(ours, "mala")
         with Worker([options.supermage_python, HERE / "sampling_supermage.py", case / "cells.npz"]) as peer:

@@ -12,7 +12,6 @@ from calibration_run import Effort, fit_cells
 from forward_problem import CASES, TRUTH, galaxy_of
 from sampler import MalaConfig, Monitor, sample
 from steelyard.coordinates import sampled_at, sampled_parameters
-from steelyard.cores import divide_cores
 from steelyard.density import log_density
 from steelyard.fitting import STEPS_BETWEEN_NEWS, prepare
 from steelyard_schemas import Galaxy, GriddedVisibilities, read_store
@@ -112,7 +111,6 @@ class Posterior:
 
 
 def main():
-    divide_cores()
     jax.config.update("jax_enable_x64", True)  # as `steelyard.fit` does
     jax.config.update("jax_compilation_cache_dir", None)
     posterior = Posterior(Path(sys.argv[1]))

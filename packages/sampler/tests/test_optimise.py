@@ -125,3 +125,15 @@ def test_progress_ends_where_it_said():
     assert {p.phase for p in seen} == {"optimise"}
     assert all(p.step <= p.total for p in seen)
     assert seen[-1].log_density >= seen[0].log_density
+
+
+def test_only_starts_that_need_it_climb_on():
+    """Half of the steps, and the rest of them where a start is on a peak of its own: counted in gradients."""
+    starts = 1.5 + 0.3 * np.array([[1.0, 2.0, 1.0], [-1.0, -2.0, -1.0], [2.0, 1.0, -1.5], [-2.0, 1.0, 1.5]])
+    agreed = find_mode(two_peaks(2.0), starts, n_steps=100)
+    apart = find_mode(two_peaks(2.0), starts * [[1], [-1], [1], [1]], n_steps=100)
+    assert [s.verdict for s in agreed.starts] == ["mode"] * 4
+    assert [s.verdict for s in apart.starts] == ["mode", "rival", "mode", "mode"]
+    few = 4 * 50 + 60  # Newton's steps and the verdict take the 60
+    assert agreed.n_gradients < few
+    assert agreed.n_gradients + 50 <= apart.n_gradients < few + 50 + 60 + 60

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from steelyard.cluster.pool import Share
-from steelyard.cores import parts_of
+from steelyard.cores import available_cores, division
 
 PROGRAM = """
 import sys
@@ -19,26 +19,46 @@ print(jax.local_device_count())
 """
 
 
-def devices(when, **variables):
+# A command up to where its work would begin.
+COMMAND = """
+import sys
+from steelyard import compiled
+from steelyard.cli import app
+class Begun(Exception): pass
+def begin(): raise Begun
+compiled.keep_compiled = begin
+sys.argv[0] = "steelyard"
+try:
+    app()
+except Begun:
+    pass
+import sampler, jax
+print(jax.local_device_count())
+"""
+
+
+def run(program, *arguments, **variables):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX")} | variables
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, when], env=environment, capture_output=True, text=True, check=True
-    )
-    return int(done.stdout)
+    command = [sys.executable, "-c", program, *arguments]
+    return int(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
 
 
 @pytest.mark.parametrize("when", ["loaded", "not yet loaded"])
 def test_a_command_has_a_device_for_each_core(when):
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    assert devices(when, JAX_PLATFORMS="cpu") == min(cores, 4)
+    assert run(PROGRAM, when, JAX_PLATFORMS="cpu") == min(available_cores(), 4)
+
+
+@pytest.mark.parametrize("command", [["fit", "none.toml"], ["compare", "none.toml", "--models"]])
+def test_commands_do_so_before_jax_is_used(command):
+    assert run(COMMAND, *command, JAX_PLATFORMS="cpu") == min(available_cores(), 4)
 
 
 def test_the_environment_goes_first():
-    assert devices("loaded", JAX_PLATFORMS="cpu", JAX_NUM_CPU_DEVICES="3") == 3
+    assert run(PROGRAM, "loaded", JAX_PLATFORMS="cpu", JAX_NUM_CPU_DEVICES="3") == 3
 
 
 def test_there_are_no_more_parts_than_chains_of_a_default_fit():
-    assert [parts_of(cores) for cores in (0, 1, 3, 4, 96)] == [1, 1, 3, 4, 4]
+    assert [int(division(cores)["JAX_NUM_CPU_DEVICES"]) for cores in (0, 1, 3, 4, 96)] == [1, 1, 3, 4, 4]
 
 
 def test_a_survey_worker_divides_its_own_share():

@@ -5,7 +5,7 @@ from sampler.bridge import Evidence, log_evidence
 from sampler.checkpoint import Checkpoint, SamplerState, load_checkpoint
 from sampler.config import MalaConfig
 from sampler.density import Approximation, Monitor
-from sampler.devices import over_chains
+from sampler.devices import on_chain_devices, over_chains
 from sampler.diagnostics import QUANTILES, Summary, summarize
 from sampler.optimise import Mode, find_mode
 from sampler.prior import Prior
@@ -37,6 +37,7 @@ __all__ = [
     "find_mode",
     "load_checkpoint",
     "log_evidence",
+    "on_chain_devices",
     "over_chains",
     "sample",
     "summarize",

@@ -10,9 +10,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, PartitionSpec
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-__all__ = ["over_chains"]
+__all__ = ["on_chain_devices", "over_chains"]
 
 _AXIS = "chain"
 
@@ -41,13 +41,26 @@ def over_chains(function: Callable[..., Any], in_axes: tuple[int | None, ...]) -
         chains, shared = PartitionSpec(_AXIS), PartitionSpec()
         return jax.shard_map(
             mapped,
-            mesh=Mesh(np.array(devices), _AXIS),
+            mesh=_mesh(devices),
             in_specs=tuple(shared if axis is None else chains for axis in in_axes),
             out_specs=chains,
             check_vma=False,  # no chain looks at another
         )(*args)
 
     return of_all
+
+
+def on_chain_devices(args: Any, n_chains: int) -> Any:
+    """Copy the arrays of `args`, a pytree that all chains share, to their devices, so that no call need do it."""
+    devices = _share(n_chains)
+    if len(devices) == 1:
+        return args
+    everywhere = NamedSharding(_mesh(devices), PartitionSpec())
+    return jax.tree.map(lambda leaf: jax.device_put(leaf, everywhere) if isinstance(leaf, jax.Array) else leaf, args)
+
+
+def _mesh(devices: list[jax.Device]) -> Mesh:
+    return Mesh(np.array(devices), _AXIS)
 
 
 def _share(n_chains: int) -> list[jax.Device]:

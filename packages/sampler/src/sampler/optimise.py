@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 
 from sampler.curvature import Evaluate, absorb, whitened_hessian
 from sampler.density import LogDensity, evaluate, working_dtype
+from sampler.devices import on_chain_devices
 from sampler.progress import Progress, ProgressCallback
 from sampler.starts import StartOutcome, distances, judge
 
@@ -54,7 +55,8 @@ class _Counter:
     """Evaluate in batches, counting gradients and reporting progress."""
 
     def __init__(self, log_density: LogDensity, args: tuple[Any, ...], batch_size: int, dtype: np.dtype[Any]) -> None:
-        self._density, self._args, self._batch, self._dtype = log_density, args, batch_size, dtype
+        self._density, self._batch, self._dtype = log_density, batch_size, dtype
+        self._args = on_chain_devices(args, batch_size)
         self.n_gradients = 0
         self._began = time.perf_counter()
 

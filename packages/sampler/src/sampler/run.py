@@ -17,6 +17,7 @@ from sampler.archive import Archive
 from sampler.checkpoint import Checkpoint, SamplerState, load_checkpoint, save_checkpoint
 from sampler.config import MalaConfig
 from sampler.density import Approximation, LogDensity, Monitor, evaluate
+from sampler.devices import on_chain_devices
 from sampler.diagnostics import Summary, summarize
 from sampler.initial import initial_state
 from sampler.jump import Jump, JumpBlock, jump_program
@@ -81,6 +82,7 @@ def sample(
     pilot_settings = pilot_config(config)
     if approximation is not None:
         config = tuning_config(config)
+    args = on_chain_devices(args, config.n_chains)
     state = _resume(checkpoint, fingerprint, config)
     if state is None and approximation is not None:
         pilot = _pilot(approximation, init, pilot_settings, config.n_chains, monitor, progress)

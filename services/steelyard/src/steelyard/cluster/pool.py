@@ -11,7 +11,7 @@ import ray
 from steelyard_schemas import ContractError
 
 from steelyard.allocation import KEEP_FREED_MEMORY
-from steelyard.cores import parts_of
+from steelyard.cores import division
 
 __all__ = ["Pool", "Share", "why_lost"]
 
@@ -34,9 +34,8 @@ class Share:
         cores = max(1, int(self.cpus))
         threads = str(cores)
         found = {name: os.environ[name] for name in FORWARDED if name in os.environ}
-        found |= KEEP_FREED_MEMORY
+        found |= KEEP_FREED_MEMORY | division(cores)
         found |= {"NPROC": threads, "PJRT_NPROC": threads, "OMP_NUM_THREADS": threads}
-        found["JAX_NUM_CPU_DEVICES"] = str(parts_of(cores))
         if self.gpus:
             found["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{GPU_MEMORY * min(1.0, self.gpus):.3f}"
         return found
