@@ -14,7 +14,7 @@ jax.config.update("jax_enable_x64", True)
 import jax.numpy as jnp
 import numpy as np
 from sampler import Approximation, MalaConfig, find_mode, sample
-from sampler.devices import over_chains
+from sampler.devices import on_chain_devices, over_chains
 
 
 def ridge(z, scale):
@@ -34,6 +34,9 @@ args = (jnp.array([1.0, 2.0, 0.5]),)
 shares = [
     len(jax.jit(over_chains(ridge, (0, None)))(jnp.ones((n, 3)), *args).sharding.device_set) for n in (4, 3, 9)
 ]
+placed = [len(on_chain_devices(args, n)[0].sharding.device_set) for n in (4, 3, 9)]
+assert placed == shares, placed
+assert on_chain_devices((2.0, None), 4) == (2.0, None)
 mode = find_mode(ridge, np.random.default_rng(0).normal(size=(8, 3)), args=args)
 approximation = Approximation(lambda z, scale: 0.9 * ridge(z, scale), args)
 config = MalaConfig(n_warmup=100, max_steps=200, target_ess=1e9, seed=3, block=20)
