@@ -8,6 +8,8 @@ theorem asks for. Either way a pixel averages over its square, which a Fourier t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial, reduce
+from operator import add
 from typing import Protocol
 
 import jax
@@ -130,15 +132,22 @@ def deposit(light: Array, pixel: Pixel, npix: int, subcells: int, *, wrap: bool)
     """
     if subcells == 1 and wrap:
         return light
-    return along_both_axes(deposit_matrix(pixel, npix, subcells, wrap=wrap), light)
+    matrix = deposit_matrix(pixel, npix, subcells, wrap=wrap)
+    if pixel.margin:
+        return along_both_axes(matrix, light)
+    # Each subcell is in one pixel: rows can be added up as they are made, in half of the time.
+    rows = light.reshape(*light.shape[:-2], npix, subcells, light.shape[-1])
+    return _matmul(reduce(add, (rows[..., k, :] for k in range(subcells))), jnp.asarray(matrix.T, light.dtype))
 
 
 def along_both_axes(matrix: np.ndarray, image: Array) -> Array:
     """Apply a matrix along y and along x of an image (..., y, x)."""
     weights = jnp.asarray(matrix, image.dtype)
-    # On GPUs products of matrices are otherwise rounded to ten bits.
-    exact = jax.lax.Precision.HIGHEST
-    return jnp.matmul(weights, jnp.matmul(image, weights.T, precision=exact), precision=exact)
+    return _matmul(weights, _matmul(image, weights.T))
+
+
+# On GPUs products of matrices are otherwise rounded to ten bits.
+_matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
 
 def deposit_matrix(pixel: Pixel, npix: int, subcells: int, *, wrap: bool) -> np.ndarray:
