@@ -68,6 +68,19 @@ def test_a_resumed_run_may_get_a_larger_budget(tmp_path):
     np.testing.assert_array_equal(resumed.draws, sample(ridge, jnp.zeros(3), longer).draws)
 
 
+def test_chains_of_a_density_that_has_changed_are_not_gone_on_with(tmp_path):
+    """As after an update: nothing that the fingerprint knows of has changed, but the code has."""
+    path, longer = tmp_path / "run.npz", MalaConfig(**(vars(CONFIG) | {"max_steps": 500}))
+    sample(ridge, jnp.zeros(3), CONFIG, checkpoint=path)
+    kept = path.read_bytes()
+    with pytest.raises(ValueError, match=r"run.npz: the log-density has changed by 0\.2 where its chains stand"):
+        sample(lambda z: ridge(z) + 0.2, jnp.zeros(3), longer, checkpoint=path)
+    with pytest.raises(ValueError, match=r"has changed by (nan|inf)"):
+        sample(lambda z: ridge(z) * jnp.nan, jnp.zeros(3), longer, checkpoint=path)
+    assert path.read_bytes() == kept
+    sample(lambda z: ridge(z) + 1e-4, jnp.zeros(3), longer, checkpoint=path)  # rounding
+
+
 def test_checkpoints_of_other_runs_and_damaged_ones_are_refused(tmp_path):
     path = tmp_path / "run.npz"
     sample(ridge, jnp.zeros(3), CONFIG, checkpoint=path, fingerprint="a")

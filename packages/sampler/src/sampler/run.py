@@ -30,6 +30,7 @@ from sampler.result import SamplingResult, result_of
 _FIRST_CHECK = 200
 _FIRST_CHECK_OF_JUMPS = 100
 _CHECK_GROWTH = 1.15
+_SAME_DENSITY = 0.1  # of a log-density; programs and machines that round differently stay far below
 _STEPS_PER_MALA_STEP = 5  # with an approximation the others are jumps, which need no gradient
 
 
@@ -71,8 +72,8 @@ def sample(
         fingerprint: identifies data and model; a checkpoint with another one is refused.
 
     Raises:
-        ValueError: if the start has no finite density, the checkpoint is damaged or of another run, or a block is too
-            short for jumps.
+        ValueError: if the start has no finite density, the checkpoint is damaged or of another run or density, or a
+            block is too short for jumps.
     """
     config = config or MalaConfig()
     if approximation is not None and config.block < 2:
@@ -84,6 +85,8 @@ def sample(
         config = tuning_config(config)
     args = on_chain_devices(args, config.n_chains)
     state = _resume(checkpoint, fingerprint, config)
+    if state is not None:
+        _check_density(log_density, args, state, checkpoint)
     if state is None and approximation is not None:
         pilot = _pilot(approximation, init, pilot_settings, config.n_chains, monitor, progress)
         state, approximation = state_after_pilot(log_density, approximation, pilot, config, args, monitor, progress)
@@ -132,6 +135,18 @@ def _resume(path: str | os.PathLike[str] | None, fingerprint: str, config: MalaC
     if found.config != config.identity:
         raise ValueError(f"{path}: checkpoint of another sampler configuration; delete it or restore the settings")
     return found.state
+
+
+def _check_density(
+    log_density: LogDensity, args: tuple[Any, ...], state: SamplerState, path: str | os.PathLike[str] | None
+) -> None:
+    """Refuse to go on with chains of another density, as after an update of the code that computes it."""
+    values, _ = evaluate(log_density, state.position, args, len(state.position))
+    change = float(np.max(np.abs(values - state.log_density)))
+    if not change <= _SAME_DENSITY:
+        raise ValueError(
+            f"{path}: the log-density has changed by {change:.3g} where its chains stand; delete it to start afresh"
+        )
 
 
 def _as_float(array: np.ndarray) -> Array:
