@@ -25,7 +25,7 @@ import numpy as np
 from steelyard import fit, simulate
 from steelyard.simulation import Antennas
 from steelyard.survey.folder import SurveyFolder
-from steelyard.survey.masses import mass_rows
+from steelyard.survey.masses import mass_rows, pull_summary
 from steelyard_schemas import Galaxy, SurveyJob, unpack, write_store
 
 DEFAULTS = """\
@@ -185,11 +185,12 @@ def rounded(number, digits):
 
 def pull_row(label, galaxies):
     """Tell mean and scatter of the pulls, and whether they are within bounds."""
-    pulls = np.array([galaxy["pull"] for galaxy in galaxies if galaxy["pull"] is not None])
-    n, mean, scatter = len(pulls), pulls.mean(), pulls.std(ddof=1)
-    chance = f"0 +- {1 / np.sqrt(n):.2f} | 1 +- {1 / np.sqrt(2 * (n - 1)):.2f}"
-    good = abs(mean) <= MOST_MEAN and abs(scatter - 1) <= MOST_SCATTER
-    return f"| {label}: {n} | {mean:+.2f} | {scatter:.2f} | {chance} | {'yes' if good else 'no'} |"
+    pulls = pull_summary(galaxy["pull"] for galaxy in galaxies)
+    if pulls is None:
+        raise SystemExit("fewer than two galaxies have a mass")
+    chance = f"0 +- {1 / np.sqrt(pulls.n):.2f} | 1 +- {1 / np.sqrt(2 * (pulls.n - 1)):.2f}"
+    good = abs(pulls.mean) <= MOST_MEAN and abs(pulls.scatter - 1) <= MOST_SCATTER
+    return f"| {label}: {pulls.n} | {pulls.mean:+.2f} | {pulls.scatter:.2f} | {chance} | {'yes' if good else 'no'} |"
 
 
 def galaxy_row(galaxy):

@@ -30,7 +30,7 @@ def test_a_subcell_has_the_visibility_of_where_it_is():
     """Spread over a pixel's square; not, as with boxes, that of a square about its pixel's centre."""
     npix, subcells = 24, 5
     u = np.arange(10) / npix  # cycles per pixel, up to 0.375
-    place = subcell_places(npix, subcells)
+    place = subcell_places(npix * subcells, subcells)
     pixels = np.arange(npix)
     truth = np.sinc(u)[:, None] / np.sinc(u / subcells)[:, None] * np.exp(2j * np.pi * u[:, None] * place)
     error = {}

@@ -48,6 +48,8 @@ for name, choice in (("mala", None), ("jumps", approximation)):
         sample(ridge, mode, config, args=args, approximation=choice, checkpoint=file, progress=stop)
     except Stopped:
         pass
+    else:
+        raise AssertionError("was to be stopped half way")
     resumed = sample(ridge, mode, config, args=args, approximation=choice, checkpoint=file)
     np.testing.assert_array_equal(resumed.draws, whole.draws)
     draws[name] = whole.draws

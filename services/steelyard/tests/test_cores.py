@@ -6,14 +6,15 @@ import sys
 
 import pytest
 from steelyard.cluster.pool import Share
-from steelyard.cores import available_cores, division
+from steelyard.cores import division
 
 PROGRAM = """
 import sys
 if sys.argv[1] == "loaded":  # as in commands
     import jax
-from steelyard.cores import divide_cores
-divide_cores()
+from steelyard import cores
+cores.available_cores = lambda: 3  # whatever this machine has
+cores.divide_cores()
 import jax
 print(jax.local_device_count())
 """
@@ -22,7 +23,8 @@ print(jax.local_device_count())
 # A command up to where its work would begin.
 COMMAND = """
 import sys
-from steelyard import compiled
+from steelyard import compiled, cores
+cores.available_cores = lambda: 3
 from steelyard.cli import app
 class Begun(Exception): pass
 def begin(): raise Begun
@@ -45,16 +47,16 @@ def run(program, *arguments, **variables):
 
 @pytest.mark.parametrize("when", ["loaded", "not yet loaded"])
 def test_a_command_has_a_device_for_each_core(when):
-    assert run(PROGRAM, when, JAX_PLATFORMS="cpu") == min(available_cores(), 4)
+    assert run(PROGRAM, when, JAX_PLATFORMS="cpu") == 3
 
 
 @pytest.mark.parametrize("command", [["fit", "none.toml"], ["compare", "none.toml", "--models"]])
 def test_commands_do_so_before_jax_is_used(command):
-    assert run(COMMAND, *command, JAX_PLATFORMS="cpu") == min(available_cores(), 4)
+    assert run(COMMAND, *command, JAX_PLATFORMS="cpu") == 3
 
 
 def test_the_environment_goes_first():
-    assert run(PROGRAM, "loaded", JAX_PLATFORMS="cpu", JAX_NUM_CPU_DEVICES="3") == 3
+    assert run(PROGRAM, "loaded", JAX_PLATFORMS="cpu", JAX_NUM_CPU_DEVICES="2") == 2
 
 
 def test_there_are_no_more_parts_than_chains_of_a_default_fit():

@@ -99,7 +99,7 @@ class BandLimited:
         A subcell's square next to itself so often is a pixel's square: light that is spread over the one then counts
         as if it were spread over the other, as that of subcells that are whole pixels is.
         """
-        return np.mean([self.filter(offset + shift) for shift in subcell_places(1, subcells)], axis=0)
+        return np.mean([self.filter(offset + shift) for shift in subcell_places(subcells, subcells)], axis=0)
 
     def filter(self, offset: np.ndarray) -> np.ndarray:
         """Windowed sinc at offsets in pixels, any shape; zero from `half_length` on."""
@@ -111,9 +111,9 @@ BOX = Box()
 BAND_LIMITED = BandLimited()
 
 
-def subcell_places(npix: int, subcells: int) -> np.ndarray:
-    """Centres of subcells along an axis, in pixels from the first pixel's centre."""
-    return (np.arange(npix * subcells) - (subcells - 1) / 2) / subcells
+def subcell_places(n: int, subcells: int, beyond: int = 0) -> np.ndarray:
+    """Centres of n subcells along an axis, `subcells` to a pixel, and some beyond; in pixels from the first one's."""
+    return (np.arange(-beyond, n + beyond) - (subcells - 1) / 2) / subcells
 
 
 def deposit(light: Array, pixel: Pixel, npix: int, subcells: int, *, wrap: bool) -> Array:
@@ -164,7 +164,7 @@ def deposit_matrix(pixel: Pixel, npix: int, subcells: int, *, wrap: bool) -> np.
         Shape (npix, npix * subcells) if wrapped, else (npix + 2 margin, npix * subcells); columns add up to one.
 
     """
-    place = subcell_places(npix, subcells)
+    place = subcell_places(npix * subcells, subcells)
     row = np.arange(-pixel.margin, npix + pixel.margin)
     weights = pixel.weights(row[:, None] - place, subcells)
     weights /= weights.sum(axis=0)

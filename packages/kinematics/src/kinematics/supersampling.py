@@ -19,7 +19,7 @@ from jax.lax import optimization_barrier as barrier
 from jax.typing import ArrayLike, DTypeLike
 
 from kinematics.grids import SkyGrid
-from kinematics.pixel import Pixel, along_both_axes
+from kinematics.pixel import Pixel, along_both_axes, subcell_places
 
 __all__ = ["DEFAULT_LEVELS", "Level", "Square", "Stack", "nested_squares", "stacks"]
 
@@ -62,7 +62,7 @@ class Square(NamedTuple):
 
     def places(self, n: int) -> np.ndarray:
         """Centres of `n` subcells along an axis in pixels from the first pixel's, and of one more at either end."""
-        return (np.arange(-1, n + 1) - (self.subcells - 1) / 2) / self.subcells
+        return subcell_places(n, self.subcells, beyond=1)
 
     def interpolate(self, image: Array, n: int) -> Array:
         """Return an image's values at n x n subcells and one more around them, linear between pixels."""

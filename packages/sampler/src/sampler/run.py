@@ -171,12 +171,14 @@ class _Run:
         monitor: Monitor | None,
         approximation: Approximation | None,
     ) -> None:
-        self.config, self.args, self.approximation = config, args, approximation
+        self.config, self.args = config, args
         self.log_density = log_density
         if approximation is None:
+            self.approximation = None
             self.mala_steps = config.block
             self.windows = frozenset(window_ends(config.warmup_steps, config.block))
         else:
+            self.approximation = approximation._replace(args=on_chain_devices(approximation.args, config.n_chains))
             self.mala_steps = max(1, config.block // _STEPS_PER_MALA_STEP)
             self.jumps = jump_program(log_density, approximation.log_density, config.block - self.mala_steps)
             self.windows = frozenset()  # the pilot's preconditioner stays

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -89,11 +90,11 @@ def _row(survey: SurveyFolder, job: PlannedJob, against: str | None) -> MassRow:
     )
 
 
-def pull_summary(rows: list[MassRow]) -> PullSummary | None:
-    """Summarise the pulls of the rows that have one; None for fewer than two."""
-    pulls = np.array([row.pull for row in rows if row.pull is not None])
-    n = len(pulls)
+def pull_summary(pulls: Iterable[float | None]) -> PullSummary | None:
+    """Summarise the pulls that there are; None for fewer than two."""
+    values = np.array([pull for pull in pulls if pull is not None])
+    n = len(values)
     if n < 2:
         return None
-    scatter = float(pulls.std(ddof=1))
-    return PullSummary(n, float(pulls.mean()), scatter / math.sqrt(n), scatter, scatter / math.sqrt(2 * (n - 1)))
+    scatter = float(values.std(ddof=1))
+    return PullSummary(n, float(values.mean()), scatter / math.sqrt(n), scatter, scatter / math.sqrt(2 * (n - 1)))
