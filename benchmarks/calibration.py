@@ -27,7 +27,7 @@ from calibration_archive import pack, unpack
 from calibration_page import write_page
 from calibration_problem import LIKELIHOODS, Calibration, together
 from calibration_run import Effort, fit_cells, keep, record
-from steelyard.allocation import keep_freed_memory
+from steelyard.process import settle_process
 
 PARTS = ("prior", "posterior", "study")
 ROOT = Path(__file__).parents[1]
@@ -101,7 +101,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=np.inf, help="start no fit after this time")
     parser.add_argument("--write", action="store_true", help="put the result into docs/calibration.md")
     arguments = parser.parse_args()
-    keep_freed_memory()
+    settle_process()
     jax.config.update("jax_enable_x64", True)
     folder, effort = arguments.folder, Effort()
     folder.mkdir(parents=True, exist_ok=True)

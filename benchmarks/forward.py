@@ -22,13 +22,13 @@ from pathlib import Path
 import numpy as np
 from forward_page import page
 from forward_problem import CASES, KINMS_CLOUDS
-from steelyard.allocation import KEEP_FREED_MEMORY
-from steelyard.cores import available_cores, division
+from steelyard.cores import available_cores
+from steelyard.process import process_environment
 from turns import Worker
 
 HERE = Path(__file__).resolve().parent
-AS_COMMANDS = KEEP_FREED_MEMORY | division(available_cores())
-"""Environment in which a process keeps memory and divides cores as `steelyard fit` does."""
+AS_COMMANDS = process_environment(available_cores())
+"""Environment in which a process keeps memory, divides cores and uses vectors as `steelyard fit` does."""
 
 
 def errors(path, reference, mask):

@@ -15,7 +15,7 @@ from ladder import RUNGS, WANTED, compare
         ("narrow", 1.2e-3),
         ("narrow, steep", WANTED),
         ("off-centre", WANTED),
-        ("edge-on", 5e-3),
+        ("edge-on", 4e-3),
     ],
 )
 def test_visibilities_are_those_of_quadrature(name, worst):

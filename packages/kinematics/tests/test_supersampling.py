@@ -28,9 +28,9 @@ def test_they_add_up_to_one_everywhere(centre):
             beyond = [0, *range(n, len(share))]
             assert abs(share[beyond]).max() < 1e-12
             assert abs(share[:, beyond]).max() < 1e-12
-    # A sum over subcells of a function with two continuous derivatives: off by half a percent of the innermost
-    # square's nine pixels at most.
-    assert light == pytest.approx(npix**2, abs=0.045)
+    # Sums over subcells of a function with two continuous derivatives that fades within a few of them: off by a
+    # hundred-thousandth (0.064 pixels at most, about 64 centres).
+    assert light == pytest.approx(npix**2, abs=0.09)
 
 
 def test_the_innermost_has_the_centre_and_the_outermost_the_rest():
@@ -39,13 +39,14 @@ def test_the_innermost_has_the_centre_and_the_outermost_the_rest():
         (96, 1),
         *((level.npix, level.subcells) for level in DEFAULT_LEVELS[1:]),
     ]
-    *outer, (innermost, share) = nest
-    middle = innermost.n_subcells // 2
-    assert share[middle, middle] == 1
-    for square, outer_share in outer:
-        middle = 49 if square.whole else square.n_subcells // 2
-        assert outer_share[middle, middle] == 0
-    assert outer[0][1][1, 1] == 1
+    at_centre = [share[_subcell(square, 48.0), _subcell(square, 48.0)] for square, share in nest]
+    assert at_centre == [0] * (len(nest) - 1) + [1]
+    assert nest[0][1][1, 1] == 1
+
+
+def _subcell(square, place):
+    """The subcell, of those of `shares`, that a place in the image [pixels] is in, along an axis of its diagonal."""
+    return round(float((place - square.corner_y) * square.subcells + (square.subcells - 1) / 2)) + 1
 
 
 def test_one_square_alone_has_everything():

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.lax import optimization_barrier as barrier
 from jax.scipy.special import erf
 
 __all__ = ["Subcells", "channel_flux"]
@@ -41,14 +42,15 @@ def channel_flux(edges_kms: Array, subcells: Subcells) -> Array:
         Flux in the channel, shape (channel, y, x), in the unit of `subcells.flux`.
 
     """
-    half = 0.5 * subcells.flux
-    inverse = math.sqrt(0.5) / subcells.sigma_kms
+    flux, velocity, sigma = _flat(subcells)
+    inverse = math.sqrt(0.5) / sigma
 
     def below(edges: Array) -> Array:
-        return erf((edges[:, None, None] - subcells.velocity_kms) * inverse)
+        return erf((edges[:, None] - velocity) * inverse)
 
     # Each edge is computed twice, which costs less than keeping it: all is one loop that writes the cube once.
-    return half * (below(edges_kms[:-1]) - below(edges_kms[1:]))
+    light = barrier(0.5 * flux * (below(edges_kms[:-1]) - below(edges_kms[1:])))
+    return light.reshape(-1, *subcells.flux.shape)
 
 
 def _forward(edges_kms: Array, subcells: Subcells) -> tuple[Array, tuple[Array, Subcells]]:
@@ -61,26 +63,30 @@ def _backward(residuals: tuple[Array, Subcells], cotangent: Array) -> tuple[None
     An edge is the upper one of its channel and the lower one of the channel before.
     """
     edges, subcells = residuals
-    inverse = math.sqrt(0.5) / subcells.sigma_kms
     shape = subcells.flux.shape
+    flux, velocity, sigma = _flat(subcells)
+    inverse = math.sqrt(0.5) / sigma
 
     def add(carry: Carry, at: tuple[Array, Array]) -> tuple[Carry, None]:
         before, by_erf, by_bell, by_moment = carry
         edge, pull = at
         net = pull - before
-        z = (edge - subcells.velocity_kms) * inverse
+        z = (edge - velocity) * inverse
         bell = net * jnp.exp(-(z**2))
         return (pull, by_erf + net * erf(z), by_bell + bell, by_moment + bell * z), None
 
-    zeros = jnp.zeros(shape, cotangent.dtype)
-    carry, _ = jax.lax.scan(add, (zeros, zeros, zeros, zeros), (edges[:-1], cotangent), unroll=_UNROLL)
+    zeros = jnp.zeros(flux.shape, cotangent.dtype)
+    pulls = cotangent.reshape(-1, *flux.shape)
+    carry, _ = jax.lax.scan(add, (zeros, zeros, zeros, zeros), (edges[:-1], pulls), unroll=_UNROLL)
     (_, by_erf, by_bell, by_moment), _ = add(carry, (edges[-1], zeros))
-    by_z = subcells.flux / math.sqrt(math.pi)
-    return None, Subcells(
-        flux=0.5 * by_erf,
-        velocity_kms=-by_z * inverse * by_bell,
-        sigma_kms=-by_z / subcells.sigma_kms * by_moment,
-    )
+    by_z = flux / math.sqrt(math.pi)
+    by = Subcells(0.5 * by_erf, -by_z * inverse * by_bell, -by_z / sigma * by_moment)
+    return None, Subcells(*(field.reshape(shape) for field in by))
 
 
 channel_flux.defvjp(_forward, _backward)
+
+
+def _flat(subcells: Subcells) -> Subcells:
+    """Subcells along one axis: loops over them then end once, and not with every row in the middle of a vector."""
+    return Subcells(*(field.reshape(-1) for field in subcells))

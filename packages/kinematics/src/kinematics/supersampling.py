@@ -23,7 +23,7 @@ from kinematics.pixel import Pixel, along_both_axes, subcell_places
 
 __all__ = ["DEFAULT_LEVELS", "Level", "Square", "Stack", "nested_squares", "stacks"]
 
-FADE = 0.3
+FADE = 0.2
 """Of half a square's side: how far from its edge its share begins to fall."""
 LEAST = 0.9
 """Of a square's side: what must fit into the image, or the level is the whole image."""
@@ -39,7 +39,7 @@ class Level(NamedTuple):
 
 
 # For pixels of 0.375 over the longest baseline, 0.4 of the beam: what `BandLimited` asks for.
-DEFAULT_LEVELS = (Level(None, 1), Level(56, 2), Level(28, 4), Level(14, 8), Level(7, 16), Level(3, 36))
+DEFAULT_LEVELS = (Level(None, 1), Level(56, 2), Level(28, 4), Level(14, 8), Level(7, 16), Level(3, 32), Level(2, 48))
 
 
 class Square(NamedTuple):

@@ -14,10 +14,9 @@ from rich.table import Table
 from steelyard_schemas import Galaxy, Posterior, Store, read_model, validate, write_store
 from vis_gridder import is_image_cube, read_image_cube
 
-from steelyard.allocation import keep_freed_memory
 from steelyard.compare_cli import compare_command
 from steelyard.console import FitProgress, one_line_errors, print_json, report_warnings
-from steelyard.cores import divide_cores
+from steelyard.process import settle_process
 from steelyard.survey import cli as survey_cli
 
 __all__ = ["app", "main"]
@@ -85,8 +84,7 @@ def fit_command(
 
 
 def _run_fit(galaxy_file: Path, out: Path | None, *, restart: bool, as_json: bool) -> None:
-    keep_freed_memory()
-    divide_cores()
+    settle_process()
     # Imported late: JAX takes seconds to load, and --help should not.
     from steelyard.compiled import keep_compiled
     from steelyard.fitting import default_folder, fit

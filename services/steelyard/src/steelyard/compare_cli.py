@@ -10,9 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from steelyard.allocation import keep_freed_memory
 from steelyard.console import FitProgress, one_line_errors, print_json, report_warnings
-from steelyard.cores import divide_cores
+from steelyard.process import settle_process
 
 if TYPE_CHECKING:
     from steelyard_schemas.posterior import BlackHole
@@ -69,8 +68,7 @@ def compare_command(
     with one_line_errors(), FitProgress(quiet=as_json) as progress, report_warnings(progress):
         if len(paths) != 1 or figure is not None:
             raise ValueError("--models takes one galaxy file, and no --figure")
-        keep_freed_memory()
-        divide_cores()
+        settle_process()
         from steelyard.compiled import keep_compiled
         from steelyard.model_comparison import compare_models
 

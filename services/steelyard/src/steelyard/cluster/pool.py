@@ -10,8 +10,7 @@ from typing import Any
 import ray
 from steelyard_schemas import ContractError
 
-from steelyard.allocation import KEEP_FREED_MEMORY
-from steelyard.cores import division
+from steelyard.process import process_environment
 
 __all__ = ["Pool", "Share", "why_lost"]
 
@@ -30,11 +29,11 @@ class Share:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment variables that keep XLA within the share, and its freed memory with the actor."""
+        """Environment variables that keep XLA within the share, and settle the actor's process."""
         cores = max(1, int(self.cpus))
         threads = str(cores)
         found = {name: os.environ[name] for name in FORWARDED if name in os.environ}
-        found |= KEEP_FREED_MEMORY | division(cores)
+        found |= process_environment(cores)
         found |= {"NPROC": threads, "PJRT_NPROC": threads, "OMP_NUM_THREADS": threads}
         if self.gpus:
             found["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{GPU_MEMORY * min(1.0, self.gpus):.3f}"
