@@ -58,7 +58,9 @@ class Ours:
         point, arguments = self.point, self.arguments
         if chains:
             function = over_chains(function, in_axes=(0, None, None))
-            point = point + 1e-3 * np.arange(chains)[:, None]
+            # Positions lie where their chains run, as between the steps of a fit.
+            place = jax.jit(over_chains(lambda z: z, in_axes=(0,)))
+            point = place(point + 1e-3 * np.arange(chains)[:, None])
             arguments = on_chain_devices(arguments, chains)
         program = jax.jit(function).lower(point, *arguments).compile()
         return lambda: jax.block_until_ready(program(point, *arguments))

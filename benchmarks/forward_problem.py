@@ -42,7 +42,7 @@ class Case(NamedTuple):
     cell_arcsec: float
     image_npix: int
     rounds: int
-    """One call of SuperMAGE each."""
+    """One call of SuperMAGE that counts each."""
     calls: int
     """Of ours in a round."""
 
