@@ -38,7 +38,8 @@ class Level(NamedTuple):
     """Subcells along a pixel's side."""
 
 
-# For pixels of 0.375 over the longest baseline, 0.4 of the beam: what `BandLimited` asks for.
+# For pixels of 0.375 over the longest baseline, 0.4 of the beam: what `BandLimited` asks for. Light ends half a pixel
+# within a square, for the disc's centre may be as far from its middle: so that the last two, too, are halves.
 DEFAULT_LEVELS = (Level(None, 1), Level(56, 2), Level(28, 4), Level(14, 8), Level(7, 16), Level(3, 32), Level(2, 48))
 
 

@@ -110,7 +110,7 @@ def _context(products: Products, images: dict[str, str]) -> dict[str, object]:
             "prior": _prior_text(p.prior),
             "rhat": "-" if p.rhat is None else f"{p.rhat:.4f}",
             "ess": "-" if p.ess_bulk is None or p.ess_tail is None else f"{p.ess_bulk:.0f} / {p.ess_tail:.0f}",
-            "contraction": "-" if p.contraction is None else f"{p.contraction:.2f}",
+            "contraction": "-" if p.contraction is None else f"{p.contraction:z.2f}",
             "truth": _digits(p, truth[p.name]) if p.name in truth else "",
             "pull": f"{(p.mean - truth[p.name]) / p.sd:+.1f}" if p.name in truth else "",
         }

@@ -128,7 +128,7 @@ def prior_to_posterior(products: Products) -> Figure:
         axes.hlines(row, low, high, color=color, linewidth=2)
         axes.hlines(row, q16, q84, color=color, linewidth=7)
         axes.plot(median, row, "o", color="white", markeredgecolor=color, markersize=5)
-        axes.text(1.02, row, f"{value:.2f}", va="center", color=DATA, transform=axes.get_yaxis_transform())
+        axes.text(1.02, row, f"{value:z.2f}", va="center", color=DATA, transform=axes.get_yaxis_transform())
     labels = [PARAMETERS[name].label for name in reversed(names)]
     axes.set_yticks(range(len(names)), labels)
     axes.set(xlim=(0, 1), ylim=(-0.6, len(names) - 0.4), xlabel="quantile of the prior")
