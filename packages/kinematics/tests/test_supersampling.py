@@ -30,7 +30,7 @@ def test_they_add_up_to_one_everywhere(centre):
             assert abs(share[:, beyond]).max() < 1e-12
     # Sums over subcells of a function with two continuous derivatives that fades within a few of them: off by a
     # hundred-thousandth (0.064 pixels at most, about 64 centres).
-    assert light == pytest.approx(npix**2, abs=0.09)
+    assert light == pytest.approx(npix**2, abs=0.07)
 
 
 def test_the_innermost_has_the_centre_and_the_outermost_the_rest():

@@ -8,7 +8,7 @@ import pytest
 from steelyard import vectors
 from steelyard.cluster.pool import Share
 from steelyard.process import process_environment
-from steelyard.vectors import with_wide_vectors
+from steelyard.vectors import wide_vectors
 
 WIDE = "--xla_cpu_prefer_vector_width=512"
 
@@ -30,14 +30,19 @@ def test_xla_compiles_for_wide_vectors_unless_told_otherwise(tmp_path, flags, wi
     assert all(f"xla_cpu_prefer_vector_width: {width}\n" in text for text in options)
 
 
-def test_flags_that_are_set_stay():
-    assert with_wide_vectors("--xla_dump_to=there") == f"--xla_dump_to=there {WIDE}"
-    assert with_wide_vectors(f"{WIDE[:-3]}256 --more") == f"{WIDE[:-3]}256 --more"
+def completed(monkeypatch, given):
+    monkeypatch.setenv("XLA_FLAGS", given)
+    return wide_vectors()["XLA_FLAGS"]
+
+
+def test_flags_that_are_set_stay(monkeypatch):
+    assert completed(monkeypatch, "--xla_dump_to=there") == f"--xla_dump_to=there {WIDE}"
+    assert completed(monkeypatch, f"{WIDE[:-3]}256 --more") == f"{WIDE[:-3]}256 --more"
 
 
 def test_a_version_that_was_not_tried_gets_no_flag(monkeypatch):
     monkeypatch.setattr(vectors, "version", lambda package: "1.0.2")
-    assert with_wide_vectors("--more") == "--more"
+    assert completed(monkeypatch, "--more") == "--more"
 
 
 def test_a_survey_worker_is_settled_as_a_command_is(monkeypatch):

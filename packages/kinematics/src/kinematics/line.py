@@ -49,6 +49,7 @@ def channel_flux(edges_kms: Array, subcells: Subcells) -> Array:
         return erf((edges[:, None] - velocity) * inverse)
 
     # Each edge is computed twice, which costs less than keeping it: all is one loop that writes the cube once.
+    # The barrier: else the loop is over rows again.
     light = barrier(0.5 * flux * (below(edges_kms[:-1]) - below(edges_kms[1:])))
     return light.reshape(-1, *subcells.flux.shape)
 

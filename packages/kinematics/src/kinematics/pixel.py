@@ -135,7 +135,7 @@ def deposit(light: Array, pixel: Pixel, npix: int, subcells: int, *, wrap: bool)
     matrix = deposit_matrix(pixel, npix, subcells, wrap=wrap)
     if pixel.margin:
         return along_both_axes(matrix, light)
-    # Each subcell is in one pixel: rows can be added up as they are made, in half of the time.
+    # Each subcell is in one pixel: adding up rows takes less time than a product of matrices.
     rows = light.reshape(*light.shape[:-2], npix, subcells, light.shape[-1])
     return _matmul(reduce(add, (rows[..., k, :] for k in range(subcells))), jnp.asarray(matrix.T, light.dtype))
 

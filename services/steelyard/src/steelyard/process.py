@@ -5,11 +5,9 @@ A matter of the whole process, so that commands and workers settle it, and funct
 
 from __future__ import annotations
 
-import os
-
-from steelyard import vectors
 from steelyard.allocation import KEEP_FREED_MEMORY, keep_freed_memory
 from steelyard.cores import divide_cores, division
+from steelyard.vectors import use_wide_vectors, wide_vectors
 
 __all__ = ["process_environment", "settle_process"]
 
@@ -18,10 +16,9 @@ def settle_process() -> None:
     """Make this process one that computes fast; to be called before JAX is used, which importing `sampler` does."""
     keep_freed_memory()
     divide_cores()
-    os.environ[vectors.VARIABLE] = vectors.with_wide_vectors(os.environ.get(vectors.VARIABLE, ""))
+    use_wide_vectors()
 
 
 def process_environment(cores: int) -> dict[str, str]:
     """Environment variables with which a process that is yet to be started is settled for so many cores."""
-    flags = vectors.with_wide_vectors(os.environ.get(vectors.VARIABLE, ""))
-    return {**KEEP_FREED_MEMORY, **division(cores), vectors.VARIABLE: flags}
+    return KEEP_FREED_MEMORY | division(cores) | wide_vectors()
