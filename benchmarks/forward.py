@@ -52,20 +52,20 @@ def one_case(name, folder, options):
     reference, mask = made["reference"], made["mask"]
     found = {"cells": int(mask.sum()), "reach": float(made["reach"]), "converged": float(made["change"])}
     rounds = options.rounds or case.rounds
-    times = {"first": [], "ours": [], "supermage": [], "one": [], "four": [], "cube": [], "kinms": []}
+    times = {"first": [], "ours": [], "supermage": [], "one chain": [], "four chains": [], "cube": [], "kinms": []}
     with our_process(folder) as ours:
-        found["compile_s"] = ours.ask("build", program="one")["seconds"]
-        times["first"] = turn(ours, 2 * case.calls, program="one")
+        found["compile_s"] = ours.ask("build", program="evaluation")["seconds"]
+        times["first"] = turn(ours, 2 * case.calls, program="evaluation")
         found["memory"] = {"ours": ours.ask("memory")}
         ours.ask("visibilities", path=str(folder / "ours.npy"))
     with our_process(folder) as ours:
-        ours.ask("build", program="one")
+        ours.ask("build", program="evaluation")
         found["memory"]["kept"] = ours.ask("memory")
         ours.ask("settle")
         with Worker([options.supermage_python, HERE / "forward_supermage.py", folder / "cells.npz"]) as theirs:
             theirs.ask("evaluate")
             for _ in range(rounds):
-                times["ours"] += turn(ours, case.calls, program="one")
+                times["ours"] += turn(ours, case.calls, program="evaluation")
                 times["supermage"] += turn(theirs)
             found["memory"] |= {"alone": ours.ask("memory"), "supermage": theirs.ask("memory")}
             theirs.ask("settle")
@@ -73,10 +73,11 @@ def one_case(name, folder, options):
             found["memory"]["supermage_alone"] = theirs.ask("memory")
             theirs.ask("visibilities", path=str(folder / "supermage.npy"))
             found["versions"] = theirs.ask("versions")
-        ours.ask("build", program="four")
+        for chains in ("one chain", "four chains"):
+            ours.ask("build", program=chains)
         for _ in range(rounds):
-            times["one"] += turn(ours, case.calls, program="one")
-            times["four"] += turn(ours, program="four")
+            for chains in ("one chain", "four chains"):
+                times[chains] += turn(ours, program=chains)
     found["errors"] = {code: errors(folder / f"{code}.npy", reference, mask) for code in ("ours", "supermage")}
     if options.kinms_python:
         clouds = f"{KINMS_CLOUDS:.0f}"

@@ -7,13 +7,20 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from blackjax.adaptation.step_size import DualAveragingAdaptationState
 from forward_problem import CASES, TRUTH, galaxy_of
-from sampler import on_chain_devices, over_chains
+from sampler import on_chain_devices
+from sampler.adaptation import step_size_start
+from sampler.density import evaluate
+from sampler.mala import Chains, block_program
 from steelyard.density import log_density
 from steelyard.fitting import prepare
 from steelyard.model import GalaxyModel, ModelGrid
 from steelyard_schemas import GriddedVisibilities, read_store
 from turns import memory_mib, serve, settle_memory, timed
+
+STEPS = 10
+"""Of chains in one call: the news of a fit come as often."""
 
 
 class Ours:
@@ -52,18 +59,21 @@ class Ours:
         visibilities[:, rows, : model.shape[-1]] = model
         return visibilities
 
-    def compiled(self, chains=None):
-        """Value and gradient of the log-density as one compiled program: of a point, or of chains as in fits."""
-        function = jax.value_and_grad(log_density)
+    def compiled(self):
+        """Value and gradient of the log-density at a point, as one compiled program."""
         point, arguments = self.point, self.arguments
-        if chains:
-            function = over_chains(function, in_axes=(0, None, None))
-            # Positions lie where their chains run, as between the steps of a fit.
-            place = jax.jit(over_chains(lambda z: z, in_axes=(0,)))
-            point = place(point + 1e-3 * np.arange(chains)[:, None])
-            arguments = on_chain_devices(arguments, chains)
-        program = jax.jit(function).lower(point, *arguments).compile()
+        program = jax.jit(jax.value_and_grad(log_density)).lower(point, *arguments).compile()
         return lambda: jax.block_until_ready(program(point, *arguments))
+
+    def chains(self, n):
+        """STEPS steps of n chains by the sampler's own program, from about the truth, and as good as not moving."""
+        points, arguments = np.asarray(self.point + 1e-3 * np.arange(n)[:, None]), on_chain_devices(self.arguments, n)
+        values, gradients = evaluate(log_density, points, arguments, n)
+        program = block_program(log_density, STEPS)
+        step_size = DualAveragingAdaptationState(*jnp.asarray(step_size_start(np.log(1e-4))))
+        start = Chains(jnp.asarray(points), jnp.asarray(values), jnp.asarray(gradients)), step_size
+        rest = jnp.eye(points.shape[1]), jax.random.key(0), jnp.asarray(False), arguments
+        return lambda: jax.block_until_ready(program(*start, *rest))
 
     def cube(self):
         """The cube alone, on the data's pixels, as one compiled program."""
@@ -82,7 +92,12 @@ def main():
     ours = Ours(galaxy_of(CASES[folder.name]), read_store(folder / "gridded.zarr", GriddedVisibilities))
     jax.block_until_ready(ours.arguments)
     held = {"before": settle_memory()}
-    make = {"one": ours.compiled, "four": lambda: ours.compiled(chains=4), "cube": ours.cube}
+    make = {
+        "evaluation": ours.compiled,
+        "one chain": lambda: ours.chains(1),
+        "four chains": lambda: ours.chains(4),
+        "cube": ours.cube,
+    }
     programs = {}
 
     def build(program):

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from sampler import MalaConfig, sample
+from sampler import MalaConfig, OneByOne, sample
 from sampler.adaptation import renew, step_size_start, window_ends
 from sampler.density import guarded
 from sampler.mala import Chains, block_program
@@ -170,3 +170,24 @@ def test_windows_are_whole_blocks_and_leave_a_third_for_the_step_size(n_warmup, 
     assert all(end % block == 0 for end in ends)
     assert list(ends) == sorted(set(ends))
     assert not ends or ends[-1] <= 2 * n_warmup / 3 + 1e-9
+
+
+def wide(z):
+    """Keep a million numbers at once; the same for all z of one sum."""
+    return -0.5 * jnp.sum(jnp.sort(jnp.cos(jnp.linspace(0, 1, 1_000_000) * jnp.sum(z)))) / 1e6 - 0.5 * jnp.sum(z**2)
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="accelerators take all chains at once")
+def test_one_by_one_is_the_same_chain_in_the_memory_of_one():
+    start, factor = jnp.asarray(RNG.normal(size=(4, 2))), jnp.eye(2)
+    tuning = blackjax.adaptation.step_size.DualAveragingAdaptationState(*jnp.asarray(step_size_start(0.0)))
+    blocks, memory = {}, {}
+    for name, density in (("together", wide), ("apart", OneByOne(wide))):
+        blocks[name] = one_block(density, start, factor, 1.0, n_steps=5, adapt=True)
+        chains = Chains(start, jnp.zeros(4), jnp.zeros((4, 2)))
+        lowered = block_program(density, 5).lower(chains, tuning, factor, jax.random.key(0), jnp.asarray(True), ())
+        memory[name] = lowered.compile().memory_analysis().temp_size_in_bytes
+    # Four chains together hold four times as much; rounding may differ, as it does with the shape of a sum.
+    assert memory["apart"] < 0.4 * memory["together"]
+    np.testing.assert_allclose(blocks["apart"].positions, blocks["together"].positions, rtol=1e-10)
+    assert OneByOne(wide).__name__ == "wide"

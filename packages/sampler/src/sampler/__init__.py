@@ -4,7 +4,7 @@ from sampler.bijections import LogUniform, Normal, Sine, Uniform
 from sampler.bridge import Evidence, log_evidence
 from sampler.checkpoint import Checkpoint, SamplerState, load_checkpoint
 from sampler.config import MalaConfig
-from sampler.density import Approximation, Monitor
+from sampler.density import Approximation, Monitor, OneByOne
 from sampler.devices import on_chain_devices, over_chains
 from sampler.diagnostics import QUANTILES, Summary, summarize
 from sampler.optimise import Mode, find_mode
@@ -25,6 +25,7 @@ __all__ = [
     "Mode",
     "Monitor",
     "Normal",
+    "OneByOne",
     "ParameterSpace",
     "Prior",
     "Progress",

@@ -1,19 +1,42 @@
 """One compiled evaluation of the log-density and its gradient, shared by everything that needs one."""
 
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, update_wrapper
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.custom_batching import sequential_vmap
 from jax.typing import ArrayLike
 
 from sampler.devices import over_chains
 
 LogDensity = Callable[..., Array]
 """`log_density(z, *args)`: z of shape (dim,), scalar out, differentiable by JAX."""
+
+
+class OneByOne:
+    """Decorator of a log-density of which a single evaluation fills the caches of a CPU core.
+
+    There the chains of a device are then evaluated one after the other, everything around the density still together.
+    Accelerators, and densities without it, take all chains of a device at once.
+    """
+
+    def __init__(self, log_density: LogDensity) -> None:
+        self._log_density = log_density
+        update_wrapper(self, log_density)
+
+    def __call__(self, z: Array, *args: Any) -> Array:
+        """Return the log-density at z."""
+        return self._log_density(z, *args)
+
+
+def _mapped_like[F: Callable[..., Any]](function: F, log_density: LogDensity) -> F:
+    """Have a function that evaluates this log-density mapped over chains as that wants to be."""
+    apart = isinstance(log_density, OneByOne) and jax.default_backend() == "cpu"
+    return sequential_vmap(function) if apart else function
 
 
 class Approximation(NamedTuple):
@@ -65,7 +88,7 @@ def guarded(log_density: LogDensity) -> LogDensity:
     """
 
     # Compiled by itself only so that JAX traces it once, wherever it stands in a program and however often.
-    value_and_gradient = jax.jit(jax.value_and_grad(log_density))
+    value_and_gradient = _mapped_like(jax.jit(jax.value_and_grad(log_density)), log_density)
 
     def safe(z: Array, *args: Any) -> Array:
         at = jax.lax.stop_gradient(z)
@@ -81,7 +104,7 @@ def guarded(log_density: LogDensity) -> LogDensity:
 
 def guarded_value(log_density: LogDensity, z: Array, *args: Any) -> Array:
     """The log-density alone, -inf where it is not finite, in JAX's default float."""
-    value = log_density(z, *args).astype(jnp.result_type(float))
+    value = _mapped_like(log_density, log_density)(z, *args).astype(jnp.result_type(float))
     return jnp.where(jnp.isfinite(value), value, -jnp.inf)
 
 

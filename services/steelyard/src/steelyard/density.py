@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
+from sampler import OneByOne
 from steelyard_schemas import GriddedVisibilities, Store
 
 from steelyard.coordinates import Coordinates
@@ -41,6 +42,7 @@ def residual_squared(model: Array, cells: CellData) -> Array:
     return (difference.real**2 + difference.imag**2) * cells.inverse_variance
 
 
+@OneByOne
 def log_density(point: Array, coordinates: Coordinates, cells: CellData) -> Array:
     """Return log p(point | data) up to a constant, of the unconstrained coordinates (dim,).
 
