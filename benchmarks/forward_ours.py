@@ -11,7 +11,6 @@ from blackjax.adaptation.step_size import DualAveragingAdaptationState
 from forward_problem import CASES, TRUTH, galaxy_of
 from sampler import on_chain_devices
 from sampler.adaptation import step_size_start
-from sampler.density import evaluate
 from sampler.mala import Chains, block_program
 from steelyard.density import log_density
 from steelyard.fitting import prepare
@@ -66,14 +65,16 @@ class Ours:
         return lambda: jax.block_until_ready(program(point, *arguments))
 
     def chains(self, n):
-        """STEPS steps of n chains by the sampler's own program, from about the truth, and as good as not moving."""
-        points, arguments = np.asarray(self.point + 1e-3 * np.arange(n)[:, None]), on_chain_devices(self.arguments, n)
-        values, gradients = evaluate(log_density, points, arguments, n)
-        program = block_program(log_density, STEPS)
+        """STEPS steps of n chains about the truth, by the sampler's own program.
+
+        They start from a value that none reaches: all proposals are rejected, which costs as much as accepting them.
+        """
+        points = jnp.asarray(self.point + 1e-3 * np.arange(n)[:, None])
+        chains = Chains(points, jnp.full(n, 1e9), jnp.zeros_like(points))
         step_size = DualAveragingAdaptationState(*jnp.asarray(step_size_start(np.log(1e-4))))
-        start = Chains(jnp.asarray(points), jnp.asarray(values), jnp.asarray(gradients)), step_size
-        rest = jnp.eye(points.shape[1]), jax.random.key(0), jnp.asarray(False), arguments
-        return lambda: jax.block_until_ready(program(*start, *rest))
+        rest = jnp.eye(points.shape[1]), jax.random.key(0), jnp.asarray(False), on_chain_devices(self.arguments, n)
+        program = block_program(log_density, STEPS)
+        return lambda: jax.block_until_ready(program(chains, step_size, *rest))
 
     def cube(self):
         """The cube alone, on the data's pixels, as one compiled program."""
