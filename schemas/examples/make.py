@@ -224,6 +224,8 @@ def posterior() -> Store[Posterior]:
                 "step_size": 0.8,
                 "n_gradients": 20,
                 "wall_s": 0.1,
+                "subcells": "fine",
+                "visibility_error": 3e-4,
             },
             "inputs": {
                 "galaxy_hash": "sha256:" + "0" * 64,

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from kinematics import BAND_LIMITED, Level, SkyGrid
+from kinematics import BAND_LIMITED, Level, SkyGrid, finer
 from kinematics.supersampling import DEFAULT_LEVELS, nested_squares, stacks
 
 CELL_ARCSEC = 0.1
@@ -44,9 +44,32 @@ def test_the_innermost_has_the_centre_and_the_outermost_the_rest():
     assert nest[0][1][1, 1] == 1
 
 
-def _subcell(square, place):
-    """The subcell, of those of `shares`, that a place in the image [pixels] is in, along an axis of its diagonal."""
-    return round(float((place - square.corner_y) * square.subcells + (square.subcells - 1) / 2)) + 1
+def _subcell(square, place, axis="y"):
+    """The subcell along an axis, of those of `shares`, that a place in the image [pixels] is in."""
+    corner = square.corner_x if axis == "x" else square.corner_y
+    return round(float((place - corner) * square.subcells + (square.subcells - 1) / 2)) + 1
+
+
+def test_finer_subcells_have_half_the_side_at_every_radius():
+    nests = [list(shares(levels, 160, 80.3, 79.6)) for levels in (DEFAULT_LEVELS, finer(DEFAULT_LEVELS))]
+
+    def per_pixel(nest, distance):
+        """Subcells along a pixel's side, at a distance from the centre; a mean where squares fade into each other."""
+        at = [
+            (square.subcells, share[_subcell(square, 80.3), _subcell(square, 79.6 + distance, "x")])
+            for square, share in nest
+            if square.whole or abs(distance) < square.npix / 2
+        ]
+        assert sum(share for _, share in at) == pytest.approx(1, abs=0.05)  # of places half a subcell apart
+        return sum(n * share for n, share in at)
+
+    for distance in (0.0, 1.1, 2.2, 4.1, 7.9, 15.3, 30.2, 40.4):
+        assert per_pixel(nests[1], distance) == pytest.approx(2 * per_pixel(nests[0], distance), rel=0.1)
+
+
+def test_an_image_alone_cannot_be_made_finer():
+    with pytest.raises(ValueError, match="no squares within the image"):
+        finer((Level(None, 2),))
 
 
 def test_one_square_alone_has_everything():

@@ -11,7 +11,9 @@ from steelyard_schemas.contract import Part, StoreContract
 from steelyard_schemas.galaxy import Galaxy
 from steelyard_schemas.priors import Prior
 
-__all__ = ["BlackHole", "FitQuality", "Inputs", "ParameterSummary", "Posterior"]
+__all__ = ["BlackHole", "FitQuality", "Inputs", "ParameterSummary", "Posterior", "Subcells"]
+
+Subcells = Literal["standard", "fine"]
 
 
 class Inputs(Part):
@@ -73,6 +75,13 @@ class FitQuality(Part):
     n_gradients: int = Field(ge=0)
     n_jumps: int = Field(default=0, ge=0, description="evaluations of the likelihood without its gradient")
     wall_s: float = Field(ge=0, description="warm-up and sampling, over all resumptions")
+    subcells: Subcells = Field(default="standard", description="that the model divided its pixels into")
+    visibility_error: float | None = Field(
+        default=None,
+        ge=0,
+        description="largest change of the model's visibilities at the mode by subcells of half the side, in units "
+        "of their peak amplitude. None in posteriors of versions before 1.3",
+    )
     warnings: tuple[str, ...] = ()
 
 
@@ -83,7 +92,7 @@ class Posterior(StoreContract):
     """
 
     kind: Literal["posterior"] = "posterior"
-    schema_version: Literal["1.2"] = "1.2"
+    schema_version: Literal["1.3"] = "1.3"
     galaxy: Galaxy
     converged: bool
     complete: bool = Field(description="false if the run was stopped before its target or budget")

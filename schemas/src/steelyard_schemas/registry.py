@@ -48,6 +48,8 @@ MIGRATIONS: dict[tuple[str, str], Callable[[dict[str, Any]], dict[str, Any]]] = 
     ("posterior", "1.0"): lambda data: _with_migrated_galaxy({**data, "schema_version": "1.1"}),
     # 1.2 only adds what the data contract each prior by, optional.
     ("posterior", "1.1"): lambda data: {**data, "schema_version": "1.2"},
+    # 1.3 only adds how exact the model's visibilities were, optional.
+    ("posterior", "1.2"): lambda data: {**data, "schema_version": "1.3"},
     ("survey_job", "1.0"): lambda data: _with_migrated_galaxy({**data, "schema_version": "1.1"}),
     # 1.1 only adds optional fields: the hash of the draws, attempts, time.
     ("job_record", "1.0"): lambda data: {**data, "schema_version": "1.1"},

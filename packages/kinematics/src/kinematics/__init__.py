@@ -16,7 +16,7 @@ from kinematics.pixel import BAND_LIMITED, BOX, BandLimited, Box, Pixel
 from kinematics.potential import BlackHole, MassComponent, black_hole_velocity_squared, circular_velocity
 from kinematics.rotation import RotationCurve, interpolate, log_radii
 from kinematics.spectral_response import SpectralResponse, smooth_channels, with_margin
-from kinematics.supersampling import DEFAULT_LEVELS, Level
+from kinematics.supersampling import DEFAULT_LEVELS, Level, finer
 from kinematics.table_disc import TabulatedDisc
 from kinematics.tracks import UvTrack, track_of, uv_track
 from kinematics.visibilities import model_visibilities
@@ -66,6 +66,7 @@ __all__ = [
     "disc_plane",
     "dispersion_at",
     "exponential_disc_velocity_squared",
+    "finer",
     "illuminated_aperture",
     "interpolate",
     "line_of_sight_velocity",

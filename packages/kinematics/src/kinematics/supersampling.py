@@ -21,7 +21,7 @@ from jax.typing import ArrayLike, DTypeLike
 from kinematics.grids import SkyGrid
 from kinematics.pixel import Pixel, along_both_axes, subcell_places
 
-__all__ = ["DEFAULT_LEVELS", "Level", "Square", "Stack", "nested_squares", "stacks"]
+__all__ = ["DEFAULT_LEVELS", "Level", "Square", "Stack", "finer", "nested_squares", "stacks"]
 
 FADE = 0.2
 """Of half a square's side: how far from its edge its share begins to fall."""
@@ -41,6 +41,23 @@ class Level(NamedTuple):
 # For pixels of 0.375 over the longest baseline, 0.4 of the beam: what `BandLimited` asks for. Light ends half a pixel
 # within a square, for the disc's centre may be as far from its middle: so that the last two, too, are halves.
 DEFAULT_LEVELS = (Level(None, 1), Level(56, 2), Level(28, 4), Level(14, 8), Level(7, 16), Level(3, 32), Level(2, 48))
+
+
+def finer(levels: tuple[Level, ...]) -> tuple[Level, ...]:
+    """Return levels whose subcells have half the side at every radius: errors fall to about a sixteenth.
+
+    Around the squares, now of finer subcells, comes one of twice the outermost's side with subcells as it had. Beyond
+    that the image's own remain.
+
+    Raises:
+        ValueError: there are no squares within the image.
+
+    """
+    image, *squares = levels
+    if not squares or squares[0].npix is None:
+        raise ValueError(f"{levels} has no squares within the image that could be made finer")
+    around = Level(2 * squares[0].npix, squares[0].subcells)
+    return image, around, *(Level(square.npix, 2 * square.subcells) for square in squares)
 
 
 class Square(NamedTuple):

@@ -19,6 +19,7 @@ of the declared priors.
 from __future__ import annotations
 
 import math
+from copy import copy
 from typing import Any, Self
 
 import jax
@@ -69,6 +70,12 @@ class Coordinates:
     def _column(self, name: str) -> int | None:
         names = self.space.names
         return names.index(name) if name in names else None
+
+    def with_model(self, model: GalaxyModel) -> Self:
+        """Return the same coordinates of another model of the galaxy."""
+        new = copy(self)
+        new.model = model
+        return new
 
     @property
     def _mass(self) -> int | None:

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import sampler
 from jax.typing import DTypeLike
-from sampler import MalaConfig, Monitor, find_mode, load_checkpoint, sample
+from sampler import MalaConfig, Monitor, load_checkpoint, sample
 from steelyard_schemas import (
     ContractError,
     Galaxy,
@@ -25,18 +25,19 @@ from steelyard_schemas import (
     read_model,
     write_store,
 )
+from steelyard_schemas.posterior import Subcells
 
 from steelyard.approximation import Expansion, Features, approximate_log_density, approximation_about
 from steelyard.coordinates import Coordinates, sampled_at
 from steelyard.density import CellData, cell_data, log_density
-from steelyard.field import check_field
 from steelyard.first_look import FirstLook, first_look
 from steelyard.gridding import load_gridded
+from steelyard.mode_search import search_mode
 from steelyard.model import GalaxyModel, ModelGrid
 from steelyard.parameters import Parameters, resolve_parameters
 from steelyard.posterior import build_posterior
 from steelyard.run_folder import RunFolder, source_stamp
-from steelyard.starts import starting_points
+from steelyard.subcells import LEVELS
 from steelyard.uv_box import trimmed
 
 __all__ = ["Problem", "default_folder", "fit", "prepare"]
@@ -68,6 +69,11 @@ class Problem:
     def cells(self) -> CellData:
         """What the likelihood needs of the data: the model's own cells, in its precision."""
         return cell_data(self.data, self.model.dtype)
+
+    def with_subcells(self, subcells: Subcells) -> Problem:
+        """Return the same problem for a model with other subcells."""
+        model = self.model.with_levels(LEVELS[subcells])
+        return replace(self, coordinates=self.coordinates.with_model(model))
 
     @property
     def identity(self) -> str:
@@ -158,7 +164,7 @@ def _fit(
         checkpoint_seconds=settings.checkpoint_s,
         block=STEPS_BETWEEN_NEWS,
     )
-    start, approximation = _start(problem, folder, progress, note)
+    problem, start, approximation = _start(problem, folder, progress, note)
 
     def run(config: MalaConfig, progress: ProgressCallback | None) -> sampler.SamplingResult:
         return sample(
@@ -174,7 +180,9 @@ def _fit(
         )
 
     def keep(result: sampler.SamplingResult, *, complete: bool) -> Store[Posterior]:
-        posterior = build_posterior(problem, result, complete=complete, warnings=folder.warnings)
+        posterior = build_posterior(
+            problem, result, complete=complete, subcells=folder.subcells, warnings=folder.warnings
+        )
         return write_store(folder.posterior, posterior, overwrite=True)
 
     try:
@@ -215,46 +223,29 @@ def _start(
     folder: RunFolder,
     progress: ProgressCallback | None,
     note: Note,
-) -> tuple[sampler.Mode | np.ndarray, sampler.Approximation]:
-    """Find the mode and expand the likelihood there, or take the chains of an interrupted run and its expansion."""
-    settings = problem.galaxy.sampler
-    features = Features(problem.coordinates)
+) -> tuple[Problem, sampler.Mode | np.ndarray, sampler.Approximation]:
+    """Find the mode and expand the likelihood there, or take the chains of an interrupted run and its expansion.
+
+    The problem comes back with the subcells that its galaxy needs.
+    """
     if folder.checkpoint.exists():
+        problem = problem.with_subcells(folder.subcells.subcells)
         state = load_checkpoint(folder.checkpoint).state
         note(f"resuming from {folder.checkpoint}, {len(state.draws)} draws per chain so far")
         expansion = Expansion(**{name: jnp.asarray(a) for name, a in folder.load_approximation().items()})
-        return state.position, sampler.Approximation(approximate_log_density, (features, expansion))
-    note(f"searching the mode of {len(problem.parameters.names)} parameters from {settings.n_starts} starts")
-    points = starting_points(problem.parameters, problem.coordinates, problem.look, settings.n_starts, settings.seed)
-    mode = find_mode(
-        log_density,
-        points,
-        args=(problem.coordinates, problem.cells),
-        batch_size=min(settings.n_chains, settings.n_starts),
-        progress=progress,
-    )
+        features = Features(problem.coordinates)
+        return problem, state.position, sampler.Approximation(approximate_log_density, (features, expansion))
     try:
-        check_field(problem.model, problem.coordinates.parameters(jnp.asarray(mode.position)))
+        problem, mode, subcells, warnings = search_mode(problem, progress, note)
     except ContractError:
         folder.discard()
         raise
-    folder.keep_warnings(_mode_warnings(mode))
+    folder.keep_subcells(subcells)
+    folder.keep_warnings(warnings)
 
     def keep(expansion: Expansion) -> None:
         folder.save_approximation({name: np.asarray(a) for name, a in expansion._asdict().items()})
 
-    approximation = approximation_about(mode, features, problem.cells, keep)
+    approximation = approximation_about(mode, Features(problem.coordinates), problem.cells, keep)
     note("sampling")
-    return mode, approximation
-
-
-def _mode_warnings(mode: sampler.Mode) -> tuple[str, ...]:
-    warnings = []
-    if not mode.converged:
-        warnings.append("the search for the mode stopped before it converged")
-    if mode.is_multimodal:
-        n = sum(start.verdict == "rival" for start in mode.starts)
-        warnings.append(
-            f"{n} of {len(mode.starts)} starts ended on another peak of like height: the posterior is multimodal"
-        )
-    return tuple(warnings)
+    return problem, mode, approximation

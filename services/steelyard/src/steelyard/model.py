@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, NamedTuple, Self
 from weakref import WeakValueDictionary
@@ -22,6 +23,7 @@ from jax.typing import ArrayLike, DTypeLike
 from kinematics import (
     BAND_LIMITED,
     BOX,
+    DEFAULT_LEVELS,
     MARGIN,
     MGE,
     BlackHole,
@@ -33,6 +35,7 @@ from kinematics import (
     ExponentialGas,
     Geometry,
     HoledDisc,
+    Level,
     MassComponent,
     NfwHalo,
     Pixel,
@@ -76,7 +79,7 @@ Params = Mapping[str, ArrayLike]
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=["cell_arcsec", "channels", "attenuation", "response"],
-    meta_fields=["npix"],
+    meta_fields=["npix", "levels"],
 )
 @dataclass(frozen=True)
 class ModelGrid:
@@ -89,6 +92,8 @@ class ModelGrid:
     """Primary beam times gridding taper on the refined image, shape (y, x). The model computes in its precision."""
     response: CellResponse | None = None
     """Of the data's uv cells to where samples lie in them; None where the data do not tell."""
+    levels: tuple[Level, ...] = DEFAULT_LEVELS
+    """Supersampling of the image."""
 
     @classmethod
     def of(
@@ -97,8 +102,9 @@ class ModelGrid:
         rest_frequency_hz: float,
         beam: Literal["gaussian", "airy", "none"] = "gaussian",
         dtype: DTypeLike = jnp.float32,
+        levels: tuple[Level, ...] = DEFAULT_LEVELS,
     ) -> ModelGrid:
-        """Describe gridded data, for a model that computes in `dtype`."""
+        """Describe gridded data, for a model that computes in `dtype` with these `levels`."""
         manifest = data.manifest
         response = cell_response_of(data) if manifest.cell_moments else None
         sky = SkyGrid(manifest.npix, manifest.cell_arcsec).divided(refined_npix(manifest.npix))
@@ -109,7 +115,7 @@ class ModelGrid:
         channels = velocity_grid(data, rest_frequency_hz)
         # Once to the device, not with each call of what is compiled.
         attenuation, response = jax.tree.map(partial(jnp.asarray, dtype=dtype), (attenuation, response))
-        return cls(manifest.npix, manifest.cell_arcsec, channels, attenuation, response)
+        return cls(manifest.npix, manifest.cell_arcsec, channels, attenuation, response, levels)
 
     @property
     def sky(self) -> SkyGrid:
@@ -224,6 +230,12 @@ class GalaxyModel:
         """Of the stars."""
         return self.options.surrogate
 
+    def with_levels(self, levels: tuple[Level, ...]) -> Self:
+        """Return the same model with other supersampling."""
+        new = copy(self)
+        new.grid = replace(self.grid, levels=levels)
+        return new
+
     def mge(self, params: Params) -> MGE:
         """Gaussians of the stars."""
         if self._stars is not None:
@@ -319,8 +331,9 @@ class GalaxyModel:
             self.dispersion(params),
             self.grid.sky,
             with_margin(self.grid.channels, response),
-            attenuation=self.grid.attenuation if attenuated else None,
-            pixel=pixel,
+            self.grid.levels,
+            self.grid.attenuation if attenuated else None,
+            pixel,
         )
         return smooth_channels(cube, response)
 

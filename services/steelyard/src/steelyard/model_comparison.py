@@ -182,6 +182,7 @@ def _evidence(
     state = load_checkpoint(run.checkpoint).state
     with jax.enable_x64(True):
         problem = prepare(galaxy, read_store(run.gridded, GriddedVisibilities))
+        problem = problem.with_subcells(manifest.quality.subcells)
         found = log_evidence(
             log_density,
             np.swapaxes(state.draws, 0, 1),

@@ -20,6 +20,7 @@ from steelyard.density import residual_squared
 from steelyard.misfit import cell_misfit
 from steelyard.model import predicted_visibilities
 from steelyard.parameters import PARAMETERS
+from steelyard.subcells import ChosenSubcells
 
 if TYPE_CHECKING:
     from steelyard.fitting import Problem
@@ -43,6 +44,7 @@ def build_posterior(
     result: SamplingResult,
     *,
     complete: bool,
+    subcells: ChosenSubcells,
     warnings: tuple[str, ...],
 ) -> Store[Posterior]:
     """Assemble the posterior of a fit.
@@ -51,6 +53,7 @@ def build_posterior(
         problem: what was fitted.
         result: of the sampler.
         complete: false for the part of an interrupted run.
+        subcells: what the model was fitted with.
         warnings: of the search for the mode.
 
     """
@@ -79,7 +82,7 @@ def build_posterior(
         for i, name in enumerate(parameters.names)
     )
     converged = complete and summary.converged and not result.suspect_chains
-    quality = _quality(problem, result, warnings + _run_warnings(problem, result, summary.converged))
+    quality = _quality(problem, result, subcells, warnings + _run_warnings(problem, result, summary.converged))
     surrogate = problem.model.surrogate
     mbh = parameters.names.index("log10_mbh") if "log10_mbh" in parameters.names else None
     manifest = Posterior(
@@ -115,7 +118,9 @@ def build_posterior(
     return Store(manifest, arrays)
 
 
-def _quality(problem: Problem, result: SamplingResult, warnings: tuple[str, ...]) -> FitQuality:
+def _quality(
+    problem: Problem, result: SamplingResult, subcells: ChosenSubcells, warnings: tuple[str, ...]
+) -> FitQuality:
     cells = problem.cells
     best = np.unravel_index(np.argmax(result.log_density), result.log_density.shape)
     z = jnp.asarray(result.draws[best])
@@ -136,6 +141,8 @@ def _quality(problem: Problem, result: SamplingResult, warnings: tuple[str, ...]
         n_gradients=result.n_gradients,
         n_jumps=result.n_jumps,
         wall_s=result.warmup_seconds + result.sampling_seconds,
+        subcells=subcells.subcells,
+        visibility_error=subcells.visibility_error,
         warnings=warnings,
     )
 

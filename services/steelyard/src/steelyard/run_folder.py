@@ -23,6 +23,8 @@ from steelyard_schemas import (
     write_store,
 )
 
+from steelyard.subcells import ChosenSubcells
+
 __all__ = ["RunFolder", "source_stamp"]
 
 
@@ -110,6 +112,15 @@ class RunFolder:
     def keep_warnings(self, warnings: tuple[str, ...]) -> None:
         """Remember what the search for the mode had to say."""
         self._update(warnings=list(warnings))
+
+    @property
+    def subcells(self) -> ChosenSubcells:
+        """What the model of the chains was fitted with."""
+        return ChosenSubcells(*self._read().get("subcells", ("standard", None)))
+
+    def keep_subcells(self, chosen: ChosenSubcells) -> None:
+        """Remember with what the chains go on."""
+        self._update(subcells=list(chosen))
 
     def _read(self) -> dict[str, Any]:
         if not self._run.exists():

@@ -14,6 +14,7 @@ from steelyard_schemas import ContractError, Galaxy, Observation, Store, Visibil
 
 from steelyard.model import GalaxyModel, ModelGrid
 from steelyard.parameters import active_names
+from steelyard.subcells import LEVELS, choose_subcells
 
 __all__ = ["Antennas", "channels_around", "read_antennas", "simulate", "simulate_like"]
 
@@ -137,7 +138,9 @@ def _observe(
         beam = primary_beam(sky, dish, float(frequency_hz.mean()), pattern)
     attenuation = jnp.asarray(beam, jnp.float32)
     model = GalaxyModel(galaxy, ModelGrid(wanted.npix, wanted.cell_arcsec, channels, attenuation))
-    cube = jax.jit(partial(model.cube, pixel=BAND_LIMITED))(true_parameters(galaxy))
+    truth = true_parameters(galaxy)
+    model = model.with_levels(LEVELS[choose_subcells(model, truth).subcells])
+    cube = jax.jit(partial(model.cube, pixel=BAND_LIMITED))(truth)
     try:
         return observe(cube, sky, frequency_hz, track, observation, noise_jy, seed, BAND_LIMITED)
     except ValueError as error:

@@ -15,6 +15,7 @@ from vis_gridder import Beam, Moments, dirty_beam, dirty_cube, fit_beam, moments
 from steelyard.field import flux_radius_arcsec
 from steelyard.model import GalaxyModel, ModelGrid, predicted_visibilities
 from steelyard.spectral import velocities_kms
+from steelyard.subcells import LEVELS
 
 __all__ = ["Products", "RotationBands"]
 
@@ -39,7 +40,9 @@ class Products:
         self.manifest = posterior.manifest
         self.data_store = data
         galaxy = self.manifest.galaxy
-        self.model = GalaxyModel(galaxy, ModelGrid.of(data, galaxy.line.rest_frequency_hz, galaxy.data.primary_beam))
+        levels = LEVELS[self.manifest.quality.subcells]
+        grid = ModelGrid.of(data, galaxy.line.rest_frequency_hz, galaxy.data.primary_beam, levels=levels)
+        self.model = GalaxyModel(galaxy, grid)
         self.velocity_kms = velocities_kms(data, galaxy.line.rest_frequency_hz)
         self.names = tuple(p.name for p in self.manifest.parameters)
 
