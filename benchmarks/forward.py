@@ -4,11 +4,11 @@
 
 The interpreters are those of environments with supermage==1.0.3 (and torch==2.13.0) or kinms==3.0.14. Mock
 observations of a disc in the gravity of a Nuker law and a black hole are made here, by an array of 43 antennas that
-the pixels resolve by a third of its beam, and gridded by vis_gridder. Each code gets the same cells, runs in a
-process of its own and is asked by turns. SuperMAGE has its defaults (4 x 4 x 4 oversampling, half plane) and the
-Gaussians that our surrogate makes of the Nuker law, so that both have the same gravity. Errors are against
-brute-force quadrature (thin_disc.py); a quarter of its points shows that it has converged. --write puts the tables
-into docs/kinematics.md.
+the pixels resolve by a third of its beam, and gridded by vis_gridder. Each code gets the same cells and runs in a
+process of its own, ours in three after each other; they are asked by turns. SuperMAGE has its defaults (4 x 4 x 4
+oversampling, half plane) and the Gaussians that our surrogate makes of the Nuker law, so that both have the same
+gravity. Errors are against brute-force quadrature (thin_disc.py); a quarter of its points shows that it has
+converged. --write puts the tables into docs/kinematics.md.
 """
 
 import argparse
@@ -27,6 +27,9 @@ from steelyard.process import process_environment
 from turns import Worker
 
 HERE = Path(__file__).resolve().parent
+CHAINS = ("one chain", "four chains")
+PROCESSES = 3
+"""Of ours in a case: what a process has where in memory makes a tenth of difference."""
 AS_COMMANDS = process_environment(available_cores())
 """Environment in which a process keeps memory, divides cores and uses vectors as `steelyard fit` does."""
 
@@ -52,32 +55,28 @@ def one_case(name, folder, options):
     reference, mask = made["reference"], made["mask"]
     found = {"cells": int(mask.sum()), "reach": float(made["reach"]), "converged": float(made["change"])}
     rounds = options.rounds or case.rounds
-    times = {"first": [], "ours": [], "supermage": [], "one chain": [], "four chains": [], "cube": [], "kinms": []}
+    times = {name: [] for name in ("first", "ours", "supermage", "fine", "cube", "kinms")}
     with our_process(folder) as ours:
         found["compile_s"] = ours.ask("build", program="evaluation")["seconds"]
         times["first"] = turn(ours, 2 * case.calls, program="evaluation")
-        found["memory"] = {"ours": ours.ask("memory")}
+        found["memory"] = {"compiling": [ours.ask("memory")], "kept": [], "alone": []}
         ours.ask("visibilities", path=str(folder / "ours.npy"))
-    with our_process(folder) as ours:
-        ours.ask("build", program="evaluation")
-        found["memory"]["kept"] = ours.ask("memory")
-        ours.ask("settle")
-        with Worker([options.supermage_python, HERE / "forward_supermage.py", folder / "cells.npz"]) as theirs:
-            theirs.ask("evaluate")
-            for _ in range(rounds):
-                times["ours"] += turn(ours, case.calls, program="evaluation")
-                times["supermage"] += turn(theirs)
-            found["memory"] |= {"alone": ours.ask("memory"), "supermage": theirs.ask("memory")}
-            theirs.ask("settle")
-            theirs.ask("evaluate")
-            found["memory"]["supermage_alone"] = theirs.ask("memory")
-            theirs.ask("visibilities", path=str(folder / "supermage.npy"))
-            found["versions"] = theirs.ask("versions")
-        for chains in ("one chain", "four chains"):
-            ours.ask("build", program=chains)
-        for _ in range(rounds):
-            for chains in ("one chain", "four chains"):
-                times[chains] += turn(ours, program=chains)
+        for program in ("fine", *CHAINS, "cube"):  # for the processes below, which find them in the cache
+            ours.ask("build", program=program)
+    chains = []
+    with Worker([options.supermage_python, HERE / "forward_supermage.py", folder / "cells.npz"]) as theirs:
+        theirs.ask("evaluate")
+        for _ in range(PROCESSES):
+            with our_process(folder) as ours:
+                one_process(ours, theirs, case, rounds, found["memory"], times)
+                chains.append(chains_ratio(ours, rounds))
+        found["memory"]["supermage"] = [theirs.ask("memory")]
+        theirs.ask("settle")
+        theirs.ask("evaluate")
+        found["memory"]["supermage_alone"] = [theirs.ask("memory")]
+        theirs.ask("visibilities", path=str(folder / "supermage.npy"))
+        found["versions"] = theirs.ask("versions")
+    found["chains"] = chains
     found["errors"] = {code: errors(folder / f"{code}.npy", reference, mask) for code in ("ours", "supermage")}
     if options.kinms_python:
         clouds = f"{KINMS_CLOUDS:.0f}"
@@ -87,11 +86,36 @@ def one_case(name, folder, options):
         ):
             ours.ask("build", program="cube")
             theirs.ask("evaluate")
-            for _ in range(rounds):
+            for _ in range(PROCESSES * rounds):
                 times["cube"] += turn(ours, case.calls, program="cube")
                 times["kinms"] += turn(theirs)
             found["versions"] |= theirs.ask("versions")
     return {**found, **{code: summary(seconds) for code, seconds in times.items() if seconds}}
+
+
+def one_process(ours, theirs, case, rounds, memory, times):
+    """Time one process of ours by turns with SuperMAGE's, once it has taken its program from the cache."""
+    ours.ask("build", program="evaluation")
+    memory["kept"].append(ours.ask("memory"))
+    ours.ask("settle")
+    for _ in range(rounds):
+        times["ours"] += turn(ours, case.calls, program="evaluation")
+        times["supermage"] += turn(theirs)
+    memory["alone"].append(ours.ask("memory"))
+    ours.ask("build", program="fine")
+    times["fine"] += turn(ours, case.calls, program="fine")
+
+
+def chains_ratio(ours, rounds):
+    """Return how much longer steps of four chains take than those of one, in one process."""
+    times = {program: [] for program in CHAINS}
+    for program in CHAINS:
+        ours.ask("build", program=program)
+    for _ in range(rounds):
+        for program in CHAINS:
+            times[program] += turn(ours, program=program)
+    one, four = (statistics.median(times[program]) for program in CHAINS)
+    return four / one
 
 
 def turn(worker, calls=1, **arguments):
@@ -109,7 +133,7 @@ def main():
     parser.add_argument("--supermage-python", help="interpreter with supermage==1.0.3")
     parser.add_argument("--kinms-python", help="interpreter with kinms==3.0.14")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--rounds", type=int, help="calls of each peer; 7, 5 and 3 for S, M and L by default")
+    parser.add_argument("--rounds", type=int, help="calls of SuperMAGE beside a process of ours; 3, 2, 2 for S, M, L")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/kinematics.md")
     options = parser.parse_args()
     if not options.supermage_python:

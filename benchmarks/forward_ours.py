@@ -58,9 +58,9 @@ class Ours:
         visibilities[:, rows, : model.shape[-1]] = model
         return visibilities
 
-    def compiled(self):
+    def compiled(self, subcells="standard"):
         """Value and gradient of the log-density at a point, as one compiled program."""
-        point, arguments = self.point, self.arguments
+        point, arguments = self.point, (self.problem.with_subcells(subcells).coordinates, self.problem.cells)
         program = jax.jit(jax.value_and_grad(log_density)).lower(point, *arguments).compile()
         return lambda: jax.block_until_ready(program(point, *arguments))
 
@@ -95,6 +95,7 @@ def main():
     held = {"before": settle_memory()}
     make = {
         "evaluation": ours.compiled,
+        "fine": lambda: ours.compiled("fine"),
         "one chain": lambda: ours.chains(1),
         "four chains": lambda: ours.chains(4),
         "cube": ours.cube,

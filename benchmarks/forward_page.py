@@ -1,6 +1,7 @@
 """The page that `forward.py` writes of what it found."""
 
 import platform
+import statistics
 
 import jax
 from forward_problem import AZIMUTHS, CASES, KINMS_CLOUDS, RADII, TRUTH
@@ -9,6 +10,11 @@ from turns import machine
 
 def table(head, rows):
     return [f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(f"| {' | '.join(row)} |" for row in rows), ""]
+
+
+def median(measured, kind="increase_mib"):
+    """Of what several processes measured."""
+    return statistics.median(each[kind] for each in measured)
 
 
 def page(found):
@@ -35,7 +41,8 @@ def page(found):
             f"{f['supermage']['best_s'] / f['ours']['best_s']:.0f}",
             f"{f['compile_s']:.1f}",
             f"{f['first']['median_s']:.3f}",
-            f"{f['four chains']['median_s'] / f['one chain']['median_s']:.2f}",
+            f"{f['fine']['median_s']:.3f}",
+            f"{statistics.median(f['chains']):.2f} ({', '.join(f'{ratio:.2f}' for ratio in sorted(f['chains']))})",
         )
         for name, f in found.items()
     ]
@@ -50,11 +57,11 @@ def page(found):
         (
             name,
             *(
-                f"{f['memory'][code][kind]:.0f}"
+                f"{median(f['memory'][code], kind):.0f}"
                 for code, kind in (
-                    ("ours", "peak_mib"),
+                    ("compiling", "peak_mib"),
                     ("supermage", "peak_mib"),
-                    ("ours", "increase_mib"),
+                    ("compiling", "increase_mib"),
                     ("kept", "increase_mib"),
                     ("alone", "increase_mib"),
                     ("supermage", "increase_mib"),
@@ -62,9 +69,10 @@ def page(found):
                 )
             ),
             *(
-                f"{f['memory'][theirs]['increase_mib'] / f['memory'][code]['increase_mib']:.1f}"
-                for theirs, code in (("supermage", "ours"), ("supermage", "kept"), ("supermage_alone", "alone"))
+                f"{median(f['memory'][theirs]) / median(f['memory'][code]):.1f}"
+                for theirs, code in (("supermage", "compiling"), ("supermage", "kept"), ("supermage_alone", "alone"))
             ),
+            ", ".join(f"{found['increase_mib']:.0f}" for found in f["memory"]["alone"]),
         )
         for name, f in found.items()
     ]
@@ -113,8 +121,10 @@ def page(found):
         "the cells' response to where samples lie. SuperMAGE: its defaults (4 x 4 x 4 oversampling, half plane,",
         "single precision), the same 64 Gaussians, its Gaussian likelihood. Ours takes its program from the cache",
         "that commands keep, as every fit but a user's first of its shapes does; told are also the time to compile",
-        "it, and that of an evaluation in the process that has compiled, alone on the machine. Last column: ten MALA",
-        "steps of four chains over those of one, by the sampler's own program, as `steelyard fit` runs them.",
+        "it, that of an evaluation in the process that has compiled, alone on the machine, and that of one with the",
+        "fine subcells that edge-on discs need (docs/accuracy.md). Last column: ten MALA steps of four chains over",
+        "those of one, by the sampler's own program, as `steelyard fit` runs them; median over three processes (and",
+        "each). Ours was timed in these three, SuperMAGE in one beside them.",
         "",
         *table(
             (
@@ -125,6 +135,7 @@ def page(found):
                 "of fastest",
                 "ours: compile [s]",
                 "in that process [s]",
+                "fine subcells [s]",
                 "four chains",
             ),
             speed,
@@ -134,7 +145,8 @@ def page(found):
         *table(("case", "ours: worst", "rms", "SuperMAGE: worst", "rms"), error),
         "Peak memory [MiB] of the process from the first evaluation on, and how far that is above what it held just",
         "before: of ours in the process that compiles, in one that takes the program from the cache, and of",
-        "evaluations alone, after a first one.",
+        "evaluations alone, after a first one. Medians over processes of ours, and all for evaluations alone: the C",
+        "library does not always find the same room again for intermediate arrays.",
         "",
         *table(
             (
@@ -149,6 +161,7 @@ def page(found):
                 "ratio: compiling",
                 "program kept",
                 "alone",
+                "each of ours alone",
             ),
             memory,
         ),

@@ -42,15 +42,15 @@ class Case(NamedTuple):
     cell_arcsec: float
     image_npix: int
     rounds: int
-    """One call of SuperMAGE that counts each."""
+    """One call of SuperMAGE that counts each, for each process of ours."""
     calls: int
     """Of ours in a round."""
 
 
 CASES = {
-    "S": Case(40, 20.0, 129, 0.12, 65, 7, 5),
-    "M": Case(80, 10.0, 255, 0.06, 129, 5, 4),
-    "L": Case(120, 8.0, 513, 0.03, 257, 3, 3),
+    "S": Case(40, 20.0, 129, 0.12, 65, 3, 5),
+    "M": Case(80, 10.0, 255, 0.06, 129, 2, 4),
+    "L": Case(120, 8.0, 513, 0.03, 257, 2, 3),
 }
 
 
