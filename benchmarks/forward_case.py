@@ -26,23 +26,27 @@ def antennas(case):
     return np.pad(position * (wanted_m / longest), ((0, 0), (0, 1)))
 
 
+def observed(case):
+    """Observe and grid a case."""
+    vis = simulate(
+        galaxy_of(case),
+        Antennas(antennas(case), DISH_M),
+        declination_deg=-10.0,
+        hours=1.0,
+        integration_s=40.0,
+        n_channels=case.channels,
+        channel_width_kms=case.width_kms,
+        noise_jy=0.03,
+    )
+    return grid(vis, GridSpec(case.cell_arcsec, case.npix, rest_frequency_hz=REST_HZ))
+
+
 def make_case(folder):
     """Observe, grid and export a case, and compute its reference."""
     case = CASES[folder.name]
-    galaxy = galaxy_of(case)
     with jax.enable_x64(True):
-        vis = simulate(
-            galaxy,
-            Antennas(antennas(case), DISH_M),
-            declination_deg=-10.0,
-            hours=1.0,
-            integration_s=40.0,
-            n_channels=case.channels,
-            channel_width_kms=case.width_kms,
-            noise_jy=0.03,
-        )
-        data = grid(vis, GridSpec(case.cell_arcsec, case.npix, rest_frequency_hz=REST_HZ))
-        mge = Ours(galaxy, data).mge()
+        data = observed(case)
+        mge = Ours(galaxy_of(case), data).mge()
     write_store(folder / "gridded.zarr", data)
     frequency = data["frequency_hz"]
     grid_of_data = (frequency, REST_HZ, case.npix, case.cell_arcsec, data.manifest.kernel.beta)

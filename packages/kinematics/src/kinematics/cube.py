@@ -24,7 +24,7 @@ from kinematics.grids import SkyGrid, VelocityGrid
 from kinematics.line import Subcells, channel_flux
 from kinematics.pixel import BOX, Pixel, deposit
 from kinematics.rotation import RotationCurve, interpolate
-from kinematics.supersampling import DEFAULT_LEVELS, Level, Stack, nested_squares, stacks
+from kinematics.supersampling import DEFAULT_LEVELS, Level, Square, Stack, nested_squares, stacks
 
 __all__ = ["render_cube"]
 
@@ -64,27 +64,49 @@ def render_cube(
         ValueError: the first level is not the whole image.
 
     """
-    dtype = curve.velocity_kms.dtype
-    edges = barrier(jnp.asarray(channels.edges_kms, dtype))
-    scale = jnp.asarray(flux_jykms, dtype) / channels.width_kms
-    squares = nested_squares(levels, geometry.y0_arcsec, geometry.x0_arcsec, sky, pixel)
+    flux_density_jy = jnp.asarray(flux_jykms, curve.velocity_kms.dtype) / channels.width_kms
+    light = light_of_disc(disc, geometry, curve, flux_density_jy, sigma_gas_kms, sky, levels, attenuation, pixel)
+    return cube_of_light(light, jnp.asarray(channels.edges_kms, curve.velocity_kms.dtype), pixel)
 
-    cube: Array | None = None
+
+def light_of_disc(
+    disc: Disc,
+    geometry: Geometry,
+    curve: RotationCurve,
+    flux: ArrayLike,
+    sigma_gas_kms: ArrayLike | Dispersion,
+    sky: SkyGrid,
+    levels: tuple[Level, ...],
+    attenuation: Array | None,
+    pixel: Pixel,
+) -> list[tuple[Square, Subcells]]:
+    """Squares of a nest, the image first, and the mean light of their subcells.
+
+    Arguments are those of `render_cube`; `flux` is the whole disc's, in the unit that the light is to have.
+    """
+    dtype = curve.velocity_kms.dtype
+    squares = nested_squares(levels, geometry.y0_arcsec, geometry.x0_arcsec, sky, pixel)
+    light: list[tuple[Square, Subcells]] = []
     for stack in stacks(squares):
         points = _sample(disc, geometry, curve, sigma_gas_kms, sky, stack)
-        factor = scale * stack.shares(dtype)
+        factor = flux * stack.shares(dtype)
         if attenuation is not None:
             factor *= stack.interpolate(attenuation.astype(dtype))
         # The barriers keep XLA from fusing the geometry into every term of a mean, and the means into the loop over
         # edges, where they would be computed again for each.
         points = barrier(points._replace(flux=points.flux * factor))
-        for square, means in zip(stack.squares, _unstacked(barrier(cell_means(points)), stack), strict=True):
-            patch = deposit(channel_flux(edges, means), pixel, square.npix, square.subcells, wrap=square.whole)
-            if cube is None:
-                cube = patch
-            else:
-                cube = _add(cube, patch, square.corner_y - pixel.margin, square.corner_x - pixel.margin)
-    assert cube is not None
+        light += zip(stack.squares, _unstacked(barrier(cell_means(points)), stack), strict=True)
+    return light
+
+
+def cube_of_light(light: list[tuple[Square, Subcells]], edges_kms: Array, pixel: Pixel) -> Array:
+    """Put the spectra of subcells, between channel edges of shape (channel + 1,), into the pixels of an image."""
+    edges_kms = barrier(edges_kms)
+    (image, means), *squares = light
+    cube = deposit(channel_flux(edges_kms, means), pixel, image.npix, image.subcells, wrap=image.whole)
+    for square, means in squares:
+        patch = deposit(channel_flux(edges_kms, means), pixel, square.npix, square.subcells, wrap=square.whole)
+        cube = _add(cube, patch, square.corner_y - pixel.margin, square.corner_x - pixel.margin)
     return cube
 
 

@@ -15,7 +15,7 @@ from steelyard.model import GalaxyModel, predicted_visibilities
 __all__ = ["LEVELS", "WANTED", "ChosenSubcells", "choose_subcells"]
 
 LEVELS: dict[Subcells, tuple[Level, ...]] = {"standard": DEFAULT_LEVELS, "fine": finer(DEFAULT_LEVELS)}
-"""Of each name that a posterior may tell. Fine ones take up to four times as long."""
+"""Of each name that a posterior may tell. Fine ones take up to three times as long (docs/kinematics.md)."""
 WANTED = 1e-3
 """Largest error of a visibility, in units of the peak amplitude."""
 
