@@ -1,13 +1,13 @@
-"""What single precision in the forward model does to posteriors: finished fits, reweighted to double precision.
+"""What single precision and the size of subcells do to posteriors: finished fits, reweighted to a better model.
 
     uv run python benchmarks/precision.py FIT [FIT ...] [--draws 400] [--write]
 
 FIT is the folder of a finished `steelyard fit` (or demo, or a galaxy's folder within a survey), with its checkpoint.
-At draws spread over all chains the log-density is evaluated twice: as the fit did, by a model in single precision,
-and by the same model in double precision. Weights proportional to the ratio of the two densities turn the draws into
-ones of the posterior that a fit in double precision would have had, so that both are compared draw by draw, free of
-the noise that two runs would differ by. Sampler's points and the sum over cells are in double precision in either.
---write puts the table into docs/precision.md.
+At draws spread over all chains the log-density is evaluated three times: as the fit did, by the same model in double
+precision, and by one in double precision with subcells of half the side. Weights proportional to the ratio of
+densities turn the draws into ones of the posterior that a fit by the better model would have had, so that both are
+compared draw by draw, free of the noise that two runs would differ by. The sampler's points and the sum over cells
+are in double precision in either. --write puts the tables into docs/precision.md.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from forward_page import table
+from kinematics import finer
 from sampler import load_checkpoint
 from steelyard.coordinates import sampled_parameters
 from steelyard.density import log_density
@@ -28,14 +29,14 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "precision.md"
 TOLERANCE_SIGMA = 0.05
 
 TEXT = """\
-# Single precision in the forward model
+# How exact a posterior is
 
 Written by `uv run python benchmarks/precision.py FIT ... --write`.
 
-The model of the visibilities is computed in single precision; the sampler's points, priors and the sum over cells
-are in double precision. Here finished fits are reweighted to what they would be with all in double precision:
-log-densities of both at {draws} draws of each. Told are the standard deviation over draws of the difference of the
-log-densities (a constant does not matter), the largest change of a parameter's posterior mean in units of its
+A fit's model computes visibilities in single precision, from subcells of a finite size; the sampler's points, priors
+and the sum over cells are in double precision. Here finished fits are reweighted to what they would be by a better
+model, by log-densities of both at {draws} draws of each. Told are the standard deviation over draws of the difference
+of the log-densities (a constant does not matter), the largest change of a parameter's posterior mean in units of its
 standard deviation, that of log10 M_BH, the largest relative change of a standard deviation, and the effective number
 of draws after weighting over that before.
 
@@ -43,70 +44,95 @@ of draws after weighting over that before.
 
 
 class Comparison(NamedTuple):
-    """Of one fit, double against single precision; arrays by sampled parameter."""
+    """A better model against that of a fit; arrays by sampled parameter."""
 
-    name: str
-    cells: int
-    names: tuple[str, ...]
     scatter: float
     shift_sigma: np.ndarray
     width_change: np.ndarray
     effective: float
 
 
+class Fit(NamedTuple):
+    """A finished fit and what better models make of it."""
+
+    name: str
+    cells: int
+    names: tuple[str, ...]
+    double: Comparison
+    finer: Comparison
+
+
 def compare(folder, n_draws):
     """Reweight the draws of a finished fit."""
-    galaxy = read_store(folder / "posterior.zarr", Posterior).manifest.galaxy
+    manifest = read_store(folder / "posterior.zarr", Posterior).manifest
     data = read_store(folder / "gridded.zarr", GriddedVisibilities)
     checkpoint = load_checkpoint(folder / "checkpoint.npz")
     draws = checkpoint.state.draws
     flat = draws.reshape(-1, draws.shape[-1])  # step by step, all chains of each
     points = flat[np.linspace(0, len(flat) - 1, min(n_draws, len(flat))).astype(int)]
-    values, parameters = {}, {}
-    for dtype in (jnp.float32, jnp.float64):
-        problem = prepare(galaxy, data, dtype)
-        if checkpoint.fingerprint != problem.identity:
-            raise SystemExit(f"error: {folder} holds chains of other inputs than its posterior and data")
-        arguments = (problem.coordinates, problem.cells)
-        evaluate = jax.jit(lambda points, *arguments: jax.lax.map(lambda z: log_density(z, *arguments), points))
-        values[dtype] = np.asarray(evaluate(points, *arguments))
-        parameters[dtype] = sampled_parameters(problem.coordinates, points)
-    difference = values[jnp.float64] - values[jnp.float32]
+    single, double = (
+        prepare(manifest.galaxy, data, dtype).with_subcells(manifest.quality.subcells)
+        for dtype in (jnp.float32, jnp.float64)
+    )
+    if checkpoint.fingerprint != single.identity:
+        raise SystemExit(f"error: {folder} holds chains of other inputs than its posterior and data")
+    model = double.model
+    finer_model = model.with_levels(finer(model.grid.levels))
+    as_fitted = densities(single.coordinates, single.cells, points)
+    better = [
+        reweighted(single.coordinates, as_fitted, coordinates, densities(coordinates, double.cells, points), points)
+        for coordinates in (double.coordinates, double.coordinates.with_model(finer_model))
+    ]
+    return Fit(manifest.galaxy.name, int(data["mask"].sum()), tuple(single.coordinates.space.names), *better)
+
+
+def densities(coordinates, cells, points):
+    """Log-density at points (n, dim), one after the other."""
+    evaluate = jax.jit(lambda points, *arguments: jax.lax.map(lambda z: log_density(z, *arguments), points))
+    return np.asarray(evaluate(points, coordinates, cells))
+
+
+def reweighted(coordinates, values, better_coordinates, better_values, points):
+    """Compare draws as they are with the same draws weighted by a better density."""
+    difference = better_values - values
     weight = np.exp(difference - difference.max())
     weight /= weight.sum()
-    single, double = parameters[jnp.float32], parameters[jnp.float64]
-    mean, sd = single.mean(axis=0), single.std(axis=0)
-    mean_double = weight @ double
-    sd_double = np.sqrt(weight @ (double - mean_double) ** 2)
+    fitted, better = (sampled_parameters(each, points) for each in (coordinates, better_coordinates))
+    mean, sd = fitted.mean(axis=0), fitted.std(axis=0)
+    better_mean = weight @ better
+    better_sd = np.sqrt(weight @ (better - better_mean) ** 2)
     return Comparison(
-        galaxy.name,
-        int(data["mask"].sum()),
-        tuple(problem.coordinates.space.names),
         float(difference.std()),
-        (mean_double - mean) / sd,
-        sd_double / sd - 1,
+        (better_mean - mean) / sd,
+        better_sd / sd - 1,
         float(1 / np.sum(weight**2) / len(weight)),
     )
 
 
 def page(found, draws):
     """Write the numbers up."""
-    head = ["fit", "cells", "log-density", "largest change [sigma]", "log10 M_BH", "of a width", "draws kept"]
-    rows = []
-    for one in found:
-        worst = int(np.argmax(np.abs(one.shift_sigma)))
-        mass = f"{one.shift_sigma[one.names.index('log10_mbh')]:+.4f}" if "log10_mbh" in one.names else "-"
-        rows.append(
-            [
-                *(one.name, str(one.cells), f"{one.scatter:.4f}"),
-                f"{one.shift_sigma[worst]:+.4f} ({one.names[worst]})",
-                *(mass, f"{np.abs(one.width_change).max():.2%}", f"{one.effective:.2%}"),
-            ]
+    tables = []
+    for title, attribute in (("Double precision", "double"), ("And subcells of half the side", "finer")):
+        head = ["fit", "cells", "log-density", "largest change [sigma]", "log10 M_BH", "of a width", "draws kept"]
+        rows = []
+        for fit in found:
+            one = getattr(fit, attribute)
+            worst = int(np.argmax(np.abs(one.shift_sigma)))
+            mass = f"{one.shift_sigma[fit.names.index('log10_mbh')]:+.4f}" if "log10_mbh" in fit.names else "-"
+            rows.append(
+                [
+                    *(fit.name, str(fit.cells), f"{one.scatter:.4f}"),
+                    f"{one.shift_sigma[worst]:+.4f} ({fit.names[worst]})",
+                    *(mass, f"{np.abs(one.width_change).max():.2%}", f"{one.effective:.2%}"),
+                ]
+            )
+        largest = max(np.abs(getattr(fit, attribute).shift_sigma).max() for fit in found)
+        verdict = "within" if largest <= TOLERANCE_SIGMA else "beyond"
+        last = (
+            f"All means are {verdict} {TOLERANCE_SIGMA} sigma of each other: the largest change is {largest:.4f}.\n"
         )
-    largest = max(np.abs(one.shift_sigma).max() for one in found)
-    verdict = "within" if largest <= TOLERANCE_SIGMA else "beyond"
-    last = f"All means are {verdict} {TOLERANCE_SIGMA} sigma of each other: the largest change is {largest:.4f}.\n"
-    return TEXT.format(draws=draws) + "\n".join([*table(head, rows), last])
+        tables += [f"## {title}", "", *table(head, rows), last]
+    return TEXT.format(draws=draws) + "\n".join(tables)
 
 
 def main():

@@ -92,7 +92,7 @@ def test_ctrl_c_before_the_chains_have_a_start(toy_file, tmp_path, monkeypatch):
     def interrupted(*_args, **_options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(steelyard.fitting, "_start", lambda *_: (np.zeros(5), None))
+    monkeypatch.setattr(steelyard.fitting, "_start", lambda problem, *_: (problem, np.zeros(5), None))
     monkeypatch.setattr(steelyard.fitting, "sample", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fit(toy_file, tmp_path / "out")
