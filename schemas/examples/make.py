@@ -226,6 +226,7 @@ def posterior() -> Store[Posterior]:
                 "wall_s": 0.1,
                 "subcells": "fine",
                 "visibility_error": 3e-4,
+                "shift_sigma": 0.02,
             },
             "inputs": {
                 "galaxy_hash": "sha256:" + "0" * 64,

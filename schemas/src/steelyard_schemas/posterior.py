@@ -82,6 +82,11 @@ class FitQuality(Part):
         description="largest change of the model's visibilities at the mode by subcells of half the side, in units "
         "of their peak amplitude. None in posteriors of versions before 1.3",
     )
+    shift_sigma: float | None = Field(
+        default=None,
+        ge=0,
+        description="by how much that change moves parameters at most, in units of their standard deviations",
+    )
     warnings: tuple[str, ...] = ()
 
 

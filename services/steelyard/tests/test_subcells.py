@@ -1,16 +1,18 @@
 """Subcells are as fine as a galaxy needs, the posterior tells how exact that is, and what follows uses the same."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import steelyard.subcells
 from kinematics import Level
-from sampler import load_checkpoint
+from sampler import find_mode, load_checkpoint
 from steelyard import fit
 from steelyard.density import log_density
 from steelyard.fitting import prepare
-from steelyard.mode_search import subcell_warnings
+from steelyard.mode_search import shift_at_mode, subcell_warnings
 from steelyard.report.products import Products
 from steelyard.subcells import LEVELS, WANTED, choose_subcells
 from steelyard_schemas import GriddedVisibilities, Posterior, read_model, read_store
@@ -62,6 +64,7 @@ def test_a_fit_with_fine_subcells_goes_on_and_is_shown_with_them(toy_file, tmp_p
     assert any("resuming" in line for line in notes)
     quality = posterior.manifest.quality
     assert quality.subcells == "fine"
+    assert 0 < quality.shift_sigma < 1
     assert 0 < quality.visibility_error < WANTED
 
     data = read_store(tmp_path / "fit" / "gridded.zarr", GriddedVisibilities)
@@ -80,10 +83,34 @@ def test_a_fit_with_fine_subcells_goes_on_and_is_shown_with_them(toy_file, tmp_p
         assert departure(problem.with_subcells("fine")) < 0.1 * departure(problem)
 
 
+def test_the_shift_that_is_told_is_that_of_the_finer_models_gradient(toy, toy_grid):
+    with jax.enable_x64(True):
+        problem = prepare(toy, toy_grid)
+        start = problem.parameters.space.unconstrain({name: toy.truth[name] for name in problem.parameters.names})
+        arguments = (problem.coordinates, problem.cells)
+        mode = find_mode(log_density, np.asarray(start)[None], args=arguments, n_steps=20, learning_rate=0.01)
+        # Coarse enough that errors stand out of rounding.
+        coarse = problem.coordinates.with_model(problem.model.with_levels((Level(None, 1), Level(10, 2))))
+        coarse_problem = replace(problem, coordinates=coarse)
+        params = problem.coordinates.parameters(jnp.asarray(mode.position))
+        fine, rough = (np.asarray(model.visibilities(params)) for model in (problem.model, coarse.model))
+        told = shift_at_mode(coarse_problem, mode, fine - rough)
+        of_both = [
+            jax.grad(log_density)(jnp.asarray(mode.position), coordinates, problem.cells)
+            for coordinates in (problem.coordinates, coarse)
+        ]
+        step = np.linalg.norm(mode.factor.T @ np.asarray(of_both[0] - of_both[1]))
+    assert step > 0.1
+    # Less what the change's own slope pulls on the residuals of noise.
+    assert told == pytest.approx(step, rel=0.25)
+
+
 def test_visibilities_that_even_fine_subcells_do_not_hold_are_told(toy_problem, truth):
     chosen = choose_subcells(toy_problem.model, truth | {"inclination_deg": 89.3, "sigma_gas_kms": 1.0})
     assert chosen.subcells == "fine"
     assert chosen.visibility_error > WANTED
     (warning,) = subcell_warnings(chosen)
-    assert f"exact to {chosen.visibility_error:.1e} of their peak only" in warning
+    assert f"exact to {chosen.visibility_error:.1e} of their peak only:" in warning
+    (warning,) = subcell_warnings(chosen._replace(visibility_error=5e-4, shift_sigma=0.4))
+    assert "only, which may move parameters by 0.4 sigma" in warning
     assert subcell_warnings(choose_subcells(toy_problem.model, truth)) == ()

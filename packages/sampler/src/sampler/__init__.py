@@ -4,7 +4,7 @@ from sampler.bijections import LogUniform, Normal, Sine, Uniform
 from sampler.bridge import Evidence, log_evidence
 from sampler.checkpoint import Checkpoint, SamplerState, load_checkpoint
 from sampler.config import MalaConfig
-from sampler.density import Approximation, Monitor, OneByOne
+from sampler.density import Approximation, Monitor, OneByOne, evaluate
 from sampler.devices import on_chain_devices, over_chains
 from sampler.diagnostics import QUANTILES, Summary, summarize
 from sampler.optimise import Mode, find_mode
@@ -35,6 +35,7 @@ __all__ = [
     "StartOutcome",
     "Summary",
     "Uniform",
+    "evaluate",
     "find_mode",
     "load_checkpoint",
     "log_evidence",

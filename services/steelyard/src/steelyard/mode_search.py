@@ -8,13 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 import sampler
-from sampler import find_mode
+from sampler import evaluate, find_mode, on_chain_devices
 
-from steelyard.density import log_density
+from steelyard.density import CellData, log_density
 from steelyard.field import check_field
 from steelyard.starts import starting_points
-from steelyard.subcells import WANTED, ChosenSubcells, choose_subcells
+from steelyard.subcells import ChosenSubcells, choose_subcells
 
 if TYPE_CHECKING:
     from steelyard.fitting import Problem
@@ -47,14 +48,14 @@ def search_mode(
     settings = problem.galaxy.sampler
     note(f"searching the mode of {len(problem.parameters.names)} parameters from {settings.n_starts} starts")
     points = starting_points(problem.parameters, problem.coordinates, problem.look, settings.n_starts, settings.seed)
-    search = partial(find_mode, log_density, batch_size=min(settings.n_chains, settings.n_starts), progress=progress)
+    search = partial(find_mode, log_density, batch_size=batch_size(problem), progress=progress)
     mode = search(points, args=(problem.coordinates, problem.cells))
     at_mode = problem.coordinates.parameters(jnp.asarray(mode.position))
     check_field(problem.model, at_mode)
     warnings = _mode_warnings(mode)
-    chosen = choose_subcells(problem.model, at_mode)
+    chosen = choose_subcells(problem.model, at_mode, partial(shift_at_mode, problem, mode))
     if chosen.subcells != "standard":
-        note(f"going on with {chosen.subcells} subcells: with standard ones the model's error is over {WANTED:.0e}")
+        note(f"going on with {chosen.subcells} subcells: with standard ones the model's errors are too large")
         problem, before = problem.with_subcells(chosen.subcells), mode
         mode = search(
             mode.position[None],
@@ -65,6 +66,35 @@ def search_mode(
         mode = replace(mode, n_gradients=before.n_gradients + mode.n_gradients)
         warnings += _mode_warnings(mode)
     return FoundMode(problem, mode, chosen, tuple(dict.fromkeys(warnings + subcell_warnings(chosen))))
+
+
+def shift_at_mode(problem: Problem, mode: sampler.Mode, change: np.ndarray) -> float:
+    """By how much a change of the model's visibilities moves parameters at most, in standard deviations.
+
+    To first order: the Newton step to the new mode, whose length in coordinates whitened by the posterior's
+    covariance bounds the shift of every parameter. A change of the model counts as the opposite one of the data.
+
+    Args:
+        problem: of which `mode` is the mode.
+        mode: with its curvature.
+        change: of the visibilities [Jy], shape (channel, v, u).
+
+    """
+    batch = batch_size(problem)
+
+    def gradient(cells: CellData) -> np.ndarray:
+        arguments = on_chain_devices((problem.coordinates, cells), batch)
+        return evaluate(log_density, mode.position[None], arguments, batch)[1][0]
+
+    cells = problem.cells
+    pull = gradient(cells._replace(mean=cells.mean - change)) - gradient(cells)
+    return float(np.linalg.norm(mode.factor.T @ pull))
+
+
+def batch_size(problem: Problem) -> int:
+    """Points that a search evaluates together: as many as there are chains, so that sampling shares its program."""
+    settings = problem.galaxy.sampler
+    return min(settings.n_chains, settings.n_starts)
 
 
 def _mode_warnings(mode: sampler.Mode) -> tuple[str, ...]:
@@ -81,9 +111,10 @@ def _mode_warnings(mode: sampler.Mode) -> tuple[str, ...]:
 
 def subcell_warnings(chosen: ChosenSubcells) -> tuple[str, ...]:
     """What a user should know of subcells that are not fine enough."""
-    if chosen.visibility_error is None or chosen.visibility_error <= WANTED:
+    if chosen.enough:
         return ()
+    shift = "" if chosen.shift_sigma is None else f", which may move parameters by {chosen.shift_sigma:.1f} sigma"
     return (
-        f"the model's visibilities are exact to {chosen.visibility_error:.1e} of their peak only: the disc is "
-        "thinner on the sky, or its velocity changes faster, than even fine subcells resolve",
+        f"the model's visibilities are exact to {chosen.visibility_error:.1e} of their peak only{shift}: even fine "
+        "subcells do not resolve the disc's minor axis, or how its velocity changes, as well as these data need",
     )

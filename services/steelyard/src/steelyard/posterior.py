@@ -143,6 +143,7 @@ def _quality(
         wall_s=result.warmup_seconds + result.sampling_seconds,
         subcells=subcells.subcells,
         visibility_error=subcells.visibility_error,
+        shift_sigma=subcells.shift_sigma,
         warnings=warnings,
     )
 
