@@ -85,7 +85,8 @@ class FitQuality(Part):
     shift_sigma: float | None = Field(
         default=None,
         ge=0,
-        description="by how much that change moves parameters at most, in units of their standard deviations",
+        description="by how much that change moves parameters at most, to first order, in units of their standard "
+        "deviations",
     )
     warnings: tuple[str, ...] = ()
 

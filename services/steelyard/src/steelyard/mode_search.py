@@ -72,7 +72,8 @@ def shift_at_mode(problem: Problem, mode: sampler.Mode, change: np.ndarray) -> f
     """By how much a change of the model's visibilities moves parameters at most, in standard deviations.
 
     To first order: the Newton step to the new mode, whose length in coordinates whitened by the posterior's
-    covariance bounds the shift of every parameter. A change of the model counts as the opposite one of the data.
+    covariance bounds the shift of every parameter. A change of the model counts as the opposite one of the data: that
+    it differs from point to point, which lets it pull on the noise too, is left out.
 
     Args:
         problem: of which `mode` is the mode.

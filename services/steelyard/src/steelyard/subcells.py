@@ -29,7 +29,7 @@ class ChosenSubcells(NamedTuple):
     visibility_error: float | None = None
     """Largest change of a visibility by subcells of half the side, in units of their peak; None if unknown."""
     shift_sigma: float | None = None
-    """By how much that moves parameters at most, in units of their standard deviations; None if unknown."""
+    """By how much that moves parameters at most, to first order, in standard deviations; None if unknown."""
 
     @property
     def enough(self) -> bool:
