@@ -72,7 +72,7 @@ def page(found):
                 f"{median(f['memory'][theirs]) / median(f['memory'][code]):.1f}"
                 for theirs, code in (("supermage", "compiling"), ("supermage", "kept"), ("supermage_alone", "alone"))
             ),
-            ", ".join(f"{found['increase_mib']:.0f}" for found in f["memory"]["alone"]),
+            ", ".join(f"{each['increase_mib']:.0f}" for each in f["memory"]["alone"]),
         )
         for name, f in found.items()
     ]

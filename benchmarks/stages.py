@@ -25,8 +25,8 @@ from forward_case import observed
 from forward_ours import Ours
 from forward_page import table
 from forward_problem import CASES, galaxy_of
-from kinematics import BAND_LIMITED, ExponentialDisc, Geometry, RotationCurve
-from kinematics.cube import cube_of_light, light_of_disc
+from kinematics import BAND_LIMITED
+from kinematics.cube import light_of_disc
 from steelyard.density import log_density
 from turns import machine, timed
 
@@ -40,48 +40,24 @@ class Stages:
     """The model of one case as functions of the sampler's coordinates, each of which goes a stage further."""
 
     def __init__(self, problem):
-        self.problem = problem
-        self.grid = problem.model.grid
+        self.model = problem.model
+        self.parameters = problem.coordinates.parameters
 
-    def velocity(self, point):
-        """Circular velocity at the model's radii, by way of the surrogate."""
-        return self.problem.model.velocity_table(self._parameters(point))
-
-    def _parameters(self, point):
-        parameters = self.problem.coordinates.parameters(point)
-        return {name: jnp.asarray(value, self.problem.model.dtype) for name, value in parameters.items()}
+    def gas(self, point):
+        """Rotation curve and all else that the disc is rendered from, by way of the surrogate."""
+        return self.model.gas(self.parameters(point))
 
     def light(self, point):
-        """Mean light of all subcells, with their squares."""
-        model, grid, truth = self.problem.model, self.grid, self._parameters(point)
-        geometry = Geometry(
-            *(jnp.radians(truth[name]) for name in ("inclination_deg", "pa_deg")),
-            *(truth[name] for name in ("x0_arcsec", "y0_arcsec", "vsys_kms")),
-        )
-        first, second = model.radii_arcsec[:2]
-        curve = RotationCurve(
-            jnp.asarray(first, model.dtype), jnp.log(second / first).astype(model.dtype), self.velocity(point)
-        )
-        return light_of_disc(
-            ExponentialDisc(truth["disc_scale_arcsec"]),
-            geometry,
-            curve,
-            truth["flux_jykms"] / grid.channels.width_kms,
-            truth["sigma_gas_kms"],
-            grid.sky,
-            grid.levels,
-            grid.attenuation,
-            BAND_LIMITED,
-        )
-
-    def means(self, point):
         """Flux, velocity and width of all subcells."""
-        return [means for _, means in self.light(point)]
+        disc, geometry, curve, flux, dispersion = self.gas(point)
+        grid = self.model.grid
+        flux /= grid.channels.width_kms
+        sky = (grid.sky, grid.levels, grid.attenuation, BAND_LIMITED)
+        return [means for _, means in light_of_disc(disc, geometry, curve, flux, dispersion, *sky)]
 
     def cube(self, point):
         """Their spectra, put into pixels."""
-        edges = jnp.asarray(self.grid.channels.edges_kms, self.problem.model.dtype)
-        return cube_of_light(self.light(point), edges, BAND_LIMITED)
+        return self.model.cube(self.parameters(point), pixel=BAND_LIMITED)
 
 
 def fastest(function, *arguments):
@@ -112,8 +88,8 @@ def measure(name):
     point, stages = jnp.asarray(ours.point), Stages(ours.problem)
     up_to = {}
     for stage, function in {
-        "rotation curve": stages.velocity,
-        "light, velocity, width of subcells": stages.means,
+        "rotation curve": lambda point: stages.gas(point)[2].velocity_kms,
+        "light, velocity, width of subcells": stages.light,
         "spectra, into pixels": stages.cube,
     }.items():
         total, weights = weighted(function, point)

@@ -6,15 +6,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import steelyard.model_comparison
 import steelyard.subcells
 from kinematics import Level
-from sampler import find_mode, load_checkpoint
+from sampler import Evidence, find_mode, load_checkpoint
 from steelyard import fit
 from steelyard.density import log_density
 from steelyard.fitting import prepare
 from steelyard.mode_search import shift_at_mode, subcell_warnings
 from steelyard.report.products import Products
-from steelyard.subcells import LEVELS, WANTED, choose_subcells
+from steelyard.run_folder import RunFolder
+from steelyard.subcells import LEVELS, WANTED, WANTED_SIGMA, choose_subcells
 from steelyard_schemas import GriddedVisibilities, Posterior, read_model, read_store
 from steelyard_schemas.galaxy import Galaxy
 
@@ -49,6 +51,21 @@ def test_the_error_that_is_told_is_the_error(changed, expected, toy_problem, tru
     assert (standard > WANTED) == (expected == "fine")
 
 
+def test_a_shift_of_parameters_asks_for_fine_subcells_too(toy_problem, truth):
+    changes = []
+
+    def shift_by(change):
+        changes.append(abs(change).max())
+        return 1.5 * WANTED_SIGMA if len(changes) == 1 else 0.5 * WANTED_SIGMA
+
+    chosen = choose_subcells(toy_problem.model, truth, shift_by)
+    assert (chosen.subcells, chosen.shift_sigma) == ("fine", 0.5 * WANTED_SIGMA)
+    assert chosen.enough
+    assert not chosen._replace(shift_sigma=1.5 * WANTED_SIGMA).enough
+    # Of the error of standard subcells first, then of fine ones.
+    assert 0 < changes[1] < 0.5 * changes[0]
+
+
 def test_a_fit_with_fine_subcells_goes_on_and_is_shown_with_them(toy_file, tmp_path, monkeypatch):
     monkeypatch.setattr(steelyard.subcells, "WANTED", 0.0)
     toy = read_model(toy_file, Galaxy)
@@ -70,6 +87,16 @@ def test_a_fit_with_fine_subcells_goes_on_and_is_shown_with_them(toy_file, tmp_p
     data = read_store(tmp_path / "fit" / "gridded.zarr", GriddedVisibilities)
     products = Products(read_store(tmp_path / "fit" / "posterior.zarr", Posterior), data)
     assert products.model.grid.levels == LEVELS["fine"]
+    asked = []
+
+    def evidence(_density, _draws, _values, *, args, **_options):
+        asked.append(args[0].model.grid.levels)
+        return Evidence(0.0, 0.1, 1.0, 100)
+
+    monkeypatch.setattr(steelyard.model_comparison, "log_evidence", evidence)
+    steelyard.model_comparison._evidence(RunFolder(tmp_path / "fit"), posterior.manifest, 100, None)
+    assert asked == [LEVELS["fine"]]
+
     state = load_checkpoint(tmp_path / "fit" / "checkpoint.npz").state
     with jax.enable_x64(True):
         problem = prepare(toy, data)
@@ -94,7 +121,7 @@ def test_the_shift_that_is_told_is_that_of_the_finer_models_gradient(toy, toy_gr
         coarse_problem = replace(problem, coordinates=coarse)
         params = problem.coordinates.parameters(jnp.asarray(mode.position))
         fine, rough = (np.asarray(model.visibilities(params)) for model in (problem.model, coarse.model))
-        told = shift_at_mode(coarse_problem, mode, fine - rough)
+        told = shift_at_mode(coarse_problem, mode)(fine - rough)
         of_both = [
             jax.grad(log_density)(jnp.asarray(mode.position), coordinates, problem.cells)
             for coordinates in (problem.coordinates, coarse)

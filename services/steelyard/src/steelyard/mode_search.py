@@ -53,7 +53,7 @@ def search_mode(
     at_mode = problem.coordinates.parameters(jnp.asarray(mode.position))
     check_field(problem.model, at_mode)
     warnings = _mode_warnings(mode)
-    chosen = choose_subcells(problem.model, at_mode, partial(shift_at_mode, problem, mode))
+    chosen = choose_subcells(problem.model, at_mode, shift_at_mode(problem, mode))
     if chosen.subcells != "standard":
         note(f"going on with {chosen.subcells} subcells: with standard ones the model's errors are too large")
         problem, before = problem.with_subcells(chosen.subcells), mode
@@ -68,8 +68,8 @@ def search_mode(
     return FoundMode(problem, mode, chosen, tuple(dict.fromkeys(warnings + subcell_warnings(chosen))))
 
 
-def shift_at_mode(problem: Problem, mode: sampler.Mode, change: np.ndarray) -> float:
-    """By how much a change of the model's visibilities moves parameters at most, in standard deviations.
+def shift_at_mode(problem: Problem, mode: sampler.Mode) -> Callable[[np.ndarray], float]:
+    """Return by how much a change of the visibilities at the mode moves parameters at most, in standard deviations.
 
     To first order: the Newton step to the new mode, whose length in coordinates whitened by the posterior's
     covariance bounds the shift of every parameter. A change of the model counts as the opposite one of the data: that
@@ -78,7 +78,9 @@ def shift_at_mode(problem: Problem, mode: sampler.Mode, change: np.ndarray) -> f
     Args:
         problem: of which `mode` is the mode.
         mode: with its curvature.
-        change: of the visibilities [Jy], shape (channel, v, u).
+
+    Returns:
+        Function of a change [Jy], shape (channel, v, u).
 
     """
     batch = batch_size(problem)
@@ -88,8 +90,13 @@ def shift_at_mode(problem: Problem, mode: sampler.Mode, change: np.ndarray) -> f
         return evaluate(log_density, mode.position[None], arguments, batch)[1][0]
 
     cells = problem.cells
-    pull = gradient(cells._replace(mean=cells.mean - change)) - gradient(cells)
-    return float(np.linalg.norm(mode.factor.T @ pull))
+    at_mode = gradient(cells)
+
+    def shift(change: np.ndarray) -> float:
+        pull = gradient(cells._replace(mean=cells.mean - change)) - at_mode
+        return float(np.linalg.norm(mode.factor.T @ pull))
+
+    return shift
 
 
 def batch_size(problem: Problem) -> int:

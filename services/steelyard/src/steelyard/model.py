@@ -102,9 +102,8 @@ class ModelGrid:
         rest_frequency_hz: float,
         beam: Literal["gaussian", "airy", "none"] = "gaussian",
         dtype: DTypeLike = jnp.float32,
-        levels: tuple[Level, ...] = DEFAULT_LEVELS,
     ) -> ModelGrid:
-        """Describe gridded data, for a model that computes in `dtype` with these `levels`."""
+        """Describe gridded data, for a model that computes in `dtype`."""
         manifest = data.manifest
         response = cell_response_of(data) if manifest.cell_moments else None
         sky = SkyGrid(manifest.npix, manifest.cell_arcsec).divided(refined_npix(manifest.npix))
@@ -115,7 +114,7 @@ class ModelGrid:
         channels = velocity_grid(data, rest_frequency_hz)
         # Once to the device, not with each call of what is compiled.
         attenuation, response = jax.tree.map(partial(jnp.asarray, dtype=dtype), (attenuation, response))
-        return cls(manifest.npix, manifest.cell_arcsec, channels, attenuation, response, levels)
+        return cls(manifest.npix, manifest.cell_arcsec, channels, attenuation, response)
 
     @property
     def sky(self) -> SkyGrid:
@@ -297,18 +296,12 @@ class GalaxyModel:
         """Circular velocity [km/s] on the model's own radii, `radii_arcsec`: what the renderer interpolates."""
         return self.circular_velocity(params, jnp.asarray(self.radii_arcsec, self.dtype))
 
-    def cube(
-        self,
-        params: Params,
-        velocity_table: Array | None = None,
-        *,
-        attenuated: bool = True,
-        pixel: Pixel = BOX,
-    ) -> Array:
-        """Cube [Jy per pixel] on the refined image grid, (channel, y, x), with primary beam and taper if asked.
+    def gas(
+        self, params: Params, velocity_table: Array | None = None
+    ) -> tuple[Disc, Geometry, RotationCurve, ArrayLike, ArrayLike | Dispersion]:
+        """Surface brightness, orientation, rotation curve, flux [Jy km/s] and dispersion: what a renderer asks for.
 
-        A `velocity_table` takes the place of the circular velocity that `params` imply. Pixels hold the flux within
-        them, to look at; `visibilities` transforms `BAND_LIMITED` ones.
+        A `velocity_table` takes the place of the circular velocity that `params` imply.
         """
         params = {name: jnp.asarray(value, self.dtype) for name, value in params.items()}
         geometry = Geometry(
@@ -322,13 +315,24 @@ class GalaxyModel:
         table = self.velocity_table(params) if velocity_table is None else velocity_table.astype(self.dtype)
         first, step = (jnp.asarray(value, self.dtype) for value in (self.radii_arcsec[0], self._log_step))
         curve = RotationCurve(first, step, table)
+        return self.disc(params), geometry, curve, params["flux_jykms"], self.dispersion(params)
+
+    def cube(
+        self,
+        params: Params,
+        velocity_table: Array | None = None,
+        *,
+        attenuated: bool = True,
+        pixel: Pixel = BOX,
+    ) -> Array:
+        """Cube [Jy per pixel] on the refined image grid, (channel, y, x), with primary beam and taper if asked.
+
+        Pixels hold the flux within them, to look at; `visibilities` transforms `BAND_LIMITED` ones. For a
+        `velocity_table` see `gas`.
+        """
         response = self.options.spectral_response
         cube = render_cube(
-            self.disc(params),
-            geometry,
-            curve,
-            params["flux_jykms"],
-            self.dispersion(params),
+            *self.gas(params, velocity_table),
             self.grid.sky,
             with_margin(self.grid.channels, response),
             self.grid.levels,

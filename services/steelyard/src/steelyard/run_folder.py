@@ -116,11 +116,11 @@ class RunFolder:
     @property
     def subcells(self) -> ChosenSubcells:
         """What the model of the chains was fitted with."""
-        return ChosenSubcells(*self._read().get("subcells", ("standard", None)))
+        return ChosenSubcells(**self._read().get("subcells", {"subcells": "standard"}))
 
     def keep_subcells(self, chosen: ChosenSubcells) -> None:
         """Remember with what the chains go on."""
-        self._update(subcells=list(chosen))
+        self._update(subcells=chosen._asdict())
 
     def _read(self) -> dict[str, Any]:
         if not self._run.exists():

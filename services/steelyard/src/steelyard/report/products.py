@@ -40,9 +40,8 @@ class Products:
         self.manifest = posterior.manifest
         self.data_store = data
         galaxy = self.manifest.galaxy
-        levels = LEVELS[self.manifest.quality.subcells]
-        grid = ModelGrid.of(data, galaxy.line.rest_frequency_hz, galaxy.data.primary_beam, levels=levels)
-        self.model = GalaxyModel(galaxy, grid)
+        grid = ModelGrid.of(data, galaxy.line.rest_frequency_hz, galaxy.data.primary_beam)
+        self.model = GalaxyModel(galaxy, grid).with_levels(LEVELS[self.manifest.quality.subcells])
         self.velocity_kms = velocities_kms(data, galaxy.line.rest_frequency_hz)
         self.names = tuple(p.name for p in self.manifest.parameters)
 
