@@ -121,9 +121,13 @@ class Calibration:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     @cached_property
-    def _visibilities(self):
+    def _means(self):
         model, space = self.problem.model, self.problem.parameters.space
-        return jax.jit(lambda scores: model.visibilities(space.constrain(scores)))
+        return jax.jit(lambda scores: model.cell_means(space.constrain(scores)))
+
+    def _on_half_plane(self, listed):
+        model = self.problem.model
+        return model.uv_cells.on_half_plane(listed, model.grid.npix)
 
     def truth(self, scores):
         """Sampled parameters (dim,) of prior scores."""
@@ -151,7 +155,7 @@ class Calibration:
         distribution of a t likelihood (its prior 1 / sigma^2 has no integral), so that even the exact likelihood is
         calibrated in the frequentist sense for each cell, and only nearly so for a galaxy.
         """
-        model = np.asarray(self._visibilities(jnp.asarray(scores)))
+        model = self._on_half_plane(self._means(jnp.asarray(scores)))
         used = self.sigma_jy > 0
         parts = rng.standard_normal((2, *used.shape))
         spread = np.sqrt(rng.chisquare(self.dof) / self.dof)
@@ -160,10 +164,11 @@ class Calibration:
         else:
             mean, told = model + (parts[0] + 1j * parts[1]) * self.sigma_jy, self.sigma_jy * spread
         inverse = np.divide(1.0, told**2, out=np.zeros(used.shape), where=used)
+        uv_cells = self.problem.model.uv_cells
         return CellData(
-            jnp.asarray(np.where(used, mean, 0), jnp.complex64),
-            jnp.asarray(inverse, jnp.float32),
-            jnp.asarray(self.dof, jnp.float32),
+            jnp.asarray(uv_cells.listed(np.where(used, mean, 0)), jnp.complex64),
+            jnp.asarray(uv_cells.listed(inverse), jnp.float32),
+            jnp.asarray(uv_cells.listed(self.dof, padding=1), jnp.float32),
         )
 
     def look(self, cells):
@@ -175,8 +180,9 @@ class Calibration:
         """
         data = self.problem.data
         used = self.sigma_jy > 0
-        variance = np.divide(1.0, np.asarray(cells.inverse_variance), out=np.zeros(used.shape), where=used)
-        arrays = {"mean": np.where(used, np.asarray(cells.mean), 0), "variance": variance, "mask": used}
+        mean, inverse = self._on_half_plane(cells.mean), self._on_half_plane(cells.inverse_variance)
+        variance = np.divide(1.0, inverse, out=np.zeros(used.shape), where=used)
+        arrays = {"mean": np.where(used, mean, 0), "variance": variance, "mask": used}
         try:
             return first_look(
                 Store(data.manifest, dict(data.arrays) | arrays), self.problem.galaxy.line.rest_frequency_hz

@@ -17,9 +17,18 @@ from pathlib import Path
 
 import finufft
 import numpy as np
-from kinematics import MARGIN, MGE, BlackHole, ProjectedMge, axis_ratio_intrinsic, circular_velocity, pc_per_arcsec
-from kinematics.cell_response import apply_cell_response
-from steelyard.model import cell_response_of
+from kinematics import (
+    MARGIN,
+    MGE,
+    BlackHole,
+    ProjectedMge,
+    SkyGrid,
+    UvCells,
+    axis_ratio_intrinsic,
+    circular_velocity,
+    pc_per_arcsec,
+)
+from steelyard.model import cell_moments_of
 from steelyard_schemas import Store
 from vis_gridder import GridSpec, grid, read_visibilities, taper
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_KMS, SPEED_OF_LIGHT_M_S
@@ -104,9 +113,7 @@ def model(gridded, sky):
     """Return what a model says of the cells, without and with their response."""
     manifest = gridded.manifest
     npix, cell = manifest.npix, manifest.cell_arcsec
-    wide = npix + 2 * MARGIN
     step = 1 / (npix * cell * ARCSEC)
-    u, v = np.meshgrid(np.arange(npix // 2 + 1 + MARGIN) * step, (np.arange(wide) - wide // 2) * step)
     fine = 64 * npix
     profile = taper(fine, cell * npix / fine, manifest.kernel)[fine // 2]
     profile = profile / profile[fine // 2]
@@ -115,10 +122,15 @@ def model(gridded, sky):
     def attenuation(l_rad, m_rad):
         return np.interp(l_rad, at, profile) * np.interp(m_rad, at, profile)
 
-    plane = np.stack([sky.visibilities(k, u, v, attenuation) for k in range(gridded["mean"].shape[0])])
-    means = np.asarray(apply_cell_response(plane.astype(np.complex64), cell_response_of(gridded)))
-    bare = plane[:, MARGIN : wide - MARGIN, : npix // 2 + 1]
-    return tuple(np.fft.ifftshift(a, axes=1) for a in (bare, means))
+    mask = gridded["mask"]
+    wide = SkyGrid(npix, cell).divided(npix + 2 * MARGIN + 2)
+    said = []
+    for moments in (None, cell_moments_of(gridded)):
+        cells = UvCells.of(mask, wide, moments)
+        u, v = (step * each for each in cells.points.uv())
+        vis = np.stack([sky.visibilities(k, u, v, attenuation) for k in range(len(mask))], axis=-1)
+        said.append(cells.on_half_plane(cells.means_of(vis.astype(np.complex64)), npix))
+    return said
 
 
 def compare(gridded, sigma, sky):

@@ -1,6 +1,5 @@
 """Our side of `forward.py`: the only place that names Steelyard's model, and a worker that evaluates it."""
 
-import dataclasses
 import sys
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from sampler.adaptation import step_size_start
 from sampler.mala import Chains, block_program
 from steelyard.density import log_density
 from steelyard.fitting import prepare
-from steelyard.model import GalaxyModel, ModelGrid
+from steelyard.model import GalaxyModel, ModelGrid, predicted_visibilities
 from steelyard_schemas import GriddedVisibilities, read_store
 from turns import memory_mib, serve, settle_memory, timed
 
@@ -51,8 +50,8 @@ class Ours:
 
         On the whole half plane, zero where the model has no cells.
         """
-        grid, whole = dataclasses.replace(self.problem.model.grid, response=None), self._data["mask"]
-        model = np.asarray(jax.jit(GalaxyModel(self._galaxy, grid).visibilities)(TRUTH))
+        grid, whole = self.problem.model.grid, self._data["mask"]
+        model = np.asarray(predicted_visibilities(self.problem.model, TRUTH))
         rows = np.rint(np.fft.fftfreq(grid.npix, 1 / grid.npix)).astype(int)
         visibilities = np.zeros(whole.shape, model.dtype)
         visibilities[:, rows, : model.shape[-1]] = model

@@ -28,16 +28,17 @@ def test_residuals_over_the_errors_told_follow_students_t(problem, noise):
     rng = np.random.default_rng(1)
     scores = 0.3 * rng.standard_normal(len(problem.names))
     cells = problem.observe(scores, noise, rng)
-    model = np.asarray(problem._visibilities(scores))
-    used = problem.sigma_jy > 0
+    listed = problem.problem.model.uv_cells.listed
+    sigma, dof = listed(problem.sigma_jy), listed(problem.dof, padding=1)
+    used = sigma > 0
     assert used.sum() > 1000
-    t = (np.asarray(cells.mean) - model).real * np.sqrt(np.asarray(cells.inverse_variance))
-    assert stats.kstest(stats.t.cdf(t[used], problem.dof[used]), "uniform").pvalue > 1e-3
-    told = np.asarray(cells.inverse_variance)[used] * problem.sigma_jy[used] ** 2
+    t = np.asarray(cells.mean - problem._means(scores)).real * np.sqrt(np.asarray(cells.inverse_variance))
+    assert stats.kstest(stats.t.cdf(t[used], dof[used]), "uniform").pvalue > 1e-3
+    told = np.asarray(cells.inverse_variance)[used] * sigma[used] ** 2
     if noise == "likelihood":
         np.testing.assert_allclose(told, 1.0, rtol=1e-6)
     else:
-        assert stats.kstest(stats.chi2.cdf(problem.dof[used] / told, problem.dof[used]), "uniform").pvalue > 1e-3
+        assert stats.kstest(stats.chi2.cdf(dof[used] / told, dof[used]), "uniform").pvalue > 1e-3
     assert np.all(np.asarray(cells.inverse_variance)[~used] == 0)
 
 
@@ -55,7 +56,7 @@ def test_two_data_sets_together_have_the_sum_of_their_likelihoods(problem):
     rng = np.random.default_rng(2)
     scores = 0.3 * rng.standard_normal(len(problem.names))
     one, other = (problem.observe(scores, "likelihood", rng) for _ in range(2))
-    model = problem._visibilities(scores)
+    model = problem._means(scores)
     both, first, second = (
         float(LIKELIHOODS["student_t"](residual_squared(model, cells), cells.dof))
         for cells in (together(one, other), one, other)

@@ -21,11 +21,10 @@ from kinematics import (
     pc_per_arcsec,
     primary_beam_at,
 )
-from kinematics.cell_response import apply_cell_response
 from nuker_surrogate import NukerParams, exact_circular_velocity
 from scipy.stats import chi2
 from steelyard.density import cell_data
-from steelyard.model import GalaxyModel, ModelGrid, cell_response_of
+from steelyard.model import GalaxyModel, ModelGrid
 from steelyard_schemas import Galaxy
 from thin_disc import gaussian_beam, thin_disc  # of benchmarks/
 from vis_gridder import GridSpec, grid, read_visibilities
@@ -65,11 +64,7 @@ class Mock:
         # Two correlations make a Stokes I. What the gridder measured from time differences is known to 0.1 %.
         ratio = raw["noise_jy"] / math.sqrt(2) / data.manifest.noise.visibility_noise_jy
         assert ratio == pytest.approx(1.0, abs=5e-3)
-        self.data, self.mask = data, data["mask"]
-        cells = cell_data(data)
-        self._mean = np.asarray(cells.mean, complex)[self.mask]
-        self._weight = np.asarray(cells.inverse_variance, float)[self.mask] / ratio**2
-        self.n = 2 * self._weight.size
+        self.data = data
         galaxy = Galaxy.model_validate(
             {
                 "name": "mock",
@@ -81,7 +76,12 @@ class Mock:
             }
         )
         model = GalaxyModel(galaxy, ModelGrid.of(data, REST_HZ))
-        self._model = jax.jit(model.visibilities)
+        self._uv_cells, self._model = model.uv_cells, jax.jit(model.cell_means)
+        cells = cell_data(data, model.uv_cells)
+        self._used = np.asarray(cells.inverse_variance) > 0
+        self._mean = np.asarray(cells.mean, complex)[self._used]
+        self._weight = np.asarray(cells.inverse_variance, float)[self._used] / ratio**2
+        self.n = 2 * self._weight.size
         self._radii_arcsec = model.radii_arcsec
         self._pc = pc_per_arcsec(truth["distance_mpc"])
         table = np.geomspace(1e-4, 100.0, 1500)
@@ -97,7 +97,9 @@ class Mock:
         p = {**self.truth, **changed}
         table = jnp.asarray(self.speed(self._radii_arcsec, changed), jnp.float32)
         # The curve stands in for what the stars' parameters would imply.
-        return np.asarray(self._model({k: v for k, v in p.items() if k != "stellar_mass"}, table), complex)[self.mask]
+        return np.asarray(self._model({k: v for k, v in p.items() if k != "stellar_mass"}, table), complex)[
+            self._used
+        ]
 
     def exact(self, beam, *, pixel_arcsec=0.0):
         """Return a converged model of the cells with data, and the line flux in the channels."""
@@ -115,13 +117,12 @@ class Mock:
             1000,
             2048,
         )
-        u, v = np.arange(wide // 2 + 1) / field, (np.arange(wide) - wide // 2) / field
-        plane = np.fft.fftshift(found.visibilities, axes=1) * np.outer(
-            np.sinc(v * pixel_arcsec), np.sinc(u * pixel_arcsec)
+        u, v = self._uv_cells.points.uv()
+        at_points = (
+            found.visibilities[:, v % wide, u] * np.sinc(v * pixel_arcsec / field) * np.sinc(u * pixel_arcsec / field)
         )
-        plane = jnp.asarray(plane[..., : NPIX // 2 + 1 + MARGIN], jnp.complex64)
-        means = np.asarray(apply_cell_response(plane, cell_response_of(self.data)), complex)
-        return np.fft.ifftshift(means, axes=1)[self.mask], found.flux_jykms
+        means = np.asarray(self._uv_cells.means_of(at_points.T.astype(np.complex64)), complex)
+        return means[self._used], found.flux_jykms
 
     def chi2(self, model):
         return self.squared(self._mean - model)

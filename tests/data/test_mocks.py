@@ -35,8 +35,9 @@ class Fitted:
                 "priors": {"inclination_deg": {"kind": "sine", "low": inclination_low, "high": 89.0}},
             }
         )
-        self._model = jax.jit(GalaxyModel(galaxy, ModelGrid.of(self.data, REST_HZ)).visibilities)
-        self._cells = cell_data(self.data)
+        model = GalaxyModel(galaxy, ModelGrid.of(self.data, REST_HZ))
+        self._model = jax.jit(model.cell_means)
+        self._cells = cell_data(self.data, model.uv_cells)
 
     def pull_of_chi2(self, params):
         """Chi-square per datum, and its distance from one in standard errors.
@@ -47,7 +48,7 @@ class Fitted:
         """
         r2 = np.asarray(residual_squared(self._model(params), self._cells), float)
         dof = np.asarray(self._cells.dof, float)
-        used = self.data["mask"] & (dof > 8)
+        used = (np.asarray(self._cells.inverse_variance) > 0) & (dof > 8)
         nu = dof[used]
         scaled = r2[used] * (nu - 2) / nu
         n = 2 * used.sum()

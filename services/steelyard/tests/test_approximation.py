@@ -70,10 +70,10 @@ def test_geometry_enters_exactly(toy_problem, expanded):
     mode, features, *_ = expanded
     origin = toy_problem.coordinates.parameters(jnp.asarray(mode.position))
     other = {**origin, "pa_deg": origin["pa_deg"] + 3.0, "flux_jykms": 1.1 * origin["flux_jykms"]}
-    expected = toy_problem.model.visibilities(other)
+    expected = toy_problem.model.cell_means(other)
     scale = float(jnp.max(jnp.abs(expected)))
     # Single precision: angles of a hundred degrees keep six digits.
-    np.testing.assert_allclose(features.visibilities(features.at(other), origin), expected, atol=1e-4 * scale)
+    np.testing.assert_allclose(features.cell_means(features.at(other), origin), expected, atol=1e-4 * scale)
 
 
 def test_the_rotation_curve_follows_its_nodes(toy_problem, expanded):
@@ -81,8 +81,8 @@ def test_the_rotation_curve_follows_its_nodes(toy_problem, expanded):
     mode, features, *_ = expanded
     origin = toy_problem.coordinates.parameters(jnp.asarray(mode.position))
     other = {**origin, "log10_mbh": origin["log10_mbh"] + 0.05}
-    before, after = (toy_problem.model.visibilities(p) for p in (origin, other))
-    nodes = features.visibilities(features.at(other), origin)
+    before, after = (toy_problem.model.cell_means(p) for p in (origin, other))
+    nodes = features.cell_means(features.at(other), origin)
     change = float(jnp.sqrt(jnp.mean(jnp.abs(after - before) ** 2)))
     # Linear interpolation of the change of velocity between sixteen nodes.
     assert float(jnp.sqrt(jnp.mean(jnp.abs(nodes - after) ** 2))) < 0.03 * change

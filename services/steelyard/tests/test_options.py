@@ -128,7 +128,7 @@ def test_the_density_of_everything_has_a_gradient(model_of, toy_grid, toy_proble
         parameters = resolve_parameters(model.galaxy, toy_problem.look)
         assert set(NEW) <= set(parameters.names)
         coordinates = Coordinates(parameters.space, model, toy_problem.look)
-        cells = cell_data(toy_grid)
+        cells = cell_data(toy_grid, model.uv_cells)
         density = jax.jit(jax.value_and_grad(log_density))
         z = parameters.space.unconstrain({name: truth[name] for name in parameters.names})
         value, gradient = (np.asarray(a) for a in density(z, coordinates, cells))

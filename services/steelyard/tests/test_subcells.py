@@ -38,7 +38,7 @@ def test_the_error_that_is_told_is_the_error(changed, expected, toy_problem, tru
     model, params = toy_problem.model, truth | changed
 
     def visibilities(levels):
-        return np.asarray(jax.jit(model.with_levels(levels).visibilities)(params))
+        return np.asarray(jax.jit(model.with_levels(levels).cell_means)(params))
 
     chosen = choose_subcells(model, params)
     assert chosen.subcells == expected
@@ -120,7 +120,7 @@ def test_the_shift_that_is_told_is_that_of_the_finer_models_gradient(toy, toy_gr
         coarse = problem.coordinates.with_model(problem.model.with_levels((Level(None, 1), Level(10, 2))))
         coarse_problem = replace(problem, coordinates=coarse)
         params = problem.coordinates.parameters(jnp.asarray(mode.position))
-        fine, rough = (np.asarray(model.visibilities(params)) for model in (problem.model, coarse.model))
+        fine, rough = (np.asarray(model.cell_means(params)) for model in (problem.model, coarse.model))
         told = shift_at_mode(coarse_problem, mode)(fine - rough)
         of_both = [
             jax.grad(log_density)(jnp.asarray(mode.position), coordinates, problem.cells)

@@ -26,26 +26,27 @@ def _float64():
 @pytest.fixture
 def traces(monkeypatch):
     """List that grows by one each time that the model is traced."""
-    seen, visibilities = [], GalaxyModel.visibilities
+    seen, cell_means = [], GalaxyModel.cell_means
 
     def counted(self, params, *table):
         seen.append(params)
-        return visibilities(self, params, *table)
+        return cell_means(self, params, *table)
 
-    monkeypatch.setattr(GalaxyModel, "visibilities", counted)
+    monkeypatch.setattr(GalaxyModel, "cell_means", counted)
     jax.clear_caches()
     return seen
 
 
 def another(toy, toy_grid, k):
-    """Return the toy, further away and at another frequency, with other priors and data: another problem."""
+    """Return the toy, further away, at another frequency, with other priors and data, some of them lost: another problem."""
     tables = toy.model_dump()
     tables["name"] = f"Toy {k}"
     tables["distance"]["mpc"] = 10.0 + k
     tables["line"]["rest_frequency_hz"] *= 1 + 1e-5 * k
     tables["priors"]["log10_mbh"]["low"] = 6.0 - 0.1 * k
     tables["priors"]["sigma_gas_kms"]["value"] = 15.0 + k
-    changed = {"mean": toy_grid["mean"] * (1 + 0.05 * k)}
+    lost = np.random.default_rng(k).random(toy_grid["mask"].shape) < 0.02
+    changed = {"mean": toy_grid["mean"] * (1 + 0.05 * k), "mask": toy_grid["mask"] & ~lost}
     return prepare(Galaxy.model_validate(tables), Store(toy_grid.manifest, dict(toy_grid.arrays) | changed))
 
 
@@ -103,4 +104,4 @@ def test_a_galaxy_model_passes_through_a_pytree_unchanged(toy, toy_problem):
     leaves, structure = jax.tree.flatten(toy_problem.model)
     again = jax.tree.unflatten(structure, leaves)
     assert dataclasses.asdict(again.grid.channels) == dataclasses.asdict(toy_problem.model.grid.channels)
-    np.testing.assert_array_equal(again.visibilities(truth), toy_problem.model.visibilities(truth))
+    np.testing.assert_array_equal(again.cell_means(truth), toy_problem.model.cell_means(truth))

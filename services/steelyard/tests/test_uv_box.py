@@ -1,11 +1,10 @@
 """Leaving out empty cells beyond the longest baseline changes nothing but the number of cells."""
 
-import jax
 import numpy as np
 import pytest
 from kinematics import SkyGrid
 from steelyard.fitting import prepare
-from steelyard.model import GalaxyModel, ModelGrid
+from steelyard.model import GalaxyModel, ModelGrid, predicted_on_half_plane
 from steelyard.simulation import true_parameters
 from steelyard.uv_box import trimmed
 from steelyard_schemas import GriddedVisibilities, Store, write_store
@@ -72,8 +71,8 @@ def test_the_model_of_what_is_left_is_the_same(toy, toy_grid):
     problem = prepare(toy, data)
     whole = GalaxyModel(toy, ModelGrid.of(data, toy.line.rest_frequency_hz))
     assert problem.model.grid.sky.npix < whole.grid.sky.npix
-    expected = np.asarray(jax.jit(whole.visibilities)(truth))[data["mask"]]
-    got = np.asarray(jax.jit(problem.model.visibilities)(truth))[problem.data["mask"]]
+    expected = predicted_on_half_plane(whole, truth)[data["mask"]]
+    got = predicted_on_half_plane(problem.model, truth)[problem.data["mask"]]
     # Rendered on fewer pixels: the renderer's own error.
     np.testing.assert_allclose(got, expected, atol=3e-3 * abs(expected).max())
-    assert problem.cells.mean.shape == (toy_grid["mean"].shape[0], 17, 9)
+    assert problem.data["mean"].shape == (toy_grid["mean"].shape[0], 17, 9)

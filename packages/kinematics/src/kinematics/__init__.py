@@ -1,7 +1,7 @@
 """Rotating gas discs in stellar and black-hole potentials, as line cubes and visibilities."""
 
 from kinematics.beam import Aperture, illuminated_aperture, primary_beam, primary_beam_at
-from kinematics.cell_response import MARGIN, CellResponse
+from kinematics.cell_response import MARGIN, CellMoments
 from kinematics.constants import ARCSEC_RAD, C_KMS, G_PC_KMS2_MSUN, pc_per_arcsec
 from kinematics.cube import render_cube
 from kinematics.disc import Disc, ExponentialDisc, HoledDisc, RingDisc
@@ -19,6 +19,7 @@ from kinematics.spectral_response import SpectralResponse, smooth_channels, with
 from kinematics.supersampling import DEFAULT_LEVELS, Level, finer
 from kinematics.table_disc import TabulatedDisc
 from kinematics.tracks import UvTrack, track_of, uv_track
+from kinematics.uv_cells import UvCells, cell_means
 from kinematics.visibilities import model_visibilities
 from kinematics.warp import Warp, crowding, ring_through
 
@@ -35,7 +36,7 @@ __all__ = [
     "BandLimited",
     "BlackHole",
     "Box",
-    "CellResponse",
+    "CellMoments",
     "Disc",
     "DiscPlane",
     "Dispersion",
@@ -54,12 +55,14 @@ __all__ = [
     "SkyGrid",
     "SpectralResponse",
     "TabulatedDisc",
+    "UvCells",
     "UvTrack",
     "VelocityGrid",
     "Warp",
     "axis_ratio_intrinsic",
     "axis_ratio_observed",
     "black_hole_velocity_squared",
+    "cell_means",
     "circular_velocity",
     "crowding",
     "disc_coordinates",

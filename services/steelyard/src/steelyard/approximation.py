@@ -84,8 +84,8 @@ class Features:
         direct = [jnp.asarray(parameters[name]) for name in self.direct]
         return jnp.concatenate([velocity.astype(jnp.result_type(float)), jnp.asarray(direct)])
 
-    def visibilities(self, features: Array, origin: dict[str, Array]) -> Array:
-        """Visibilities (channel, v, u) of features near those of the parameters `origin`.
+    def cell_means(self, features: Array, origin: dict[str, Array]) -> Array:
+        """Expected means (cell, channel) of features near those of the parameters `origin`.
 
         What the nodes' velocities differ by is added to the rotation curve, linear in ln R between nodes and constant
         beyond the first and the last.
@@ -97,7 +97,7 @@ class Features:
         )
         table = model.velocity_table(origin) + between
         direct = dict(zip(self.direct, features[N_NODES:], strict=True))
-        return model.visibilities({**origin, **direct}, table)
+        return model.cell_means({**origin, **direct}, table)
 
 
 def approximate_log_density(point: Array, features: Features, expansion: Expansion) -> Array:
@@ -172,7 +172,7 @@ def _gradient(at: Array, features: Features, origin: dict[str, Array], cells: Ce
     likelihood = LIKELIHOODS[features.coordinates.model.options.likelihood]
 
     def log_likelihood(at: Array) -> Array:
-        return likelihood(residual_squared(features.visibilities(at, origin), cells), cells.dof)
+        return likelihood(residual_squared(features.cell_means(at, origin), cells), cells.dof)
 
     return jax.grad(log_likelihood)(at)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.typing import DTypeLike
+from kinematics import UvCells
 from sampler import OneByOne
 from steelyard_schemas import GriddedVisibilities, Store
 
@@ -18,21 +18,21 @@ __all__ = ["CellData", "cell_data", "log_density", "residual_squared"]
 
 
 class CellData(NamedTuple):
-    """What the likelihood needs of each cell, shape (channel, v, u). Empty cells have inverse variance 0."""
+    """What the likelihood needs of each cell, shape (cell, channel). Empty ones have inverse variance 0."""
 
     mean: Array
     inverse_variance: Array
     dof: Array
 
 
-def cell_data(data: Store[GriddedVisibilities], dtype: DTypeLike = jnp.float32) -> CellData:
-    """Take gridded visibilities to the device, in the precision of the model."""
-    mask = data["mask"]
+def cell_data(data: Store[GriddedVisibilities], cells: UvCells) -> CellData:
+    """Take gridded visibilities of the model's cells to the device, in the model's precision."""
+    mask, dtype = data["mask"], cells.coefficients.dtype
     inverse = np.divide(1.0, data["variance"], out=np.zeros(mask.shape), where=mask)
     return CellData(
-        jnp.asarray(np.where(mask, data["mean"], 0), jnp.result_type(dtype, jnp.complex64)),
-        jnp.asarray(inverse, dtype),
-        jnp.asarray(np.where(mask, data["dof"], 1), dtype),
+        jnp.asarray(cells.listed(np.where(mask, data["mean"], 0)), jnp.result_type(dtype, jnp.complex64)),
+        jnp.asarray(cells.listed(inverse), dtype),
+        jnp.asarray(cells.listed(np.where(mask, data["dof"], 1), padding=1), dtype),
     )
 
 
@@ -49,6 +49,6 @@ def log_density(point: Array, coordinates: Coordinates, cells: CellData) -> Arra
     One function for all galaxies: compiled once, it serves those of the same shapes and options.
     """
     model = coordinates.model
-    visibilities = model.visibilities(coordinates.parameters(point))
+    means = model.cell_means(coordinates.parameters(point))
     likelihood = LIKELIHOODS[model.options.likelihood]
-    return likelihood(residual_squared(visibilities, cells), cells.dof) + coordinates.log_prior(point)
+    return likelihood(residual_squared(means, cells), cells.dof) + coordinates.log_prior(point)

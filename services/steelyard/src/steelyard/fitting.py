@@ -68,7 +68,7 @@ class Problem:
     @cached_property
     def cells(self) -> CellData:
         """What the likelihood needs of the data: the model's own cells, in its precision."""
-        return cell_data(self.data, self.model.dtype)
+        return cell_data(self.data, self.model.uv_cells)
 
     def with_subcells(self, subcells: Subcells) -> Problem:
         """Return the same problem for a model with other subcells."""

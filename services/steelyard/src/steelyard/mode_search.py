@@ -80,7 +80,7 @@ def shift_at_mode(problem: Problem, mode: sampler.Mode) -> Callable[[np.ndarray]
         mode: with its curvature.
 
     Returns:
-        Function of a change [Jy], shape (channel, v, u).
+        Function of a change of the cells' means [Jy], shape (cell, channel).
 
     """
     batch = batch_size(problem)

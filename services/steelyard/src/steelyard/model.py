@@ -27,7 +27,7 @@ from kinematics import (
     MARGIN,
     MGE,
     BlackHole,
-    CellResponse,
+    CellMoments,
     Disc,
     Dispersion,
     ExponentialDisc,
@@ -45,9 +45,11 @@ from kinematics import (
     SkyGrid,
     SpectralResponse,
     TabulatedDisc,
+    UvCells,
     VelocityGrid,
     Warp,
     axis_ratio_intrinsic,
+    cell_means,
     circular_velocity,
     log_radii,
     model_visibilities,
@@ -66,7 +68,16 @@ from vis_gridder.kernel import kernel_second_moment
 
 from steelyard.spectral import velocity_grid
 
-__all__ = ["GalaxyModel", "ModelGrid", "ModelOptions", "cell_response_of", "predicted_visibilities", "refined_npix"]
+__all__ = [
+    "GalaxyModel",
+    "ModelGrid",
+    "ModelOptions",
+    "cell_moments_of",
+    "predicted_means",
+    "predicted_on_half_plane",
+    "predicted_visibilities",
+    "refined_npix",
+]
 
 # Pixels of the image over those of the data, along a side: what `BandLimited` asks for.
 REFINEMENT = 4 / 3
@@ -78,7 +89,7 @@ Params = Mapping[str, ArrayLike]
 
 @partial(
     jax.tree_util.register_dataclass,
-    data_fields=["cell_arcsec", "channels", "attenuation", "response"],
+    data_fields=["cell_arcsec", "channels", "attenuation", "uv_cells"],
     meta_fields=["npix", "levels"],
 )
 @dataclass(frozen=True)
@@ -90,8 +101,8 @@ class ModelGrid:
     channels: VelocityGrid
     attenuation: Array
     """Primary beam times gridding taper on the refined image, shape (y, x). The model computes in its precision."""
-    response: CellResponse | None = None
-    """Of the data's uv cells to where samples lie in them; None where the data do not tell."""
+    uv_cells: UvCells | None = None
+    """That hold data; None for a model without any."""
     levels: tuple[Level, ...] = DEFAULT_LEVELS
     """Supersampling of the image."""
 
@@ -105,16 +116,16 @@ class ModelGrid:
     ) -> ModelGrid:
         """Describe gridded data, for a model that computes in `dtype`."""
         manifest = data.manifest
-        response = cell_response_of(data) if manifest.cell_moments else None
         sky = SkyGrid(manifest.npix, manifest.cell_arcsec).divided(refined_npix(manifest.npix))
         attenuation = taper(sky.npix, sky.cell_arcsec, manifest.kernel)
         dish = manifest.observation.dish_diameter_m
         if dish is not None and beam != "none":
             attenuation = attenuation * primary_beam(sky, dish, float(np.mean(data["frequency_hz"])), beam)
         channels = velocity_grid(data, rest_frequency_hz)
+        moments = cell_moments_of(data) if manifest.cell_moments else None
+        uv_cells = UvCells.of(data["mask"], sky, moments, dtype)
         # Once to the device, not with each call of what is compiled.
-        attenuation, response = jax.tree.map(partial(jnp.asarray, dtype=dtype), (attenuation, response))
-        return cls(manifest.npix, manifest.cell_arcsec, channels, attenuation, response)
+        return cls(manifest.npix, manifest.cell_arcsec, channels, jnp.asarray(attenuation, dtype), uv_cells)
 
     @property
     def sky(self) -> SkyGrid:
@@ -134,13 +145,13 @@ def refined_npix(npix: int) -> int:
     return math.ceil(max(REFINEMENT * npix, (npix + 2 * MARGIN) / (2 * MARGIN_CYCLES)))
 
 
-def cell_response_of(data: Store[GriddedVisibilities]) -> CellResponse:
+def cell_moments_of(data: Store[GriddedVisibilities]) -> CellMoments:
     """Take the moments of the samples' places from gridded data, second ones as excess over the kernel's own."""
     kernel_own = kernel_second_moment(data.manifest.kernel)
     excess_uu, excess_vv = (
         np.where(data["mask"], data[name].astype(np.float32) - kernel_own, 0.0) for name in ("spread_uu", "spread_vv")
     )
-    return CellResponse.from_moments(data["offset_u"], data["offset_v"], excess_uu, data["spread_uv"], excess_vv)
+    return CellMoments(data["offset_u"], data["offset_v"], excess_uu, data["spread_uv"], excess_vv)
 
 
 class ModelOptions(NamedTuple):
@@ -223,6 +234,18 @@ class GalaxyModel:
     def dtype(self) -> np.dtype[Any]:
         """Precision that the model computes in: its grid's."""
         return self.grid.attenuation.dtype
+
+    @property
+    def uv_cells(self) -> UvCells:
+        """Cells of the data that the model is compared with.
+
+        Raises:
+            ValueError: the model's grid is that of no data.
+
+        """
+        if self.grid.uv_cells is None:
+            raise ValueError("this model is of no data, so that it has no cells: make its grid by ModelGrid.of")
+        return self.grid.uv_cells
 
     @property
     def surrogate(self) -> Surrogate | None:
@@ -341,16 +364,29 @@ class GalaxyModel:
         )
         return smooth_channels(cube, response)
 
-    def visibilities(self, params: Params, velocity_table: Array | None = None) -> Array:
-        """Model of the gridded cell means [Jy], (channel, v, u); arguments as for `cube`."""
-        grid = self.grid
-        cube = self.cube(params, velocity_table, pixel=BAND_LIMITED)
-        return model_visibilities(cube, grid.sky, grid.npix, grid.response)
+    def cell_means(self, params: Params, velocity_table: Array | None = None) -> Array:
+        """Expected means [Jy] of the data's cells, (cell, channel) as in `uv_cells`; arguments as for `cube`."""
+        return cell_means(self.cube(params, velocity_table, pixel=BAND_LIMITED), self.uv_cells)
+
+    def visibilities(self, params: Params) -> Array:
+        """V [Jy] at the centres of all uv cells, whether or not they hold data, (channel, v, u)."""
+        return model_visibilities(self.cube(params, pixel=BAND_LIMITED), self.grid.sky, self.grid.npix)
+
+
+@jax.jit
+def predicted_means(model: GalaxyModel, params: Params) -> Array:
+    """`GalaxyModel.cell_means`, compiled once for all galaxies of the same shapes and options."""
+    return model.cell_means(params)
+
+
+def predicted_on_half_plane(model: GalaxyModel, params: Params) -> np.ndarray:
+    """`predicted_means` [Jy] where they are on the data's half plane, (channel, v, u), 0 where no cell holds data."""
+    return model.uv_cells.on_half_plane(predicted_means(model, params), model.grid.npix)
 
 
 @jax.jit
 def predicted_visibilities(model: GalaxyModel, params: Params) -> Array:
-    """Model of the gridded cell means [Jy], (channel, v, u): `GalaxyModel.visibilities`, compiled once for all."""
+    """`GalaxyModel.visibilities`, compiled as `predicted_means` is."""
     return model.visibilities(params)
 
 

@@ -18,7 +18,7 @@ from steelyard.contraction import contraction
 from steelyard.coordinates import sampled_parameters
 from steelyard.density import residual_squared
 from steelyard.misfit import cell_misfit
-from steelyard.model import predicted_visibilities
+from steelyard.model import predicted_means
 from steelyard.parameters import PARAMETERS
 from steelyard.subcells import ChosenSubcells
 
@@ -124,10 +124,10 @@ def _quality(
     cells = problem.cells
     best = np.unravel_index(np.argmax(result.log_density), result.log_density.shape)
     z = jnp.asarray(result.draws[best])
-    model = predicted_visibilities(problem.model, problem.coordinates.parameters(z))
+    model = predicted_means(problem.model, problem.coordinates.parameters(z))
     residual = np.asarray(residual_squared(model, cells), np.float64)
     dof = np.asarray(cells.dof, np.float64)
-    misfit = cell_misfit(residual, dof, problem.data["mask"])
+    misfit = cell_misfit(residual, dof, np.asarray(cells.inverse_variance) > 0)
     prior = float(problem.coordinates.log_prior(z))
     return FitQuality(
         log_likelihood=float(result.log_density[best]) - prior,

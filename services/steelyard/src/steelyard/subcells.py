@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 from kinematics import DEFAULT_LEVELS, Level, finer
 from steelyard_schemas.posterior import Subcells
 
-from steelyard.model import GalaxyModel, predicted_visibilities
+from steelyard.model import GalaxyModel, predicted_means, predicted_visibilities
 
 __all__ = ["LEVELS", "WANTED", "ChosenSubcells", "choose_subcells"]
 
@@ -44,13 +44,15 @@ def choose_subcells(
 ) -> ChosenSubcells:
     """Choose for a galaxy as `params` have it, by computing its visibilities with finer and finer subcells.
 
+    Those of the cells that hold data, or of all cells if the model is of no data.
+
     Errors fall to a sixteenth from one to the next, so that a change is nearly all of the error that it takes away.
     It does not see what lies outside of all squares: where a large image cuts a disc off.
 
     Args:
         model: of the galaxy.
         params: all of its parameters.
-        shift_by: by how much a change of the visibilities (channel, v, u) moves parameters at most, in units of their
+        shift_by: by how much a change of the cells' means (cell, channel) moves parameters at most, in units of their
             standard deviations; None where there are no data that would tell.
 
     """
@@ -67,4 +69,5 @@ def choose_subcells(
 
 
 def _visibilities(model: GalaxyModel, levels: tuple[Level, ...], params: Mapping[str, ArrayLike]) -> np.ndarray:
-    return np.asarray(predicted_visibilities(model.with_levels(levels), params))
+    predicted = predicted_visibilities if model.grid.uv_cells is None else predicted_means
+    return np.asarray(predicted(model.with_levels(levels), params))

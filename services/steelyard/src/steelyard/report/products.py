@@ -13,7 +13,7 @@ from steelyard_schemas import GriddedVisibilities, Posterior, Store
 from vis_gridder import Beam, Moments, dirty_beam, dirty_cube, fit_beam, moments
 
 from steelyard.field import flux_radius_arcsec
-from steelyard.model import GalaxyModel, ModelGrid, predicted_visibilities
+from steelyard.model import GalaxyModel, ModelGrid, predicted_on_half_plane
 from steelyard.spectral import velocities_kms
 from steelyard.subcells import LEVELS
 
@@ -73,8 +73,8 @@ class Products:
         return self.visibilities(self.best)
 
     def visibilities(self, parameters: dict[str, float]) -> np.ndarray:
-        """Cell means of a model [Jy], (channel, v, u); every parameter is needed."""
-        return np.asarray(predicted_visibilities(self.model, parameters))
+        """Cell means of a model [Jy], (channel, v, u), 0 where no channel holds data; every parameter is needed."""
+        return predicted_on_half_plane(self.model, parameters)
 
     def dirty(self, visibilities: np.ndarray) -> np.ndarray:
         """Dirty cube [Jy/beam] of any cell means, with the cells and weights of the data."""
