@@ -38,7 +38,7 @@ def traces(monkeypatch):
 
 
 def another(toy, toy_grid, k):
-    """Return the toy, further away, at another frequency, with other priors and data, some of them lost: another problem."""
+    """Return the toy, further away, at another frequency, with other priors and data, some lost: another problem."""
     tables = toy.model_dump()
     tables["name"] = f"Toy {k}"
     tables["distance"]["mpc"] = 10.0 + k
