@@ -14,7 +14,7 @@ from kinematics import (
     SkyGrid,
     UvCells,
     VelocityGrid,
-    cell_means,
+    expected_means,
     model_visibilities,
     uv_track,
 )
@@ -115,7 +115,7 @@ def worst_errors(image, grid):
     cube = jnp.asarray((image * taper(SKY))[None])
     plain = model_visibilities(cube, SKY, DATA.npix)[0]
     cells = UvCells.of(grid.filled[None], SKY, grid.moments, float)
-    means = cells.on_half_plane(cell_means(cube, cells), DATA.npix)[0]
+    means = cells.on_half_plane(expected_means(cube, cells), DATA.npix)[0]
     return tuple(float(np.max(abs(truth - model) / grid.sigma_jy)) for model in (plain, means))
 
 
@@ -171,7 +171,7 @@ def test_each_moment_goes_with_its_derivative(npix, name):
         cube[0, 64 + round(128 * y), 64 + round(128 * x)] = 1
         wave, a, b = np.exp(2j * np.pi * (u * x + v * y)), 2j * np.pi * x, 2j * np.pi * y
         factor = {"u": a, "v": b, "uu": a * a / 2, "uv": a * b, "vv": b * b / 2}[name.split("_")[1]]
-        got = cells.on_half_plane(cell_means(jnp.asarray(cube), cells), npix)[0] * pixel
+        got = cells.on_half_plane(expected_means(jnp.asarray(cube), cells), npix)[0] * pixel
         # Stencils against the closed form at these places: 4 %, 10 % and, if mixed, 20 %.
         error = {"u": 0.05, "v": 0.05, "uu": 0.12, "uv": 0.22, "vv": 0.12}[name.split("_")[1]]
         np.testing.assert_allclose(got, wave * (1 + moments[name][0] * factor), atol=error * abs(factor))
@@ -193,7 +193,7 @@ def test_gradient_is_that_of_finite_differences(npix, channels, filled):
 
     @jax.jit
     def misfit(cube):
-        residual = cell_means(cube, cells) - data
+        residual = expected_means(cube, cells) - data
         return jnp.sum(residual.real**2 + 3 * residual.imag**2)
 
     gradient = jax.jit(jax.grad(misfit))(cube)
@@ -210,7 +210,7 @@ def test_vectorised_over_parameter_sets():
     cubes = jnp.stack([cube, -2 * cube, jnp.flip(cube)])
 
     def power(cube):
-        return jnp.sum(jnp.abs(cell_means(cube, cells)) ** 3)
+        return jnp.sum(jnp.abs(expected_means(cube, cells)) ** 3)
 
     alone = jax.jit(jax.value_and_grad(power))
     together = jax.jit(jax.vmap(jax.value_and_grad(power)))(cubes)
@@ -229,7 +229,7 @@ def test_evenly_filled_cells_have_the_visibilities_of_their_centres(npix, moment
     cube = jnp.asarray(np.random.default_rng(6).standard_normal((2, sky.npix, sky.npix)))
     plain = model_visibilities(cube, sky, npix)
     cells = UvCells.of(mask, sky, none, float)
-    got = cells.on_half_plane(cell_means(cube, cells), npix)
+    got = cells.on_half_plane(expected_means(cube, cells), npix)
     np.testing.assert_allclose(got, plain, atol=1e-13 * float(abs(plain).max()))
 
 
@@ -256,9 +256,9 @@ def test_data_sets_much_alike_share_shapes():
 
 def test_single_precision_stays():
     cells, cube = problem(dtype=np.float32)
-    single = cell_means(cube.astype(jnp.float32), cells)
+    single = expected_means(cube.astype(jnp.float32), cells)
     assert single.dtype == jnp.complex64
-    double = cell_means(cube, problem()[0])
+    double = expected_means(cube, problem()[0])
     np.testing.assert_allclose(single, double, atol=2e-6 * float(abs(double).max()))
 
 

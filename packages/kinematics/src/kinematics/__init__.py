@@ -19,7 +19,7 @@ from kinematics.spectral_response import SpectralResponse, smooth_channels, with
 from kinematics.supersampling import DEFAULT_LEVELS, Level, finer
 from kinematics.table_disc import TabulatedDisc
 from kinematics.tracks import UvTrack, track_of, uv_track
-from kinematics.uv_cells import UvCells, cell_means
+from kinematics.uv_cells import UvCells, expected_means
 from kinematics.visibilities import model_visibilities
 from kinematics.warp import Warp, crowding, ring_through
 
@@ -62,12 +62,12 @@ __all__ = [
     "axis_ratio_intrinsic",
     "axis_ratio_observed",
     "black_hole_velocity_squared",
-    "cell_means",
     "circular_velocity",
     "crowding",
     "disc_coordinates",
     "disc_plane",
     "dispersion_at",
+    "expected_means",
     "exponential_disc_velocity_squared",
     "finer",
     "illuminated_aperture",

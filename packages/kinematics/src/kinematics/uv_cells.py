@@ -23,7 +23,7 @@ from kinematics.grids import SkyGrid
 from kinematics.row_sums import RowSums, padded_size
 from kinematics.visibilities import centre_and_pixel
 
-__all__ = ["UvCells", "cell_means"]
+__all__ = ["UvCells", "expected_means"]
 
 NEIGHBOURS = (4, 12, 24, 48)
 """Sums that a point is part of, for each quarter of the points: about what tracks bring about."""
@@ -103,7 +103,7 @@ class Points(NamedTuple):
         planes = jax.lax.complex(first - second_imaginary, first_imaginary + second)
         # In place of the inverse transform, which scales: the forward one of the conjugate, conjugated.
         images = barrier(jnp.fft.fft2(jnp.conj(planes).T.reshape(-1, npix, npix)))
-        return jnp.concatenate([images.real, -images.imag])[:n_channels]
+        return barrier(jnp.concatenate([images.real, -images.imag]))[:n_channels]
 
 
 class UvCells(NamedTuple):
@@ -187,7 +187,7 @@ class UvCells(NamedTuple):
         return plane.reshape(-1, npix, npix // 2 + 1)
 
 
-def cell_means(cube: Array, cells: UvCells) -> Array:
+def expected_means(cube: Array, cells: UvCells) -> Array:
     """Expected means [Jy] of the samples in cells, complex, shape (cell, channel).
 
     Args:

@@ -49,8 +49,8 @@ from kinematics import (
     VelocityGrid,
     Warp,
     axis_ratio_intrinsic,
-    cell_means,
     circular_velocity,
+    expected_means,
     log_radii,
     model_visibilities,
     pc_per_arcsec,
@@ -366,7 +366,7 @@ class GalaxyModel:
 
     def cell_means(self, params: Params, velocity_table: Array | None = None) -> Array:
         """Expected means [Jy] of the data's cells, (cell, channel) as in `uv_cells`; arguments as for `cube`."""
-        return cell_means(self.cube(params, velocity_table, pixel=BAND_LIMITED), self.uv_cells)
+        return expected_means(self.cube(params, velocity_table, pixel=BAND_LIMITED), self.uv_cells)
 
     def visibilities(self, params: Params) -> Array:
         """V [Jy] at the centres of all uv cells, whether or not they hold data, (channel, v, u)."""
