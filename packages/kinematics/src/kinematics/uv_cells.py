@@ -239,8 +239,8 @@ def _check(mask: np.ndarray, sky: SkyGrid, edge: int) -> None:
 def _entries(stencil: Stencil, v: np.ndarray, u: np.ndarray, npix: int) -> tuple[np.ndarray, np.ndarray]:
     """Places of cells' neighbours in the flat half plane of `rfft2`, (neighbour, cell), and weights, (..., 2).
 
-    V(-u, -v) = conj V(u, v): of two opposite places the one in the half plane stands for both, and of two in its first
-    or last column that with v >= 0. The other's imaginary part is reversed.
+    V(-u, -v) = conj V(u, v): of two opposite places the one in the half plane stands for both, and of two in its
+    first or last column that with v >= 0. The other's imaginary part is reversed.
     """
     v, u = (v + stencil.dv[:, None]) % npix, (u + stencil.du[:, None]) % npix
     mirrored = (u > npix // 2) | ((u % (npix // 2) == 0) & (v > npix // 2))
