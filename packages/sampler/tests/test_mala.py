@@ -196,3 +196,25 @@ def test_one_by_one_is_the_same_chain_in_the_memory_of_one():
     # Rounding may differ, as it does with the shape of a sum.
     np.testing.assert_allclose(positions["apart"], positions["together"], rtol=1e-10)
     assert OneByOne(wide).__name__ == "wide"
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="accelerators take all chains at once")
+def test_only_chains_that_take_turns_use_the_form_for_that():
+    """Told by its trace: values of both forms are the same."""
+    used = []
+
+    def form(name):
+        def density(z):
+            used.append(name)
+            return gaussian(z)
+
+        return density
+
+    for n_chains, expected in ((1, {"alone"}), (4, {"alone", "in turn"})):
+        start = jnp.asarray(RNG.normal(size=(n_chains, DIM)))
+        density = OneByOne(form("alone"), in_turn=form("in turn"))
+        used.clear()
+        found = value_program(density)(start, ())
+        np.testing.assert_allclose(found, jax.vmap(gaussian)(start), rtol=1e-12)
+        # The form for one chain is traced to find what comes out, and then not used.
+        assert set(used) == expected

@@ -2,8 +2,9 @@
 
 from kinematics.beam import Aperture, illuminated_aperture, primary_beam, primary_beam_at
 from kinematics.cell_response import MARGIN, CellMoments
+from kinematics.channel_blocks import expected_means_in_blocks
 from kinematics.constants import ARCSEC_RAD, C_KMS, G_PC_KMS2_MSUN, pc_per_arcsec
-from kinematics.cube import render_cube
+from kinematics.cube import light_of_disc, render_cube
 from kinematics.disc import Disc, ExponentialDisc, HoledDisc, RingDisc
 from kinematics.dispersion import Dispersion, ExponentialDispersion, dispersion_at
 from kinematics.gas_disc import ExponentialGas, exponential_disc_velocity_squared
@@ -68,10 +69,12 @@ __all__ = [
     "disc_plane",
     "dispersion_at",
     "expected_means",
+    "expected_means_in_blocks",
     "exponential_disc_velocity_squared",
     "finer",
     "illuminated_aperture",
     "interpolate",
+    "light_of_disc",
     "line_of_sight_velocity",
     "log_radii",
     "mge_circular_velocity_squared",

@@ -26,7 +26,7 @@ from kinematics.pixel import BOX, Pixel, deposit
 from kinematics.rotation import RotationCurve, interpolate
 from kinematics.supersampling import DEFAULT_LEVELS, Level, Square, Stack, nested_squares, stacks
 
-__all__ = ["render_cube"]
+__all__ = ["cube_of_light", "light_of_disc", "render_cube"]
 
 
 def render_cube(

@@ -23,7 +23,7 @@ from kinematics.grids import SkyGrid
 from kinematics.row_sums import RowSums, padded_size
 from kinematics.visibilities import centre_and_pixel
 
-__all__ = ["UvCells", "expected_means"]
+__all__ = ["Points", "UvCells", "expected_means", "means_of_points", "visibilities_at"]
 
 NEIGHBOURS = (4, 12, 24, 48)
 """Sums that a point is part of, for each quarter of the points: about what tracks bring about."""
@@ -172,8 +172,7 @@ class UvCells(NamedTuple):
     def means_of(self, visibilities: ArrayLike) -> Array:
         """Expected means of the cells, complex (cell, channel), of V at the points, complex (point, channel)."""
         given = jnp.asarray(visibilities)
-        means = _means_of_points(jnp.stack([given.real, given.imag], axis=1), self)
-        return jax.lax.complex(means[:, 0], means[:, 1])
+        return means_of_points(jnp.stack([given.real, given.imag], axis=1), self)
 
     def listed(self, plane: np.ndarray, padding: complex = 0) -> np.ndarray:
         """Take arrays over the half plane (channel, v, u) to cells (cell, channel)."""
@@ -196,33 +195,53 @@ def expected_means(cube: Array, cells: UvCells) -> Array:
         cells: of the data.
 
     """
-    means = _means(cube, cells)
+    return means_of_points(visibilities_at(cube, cells.points), cells)
+
+
+@jax.custom_vjp
+def visibilities_at(cube: Array, points: Points) -> Array:
+    """V [Jy] of a cube (channel, y, x) at points, (point, 2, channel)."""
+    # The barriers in this module keep rows from being computed again for each sum that they are part of.
+    return barrier(points.of_cube(cube))
+
+
+def _visibilities_forward(cube: Array, points: Points) -> tuple[Array, Points]:
+    return visibilities_at(cube, points), points
+
+
+def _visibilities_backward(points: Points, cotangent: Array) -> tuple[Array, None]:
+    return points.cube_gradient(barrier(cotangent)), None
+
+
+visibilities_at.defvjp(_visibilities_forward, _visibilities_backward)
+
+
+def means_of_points(visibilities: Array, cells: UvCells) -> Array:
+    """Expected means [Jy] of cells, complex (cell, channel), of V at their points, (point, 2, channel)."""
+    means = _summed(visibilities, cells)
     return jax.lax.complex(means[:, 0], means[:, 1])
 
 
 @jax.custom_vjp
-def _means(cube: Array, cells: UvCells) -> Array:
-    # Barriers keep what rows are summed from being computed again for each sum that it is part of.
-    return barrier(_means_of_points(barrier(cells.points.of_cube(cube)), cells))
+def _summed(visibilities: Array, cells: UvCells) -> Array:
+    terms = cells.derivatives.of(visibilities)
+    return barrier(
+        reduce(add, (factor[:, None] * term for factor, term in zip(cells.coefficients, terms, strict=True)))
+    )
 
 
-def _means_forward(cube: Array, cells: UvCells) -> tuple[Array, UvCells]:
-    return _means(cube, cells), cells
+def _summed_forward(visibilities: Array, cells: UvCells) -> tuple[Array, UvCells]:
+    return _summed(visibilities, cells), cells
 
 
-def _means_backward(cells: UvCells, cotangent: Array) -> tuple[Array, None]:
+def _summed_backward(cells: UvCells, cotangent: Array) -> tuple[Array, None]:
     terms = barrier((cells.coefficients[:, :, None] * cotangent).reshape(-1, *cotangent.shape[1:]))
     # Unless kept apart, sums are fused into the joining of their blocks, and each row asks which of them it is in.
     sums = barrier(tuple(cells.transposed.of(terms)))
-    return cells.points.cube_gradient(barrier(jnp.concatenate(sums))), None
+    return jnp.concatenate(sums), None
 
 
-_means.defvjp(_means_forward, _means_backward)
-
-
-def _means_of_points(visibilities: Array, cells: UvCells) -> Array:
-    terms = cells.derivatives.of(visibilities)
-    return reduce(add, (factor[:, None] * term for factor, term in zip(cells.coefficients, terms, strict=True)))
+_summed.defvjp(_summed_forward, _summed_backward)
 
 
 def _check(mask: np.ndarray, sky: SkyGrid, edge: int) -> None:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from jax.custom_batching import sequential_vmap
+from jax.custom_batching import custom_vmap, sequential_vmap
 from jax.typing import ArrayLike
 
 from sampler.devices import over_chains
@@ -22,10 +22,17 @@ class OneByOne:
 
     There the chains of a device are then evaluated one after the other, everything around the density still together.
     Accelerators, and densities without it, take all chains of a device at once.
+
+    Args:
+        log_density: see `LogDensity`.
+        in_turn: the same density, computed as is best where several chains take turns on each core: nothing is then
+            gained by spreading one evaluation over many.
+
     """
 
-    def __init__(self, log_density: LogDensity) -> None:
+    def __init__(self, log_density: LogDensity, in_turn: LogDensity | None = None) -> None:
         self._log_density = log_density
+        self.in_turn = in_turn or log_density
         update_wrapper(self, log_density)
 
     def __call__(self, z: Array, *args: Any) -> Array:
@@ -33,10 +40,21 @@ class OneByOne:
         return self._log_density(z, *args)
 
 
-def _mapped_like[F: Callable[..., Any]](function: F, log_density: LogDensity) -> F:
-    """Have a function that evaluates this log-density mapped over chains as that wants to be."""
-    apart = isinstance(log_density, OneByOne) and jax.default_backend() == "cpu"
-    return sequential_vmap(function) if apart else function
+def _mapped_like(log_density: LogDensity, of: Callable[[LogDensity], Callable[..., Any]]) -> Callable[..., Any]:
+    """Return `of(log_density)`, which evaluates that density, mapped over chains as the density wants to be."""
+    if not isinstance(log_density, OneByOne) or jax.default_backend() != "cpu":
+        return of(log_density)
+    alone, in_turn = of(log_density), of(log_density.in_turn)
+    mapped = custom_vmap(alone)
+
+    @mapped.def_vmap
+    def one_by_one(axis_size: int, in_batched: list[Any], *args: Any) -> tuple[Any, Any]:
+        each = sequential_vmap(alone if axis_size == 1 else in_turn)
+        axes = jax.tree.map(lambda batched: 0 if batched else None, tuple(in_batched))
+        found = jax.vmap(each, axes)(*args)
+        return found, jax.tree.map(lambda _: True, found)
+
+    return mapped
 
 
 class Approximation(NamedTuple):
@@ -88,7 +106,7 @@ def guarded(log_density: LogDensity) -> LogDensity:
     """
 
     # Compiled by itself only so that JAX traces it once, wherever it stands in a program and however often.
-    value_and_gradient = _mapped_like(jax.jit(jax.value_and_grad(log_density)), log_density)
+    value_and_gradient = _mapped_like(log_density, lambda density: jax.jit(jax.value_and_grad(density)))
 
     def safe(z: Array, *args: Any) -> Array:
         at = jax.lax.stop_gradient(z)
@@ -104,7 +122,7 @@ def guarded(log_density: LogDensity) -> LogDensity:
 
 def guarded_value(log_density: LogDensity, z: Array, *args: Any) -> Array:
     """The log-density alone, -inf where it is not finite, in JAX's default float."""
-    value = _mapped_like(log_density, log_density)(z, *args).astype(jnp.result_type(float))
+    value = _mapped_like(log_density, lambda density: density)(z, *args).astype(jnp.result_type(float))
     return jnp.where(jnp.isfinite(value), value, -jnp.inf)
 
 

@@ -42,8 +42,12 @@ def residual_squared(model: Array, cells: CellData) -> Array:
     return (difference.real**2 + difference.imag**2) * cells.inverse_variance
 
 
-@OneByOne
-def log_density(point: Array, coordinates: Coordinates, cells: CellData) -> Array:
+def _in_turn(point: Array, coordinates: Coordinates, cells: CellData) -> Array:
+    """Return the same log-density, a few channels at a time: slower alone, faster beside others."""
+    return _log_density(point, coordinates.with_model(coordinates.model.in_blocks()), cells)
+
+
+def _log_density(point: Array, coordinates: Coordinates, cells: CellData) -> Array:
     """Return log p(point | data) up to a constant, of the unconstrained coordinates (dim,).
 
     One function for all galaxies: compiled once, it serves those of the same shapes and options.
@@ -52,3 +56,6 @@ def log_density(point: Array, coordinates: Coordinates, cells: CellData) -> Arra
     means = model.cell_means(coordinates.parameters(point))
     likelihood = LIKELIHOODS[model.options.likelihood]
     return likelihood(residual_squared(means, cells), cells.dof) + coordinates.log_prior(point)
+
+
+log_density = OneByOne(_log_density, in_turn=_in_turn)

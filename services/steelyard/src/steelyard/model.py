@@ -51,6 +51,8 @@ from kinematics import (
     axis_ratio_intrinsic,
     circular_velocity,
     expected_means,
+    expected_means_in_blocks,
+    light_of_disc,
     log_radii,
     model_visibilities,
     pc_per_arcsec,
@@ -83,6 +85,8 @@ __all__ = [
 REFINEMENT = 4 / 3
 MARGIN_CYCLES = 0.42
 N_RADII = 200
+BLOCK_BYTES = 3 * 2**20
+"""Of a cube that is made and transformed at once in a core's caches."""
 
 Params = Mapping[str, ArrayLike]
 
@@ -90,7 +94,7 @@ Params = Mapping[str, ArrayLike]
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=["cell_arcsec", "channels", "attenuation", "uv_cells"],
-    meta_fields=["npix", "levels"],
+    meta_fields=["npix", "levels", "channels_at_once"],
 )
 @dataclass(frozen=True)
 class ModelGrid:
@@ -105,6 +109,8 @@ class ModelGrid:
     """That hold data; None for a model without any."""
     levels: tuple[Level, ...] = DEFAULT_LEVELS
     """Supersampling of the image."""
+    channels_at_once: int | None = None
+    """Of which a cube is made and transformed; None for all."""
 
     @classmethod
     def of(
@@ -234,6 +240,15 @@ class GalaxyModel:
     def dtype(self) -> np.dtype[Any]:
         """Precision that the model computes in: its grid's."""
         return self.grid.attenuation.dtype
+
+    def in_blocks(self) -> Self:
+        """Return the same model, computing `cell_means` in blocks of channels that fit a core's caches."""
+        new, n_channels = copy(self), self.grid.channels.n_channels
+        # Two channels are one complex image on the way back: blocks of equally many pairs.
+        most = max(BLOCK_BYTES // (2 * self.grid.sky.npix**2 * self.dtype.itemsize), 1)
+        n_blocks = math.ceil(n_channels / (2 * most))
+        new.grid = replace(self.grid, channels_at_once=2 * math.ceil(n_channels / (2 * n_blocks)))
+        return new
 
     @property
     def uv_cells(self) -> UvCells:
@@ -366,7 +381,15 @@ class GalaxyModel:
 
     def cell_means(self, params: Params, velocity_table: Array | None = None) -> Array:
         """Expected means [Jy] of the data's cells, (cell, channel) as in `uv_cells`; arguments as for `cube`."""
-        return expected_means(self.cube(params, velocity_table, pixel=BAND_LIMITED), self.uv_cells)
+        grid, response = self.grid, self.options.spectral_response
+        if grid.channels_at_once is None or grid.channels_at_once >= grid.channels.n_channels:
+            return expected_means(self.cube(params, velocity_table, pixel=BAND_LIMITED), self.uv_cells)
+        disc, geometry, curve, flux_jykms, dispersion = self.gas(params, velocity_table)
+        flux_jy = flux_jykms / jnp.asarray(grid.channels.width_kms, self.dtype)
+        sky = (grid.sky, grid.levels, grid.attenuation, BAND_LIMITED)
+        light = light_of_disc(disc, geometry, curve, flux_jy, dispersion, *sky)
+        edges = jnp.asarray(with_margin(grid.channels, response).edges_kms, self.dtype)
+        return expected_means_in_blocks(light, edges, BAND_LIMITED, response, self.uv_cells, grid.channels_at_once)
 
     def visibilities(self, params: Params) -> Array:
         """V [Jy] at the centres of all uv cells, whether or not they hold data, (channel, v, u)."""
