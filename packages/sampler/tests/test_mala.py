@@ -199,7 +199,7 @@ def test_one_by_one_is_the_same_chain_in_the_memory_of_one():
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="accelerators take all chains at once")
-def test_only_chains_that_take_turns_use_the_form_for_that():
+def test_only_chains_that_take_turns_on_a_core_use_the_form_for_that(monkeypatch):
     """Told by its trace: values of both forms are the same."""
     used = []
 
@@ -210,7 +210,9 @@ def test_only_chains_that_take_turns_use_the_form_for_that():
 
         return density
 
-    for n_chains, expected in ((1, {"alone"}), (4, {"alone", "in turn"})):
+    cases = ((1, True, {"alone"}), (4, False, {"alone"}), (4, True, {"alone", "in turn"}))
+    for n_chains, devices_are_cores, expected in cases:
+        monkeypatch.setattr("sampler.density.devices_are_cores", lambda is_so=devices_are_cores: is_so)
         start = jnp.asarray(RNG.normal(size=(n_chains, DIM)))
         density = OneByOne(form("alone"), in_turn=form("in turn"))
         used.clear()

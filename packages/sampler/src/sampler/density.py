@@ -11,7 +11,7 @@ from jax import Array
 from jax.custom_batching import custom_vmap, sequential_vmap
 from jax.typing import ArrayLike
 
-from sampler.devices import over_chains
+from sampler.devices import devices_are_cores, over_chains
 
 LogDensity = Callable[..., Array]
 """`log_density(z, *args)`: z of shape (dim,), scalar out, differentiable by JAX."""
@@ -25,8 +25,8 @@ class OneByOne:
 
     Args:
         log_density: see `LogDensity`.
-        in_turn: the same density, computed as is best where several chains take turns on each core: nothing is then
-            gained by spreading one evaluation over many.
+        in_turn: the same density, computed as is best where several chains take turns on a device that is one core:
+            nothing is then gained by spreading an evaluation over cores.
 
     """
 
@@ -49,7 +49,7 @@ def _mapped_like(log_density: LogDensity, of: Callable[[LogDensity], Callable[..
 
     @mapped.def_vmap
     def one_by_one(axis_size: int, in_batched: list[Any], *args: Any) -> tuple[Any, Any]:
-        each = sequential_vmap(alone if axis_size == 1 else in_turn)
+        each = sequential_vmap(in_turn if axis_size > 1 and devices_are_cores() else alone)
         axes = jax.tree.map(lambda batched: 0 if batched else None, tuple(in_batched))
         found = jax.vmap(each, axes)(*args)
         return found, jax.tree.map(lambda _: True, found)

@@ -5,6 +5,7 @@ them alone. `jax_num_cpu_devices` divides a CPU: chains side by side keep many c
 other, each spread over all cores, because not all of a density's work can be spread.
 """
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-__all__ = ["on_chain_devices", "over_chains"]
+__all__ = ["devices_are_cores", "on_chain_devices", "over_chains"]
 
 _AXIS = "chain"
 
@@ -57,6 +58,17 @@ def on_chain_devices(args: Any, n_chains: int) -> Any:
         return args
     everywhere = NamedSharding(_mesh(devices), PartitionSpec())
     return jax.tree.map(lambda leaf: jax.device_put(leaf, everywhere) if isinstance(leaf, jax.Array) else leaf, args)
+
+
+def devices_are_cores() -> bool:
+    """Whether JAX's devices here are a CPU's cores, one each, so that a chain on one has no other core to itself."""
+    return jax.default_backend() == "cpu" and jax.local_device_count() >= _n_cores()
+
+
+def _n_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _mesh(devices: list[jax.Device]) -> Mesh:
