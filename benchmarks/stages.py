@@ -26,7 +26,6 @@ from forward_ours import Ours
 from forward_page import table
 from forward_problem import CASES, galaxy_of
 from kinematics import BAND_LIMITED
-from kinematics.cube import light_of_disc
 from steelyard.density import log_density
 from turns import machine, timed
 
@@ -49,11 +48,7 @@ class Stages:
 
     def light(self, point):
         """Flux, velocity and width of all subcells."""
-        disc, geometry, curve, flux, dispersion = self.gas(point)
-        grid = self.model.grid
-        flux /= grid.channels.width_kms
-        sky = (grid.sky, grid.levels, grid.attenuation, BAND_LIMITED)
-        return [means for _, means in light_of_disc(disc, geometry, curve, flux, dispersion, *sky)]
+        return [means for _, means in self.model.light(self.parameters(point))]
 
     def cube(self, point):
         """Their spectra, put into pixels."""

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from sampler import MalaConfig, OneByOne, sample
 from sampler.adaptation import renew, step_size_start, window_ends
-from sampler.density import guarded, value_program
+from sampler.density import evaluate, guarded, value_program
 from sampler.mala import Chains, block_program
 
 DIM = 15
@@ -199,24 +199,19 @@ def test_one_by_one_is_the_same_chain_in_the_memory_of_one():
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="accelerators take all chains at once")
-def test_only_chains_that_take_turns_on_a_core_use_the_form_for_that(monkeypatch):
-    """Told by its trace: values of both forms are the same."""
-    used = []
-
-    def form(name):
-        def density(z):
-            used.append(name)
-            return gaussian(z)
-
-        return density
-
-    cases = ((1, True, {"alone"}), (4, False, {"alone"}), (4, True, {"alone", "in turn"}))
-    for n_chains, devices_are_cores, expected in cases:
-        monkeypatch.setattr("sampler.density.devices_are_cores", lambda is_so=devices_are_cores: is_so)
-        start = jnp.asarray(RNG.normal(size=(n_chains, DIM)))
-        density = OneByOne(form("alone"), in_turn=form("in turn"))
-        used.clear()
-        found = value_program(density)(start, ())
-        np.testing.assert_allclose(found, jax.vmap(gaussian)(start), rtol=1e-12)
-        # The form for one chain is traced to find what comes out, and then not used.
-        assert set(used) == expected
+@pytest.mark.parametrize(
+    ("n_chains", "devices_are_cores", "expected"), [(1, True, 0.0), (4, False, 0.0), (4, True, 1.0)]
+)
+def test_only_chains_that_take_turns_on_a_core_use_the_form_for_that(
+    n_chains, devices_are_cores, expected, monkeypatch
+):
+    """Told by a constant that it adds here, to values and to those beside gradients."""
+    monkeypatch.setattr("sampler.density.devices_are_cores", lambda: devices_are_cores)
+    monkeypatch.setattr("sampler.devices.jax.local_devices", lambda: jax.devices()[:1])
+    density = OneByOne(lambda z: gaussian(z), in_turn=lambda z: gaussian(z) + 1)
+    start = RNG.normal(size=(n_chains, DIM))
+    values, gradients = jax.vmap(jax.value_and_grad(gaussian))(jnp.asarray(start))
+    np.testing.assert_allclose(value_program(density)(jnp.asarray(start), ()) - values, expected, atol=1e-9)
+    found, slopes = evaluate(density, start, (), n_chains)
+    np.testing.assert_allclose(found - values, expected, atol=1e-9)
+    np.testing.assert_allclose(slopes, gradients, rtol=1e-9)

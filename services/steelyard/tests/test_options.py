@@ -138,6 +138,32 @@ def test_the_density_of_everything_has_a_gradient(model_of, toy_grid, toy_proble
     assert all(slopes[name] != 0 for name in NEW)
 
 
+@pytest.mark.parametrize("tables", [{}, EVERYTHING], ids=["toy", "everything"])
+def test_a_few_channels_at_a_time_are_the_same_density(tables, model_of, toy_grid, toy_problem, truth, monkeypatch):
+    monkeypatch.setattr("steelyard.model.BLOCK_BYTES", 1)
+    with jax.enable_x64(True):
+        whole = model_of(**tables)
+        blocks = whole.in_blocks()
+        assert (whole.grid.channels_at_once, blocks.grid.channels_at_once) == (None, 2)
+        expected = np.asarray(whole.cell_means(truth))
+        # Single precision.
+        np.testing.assert_allclose(blocks.cell_means(truth), expected, atol=2e-6 * abs(expected).max())
+        parameters = resolve_parameters(whole.galaxy, toy_problem.look)
+        coordinates = Coordinates(parameters.space, whole, toy_problem.look)
+        arguments = coordinates, cell_data(toy_grid, whole.uv_cells)
+        z = jnp.asarray(parameters.space.unconstrain({name: truth[name] for name in parameters.names}))
+        alone, in_turn = (
+            [np.asarray(part) for part in jax.value_and_grad(form)(z, *arguments)]
+            for form in (log_density, log_density.in_turn)
+        )
+    np.testing.assert_allclose(in_turn[0], alone[0], rtol=1e-5)
+    np.testing.assert_allclose(in_turn[1], alone[1], rtol=1e-3, atol=1e-3 * abs(alone[1]).max())
+
+
+def test_what_fits_the_caches_is_one_block(toy_problem):
+    assert toy_problem.model.in_blocks().grid.channels_at_once is None
+
+
 def test_default_priors_of_a_warp_scale_with_the_disc(toy_problem):
     prior = default_priors(toy_problem.look)["pa_gradient_deg_per_arcsec"]
     assert prior.mean == 0

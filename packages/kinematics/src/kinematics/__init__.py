@@ -11,13 +11,14 @@ from kinematics.gas_disc import ExponentialGas, exponential_disc_velocity_square
 from kinematics.geometry import DiscPlane, Geometry, disc_coordinates, disc_plane, line_of_sight_velocity
 from kinematics.grids import SkyGrid, VelocityGrid
 from kinematics.halo import NfwHalo, nfw_velocity_squared, virial_radius_pc
+from kinematics.line import Subcells
 from kinematics.mge import MGE, ProjectedMge, axis_ratio_intrinsic, axis_ratio_observed, mge_circular_velocity_squared
 from kinematics.observe import observe, sample_visibilities
 from kinematics.pixel import BAND_LIMITED, BOX, BandLimited, Box, Pixel
 from kinematics.potential import BlackHole, MassComponent, black_hole_velocity_squared, circular_velocity
 from kinematics.rotation import RotationCurve, interpolate, log_radii
 from kinematics.spectral_response import SpectralResponse, smooth_channels, with_margin
-from kinematics.supersampling import DEFAULT_LEVELS, Level, finer
+from kinematics.supersampling import DEFAULT_LEVELS, Level, Square, finer
 from kinematics.table_disc import TabulatedDisc
 from kinematics.tracks import UvTrack, track_of, uv_track
 from kinematics.uv_cells import UvCells, expected_means
@@ -55,6 +56,8 @@ __all__ = [
     "RotationCurve",
     "SkyGrid",
     "SpectralResponse",
+    "Square",
+    "Subcells",
     "TabulatedDisc",
     "UvCells",
     "UvTrack",

@@ -44,12 +44,15 @@ def _mapped_like(log_density: LogDensity, of: Callable[[LogDensity], Callable[..
     """Return `of(log_density)`, which evaluates that density, mapped over chains as the density wants to be."""
     if not isinstance(log_density, OneByOne) or jax.default_backend() != "cpu":
         return of(log_density)
-    alone, in_turn = of(log_density), of(log_density.in_turn)
-    mapped = custom_vmap(alone)
+    alone = of(log_density)
+    if not devices_are_cores():
+        return sequential_vmap(alone)
+    in_turn = of(log_density.in_turn)
+    mapped = custom_vmap(in_turn)  # and not `alone`, which would be traced only to be replaced
 
     @mapped.def_vmap
     def one_by_one(axis_size: int, in_batched: list[Any], *args: Any) -> tuple[Any, Any]:
-        each = sequential_vmap(in_turn if axis_size > 1 and devices_are_cores() else alone)
+        each = sequential_vmap(in_turn if axis_size > 1 else alone)
         axes = jax.tree.map(lambda batched: 0 if batched else None, tuple(in_batched))
         found = jax.vmap(each, axes)(*args)
         return found, jax.tree.map(lambda _: True, found)

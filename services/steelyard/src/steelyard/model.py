@@ -44,6 +44,8 @@ from kinematics import (
     RotationCurve,
     SkyGrid,
     SpectralResponse,
+    Square,
+    Subcells,
     TabulatedDisc,
     UvCells,
     VelocityGrid,
@@ -247,7 +249,8 @@ class GalaxyModel:
         # Two channels are one complex image on the way back: blocks of equally many pairs.
         most = max(BLOCK_BYTES // (2 * self.grid.sky.npix**2 * self.dtype.itemsize), 1)
         n_blocks = math.ceil(n_channels / (2 * most))
-        new.grid = replace(self.grid, channels_at_once=2 * math.ceil(n_channels / (2 * n_blocks)))
+        at_once = None if n_blocks == 1 else 2 * math.ceil(n_channels / (2 * n_blocks))
+        new.grid = replace(self.grid, channels_at_once=at_once)
         return new
 
     @property
@@ -379,15 +382,20 @@ class GalaxyModel:
         )
         return smooth_channels(cube, response)
 
-    def cell_means(self, params: Params, velocity_table: Array | None = None) -> Array:
-        """Expected means [Jy] of the data's cells, (cell, channel) as in `uv_cells`; arguments as for `cube`."""
-        grid, response = self.grid, self.options.spectral_response
-        if grid.channels_at_once is None or grid.channels_at_once >= grid.channels.n_channels:
-            return expected_means(self.cube(params, velocity_table, pixel=BAND_LIMITED), self.uv_cells)
+    def light(self, params: Params, velocity_table: Array | None = None) -> list[tuple[Square, Subcells]]:
+        """Mean light of subcells [Jy], attenuated, from which `cell_means` makes spectra; arguments as for `cube`."""
+        grid = self.grid
         disc, geometry, curve, flux_jykms, dispersion = self.gas(params, velocity_table)
         flux_jy = flux_jykms / jnp.asarray(grid.channels.width_kms, self.dtype)
         sky = (grid.sky, grid.levels, grid.attenuation, BAND_LIMITED)
-        light = light_of_disc(disc, geometry, curve, flux_jy, dispersion, *sky)
+        return light_of_disc(disc, geometry, curve, flux_jy, dispersion, *sky)
+
+    def cell_means(self, params: Params, velocity_table: Array | None = None) -> Array:
+        """Expected means [Jy] of the data's cells, (cell, channel) as in `uv_cells`; arguments as for `cube`."""
+        grid, response = self.grid, self.options.spectral_response
+        if grid.channels_at_once is None:
+            return expected_means(self.cube(params, velocity_table, pixel=BAND_LIMITED), self.uv_cells)
+        light = self.light(params, velocity_table)
         edges = jnp.asarray(with_margin(grid.channels, response).edges_kms, self.dtype)
         return expected_means_in_blocks(light, edges, BAND_LIMITED, response, self.uv_cells, grid.channels_at_once)
 
