@@ -2,7 +2,8 @@
 
 Rows are long and contiguous (all channels of a cell), so that a sum over them fills vectors whatever the pattern. A
 row that others are summed into without order would need atomic additions; the transposed map, stored as sums of its
-own, needs none.
+own, needs none. `jax.experimental.sparse` has such products too (BCSR), as fast on CPUs, but advises against itself
+where time counts and is no longer developed.
 """
 
 from __future__ import annotations

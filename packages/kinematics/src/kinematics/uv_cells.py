@@ -1,6 +1,6 @@
 """The uv cells that hold data, and what a cube makes the means of their samples expect.
 
-Tracks fill a small part of the uv plane: a twelfth to a fifth of the box around them. Only there, and at the cells
+Tracks fill a small part of the uv plane: a twelfth to a quarter of the box around them. Only there, and at the cells
 around that derivatives need (`kinematics.cell_response`), are visibilities taken from the cube's transform, all
 channels of a cell beside each other.
 """
