@@ -107,6 +107,10 @@ def test_progress_covers_both_phases_and_knows_the_diagnostics():
     assert seen[0].rhat is None
     assert seen[-1].min_ess is not None
     assert 0 < seen[-1].acceptance < 1
+    # max_steps is no estimate: without an effective sample size there is none.
+    assert [p.seconds_left is None for p in seen[4:]] == [p.min_ess is None for p in seen[4:]]
+    assert seen[4].min_ess is None
+    assert seen[1].seconds_left > 0
     assert seen[-1].seconds_left == pytest.approx(0.0, abs=1e-9)
     assert seen[-1].step_size == pytest.approx(result.step_size)
     assert not result.converged  # the target of a million was out of reach, and it says so

@@ -20,7 +20,7 @@ class Progress(NamedTuple):
         min_ess: smallest bulk or tail effective sample size at the last check.
         gradients_per_second: gradient evaluations per second, chains counted singly.
         jump_acceptance: mean acceptance probability of the jumps in the last block.
-        seconds_left: estimate for this phase.
+        seconds_left: estimate for this phase; while sampling from the effective sample sizes at the last check.
     """
 
     phase: Phase

@@ -324,7 +324,8 @@ class _Run:
         done = at - config.warmup_steps
         warming = done <= 0
         step, total = (at, config.warmup_steps) if warming else (done, config.sampling_steps)
-        goal, rhat, ess = total, None, None
+        # Sampling ends once converged: before the first check of the draws nobody knows when.
+        goal, rhat, ess = total if warming else None, None, None
         if not warming and self.summary is not None:
             rhat = self.summary.max_rhat if np.isfinite(self.summary.max_rhat) else None
             ess = self.summary.min_ess
@@ -341,6 +342,6 @@ class _Run:
             rhat=rhat,
             min_ess=ess,
             gradients_per_second=(gradients - self.began[2]) / elapsed if known else None,
-            seconds_left=(goal - step) * elapsed / (at - self.began[1]) if known else None,
+            seconds_left=(goal - step) * elapsed / (at - self.began[1]) if known and goal is not None else None,
             jump_acceptance=None if acceptance.jumps is None else float(acceptance.jumps.mean()),
         )
