@@ -126,6 +126,11 @@ MGE = {"kind": "mge", "surface_brightness_lsun_pc2": [10.0, 5.0], "sigma_arcsec"
     [
         ({"priors__q": UNIFORM}, "priors.q.uniform: low = 2 must be below high = 1"),
         (
+            {"name": "NGC 1/2, a/b"},
+            "name: a folder is named after it, so it may hold letters, digits, spaces and . + - _ ( ) [ ], but not "
+            "'/' ','",
+        ),
+        (
             {"priors__inclination_deg": {"kind": "sine", "low": 20.0, "high": 120.0}},
             "priors.inclination_deg.sine.high: input should be less than or equal to 90",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
@@ -26,6 +27,10 @@ __all__ = [
     "SamplerSettings",
     "Warp",
 ]
+
+
+NAME_CHARACTER = r"[\w .+\-()\[\]]"
+"""What the name of a galaxy may hold, since the folder of its fit is named after it."""
 
 
 class Distance(Part):
@@ -263,7 +268,7 @@ class Galaxy(Contract):
 
     kind: Literal["galaxy"] = "galaxy"
     schema_version: Literal["1.1"] = "1.1"
-    name: str = Field(min_length=1, pattern=r"^[\w .+\-()\[\]]+$")
+    name: str = Field(min_length=1, pattern=rf"^{NAME_CHARACTER}+$")
     distance: Distance
     line: Line
     data: Data
@@ -277,6 +282,17 @@ class Galaxy(Contract):
         default={},
         description="known parameters of a mock; shown beside the posterior, never used in the fit",
     )
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _can_name_a_folder(cls, name: object) -> object:
+        # Before the pattern, which says the same to machines.
+        if isinstance(name, str) and (others := re.sub(NAME_CHARACTER, "", name)):
+            raise ValueError(
+                f"a folder is named after it, so it may hold letters, digits, spaces and . + - _ ( ) [ ], but not "
+                f"{' '.join(repr(other) for other in dict.fromkeys(others))}"
+            )
+        return name
 
     @model_validator(mode="after")
     def _flattening_is_possible(self) -> Self:
