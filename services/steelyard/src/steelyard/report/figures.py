@@ -15,6 +15,7 @@ from matplotlib.patches import Ellipse
 from steelyard.model import prior_range
 from steelyard.parameters import PARAMETERS
 from steelyard.report.products import Products
+from steelyard.report.rounding import decimals
 
 __all__ = [
     "channel_maps",
@@ -63,17 +64,20 @@ def corner_plot(products: Products) -> Figure:
     flat = products.draws.reshape(-1, len(products.names))
     truth = products.manifest.galaxy.truth
     truths = [truth.get(name) for name in products.names]
+    sd = {p.name: p.sd for p in products.manifest.parameters}
     side = 1.25 * len(products.names) + 0.8
     figure = Figure(figsize=(side, side))
     corner.corner(
         flat,
         fig=figure,
         labels=[PARAMETERS[name].label for name in products.names],
+        range=[_with_truth(*each) for each in zip(flat.T, truths, strict=True)],
         truths=truths if any(t is not None for t in truths) else None,
         truth_color=MODEL,
         color=STARS,
         quantiles=[0.16, 0.5, 0.84],
         show_titles=True,
+        title_fmt=[f".{decimals(sd[name])}f" for name in products.names],
         title_kwargs={"fontsize": 8},
         label_kwargs={"fontsize": 10},
         max_n_ticks=3,
@@ -86,6 +90,15 @@ def corner_plot(products: Products) -> Figure:
     for axes in figure.axes:
         axes.tick_params(labelsize=7)
     return figure
+
+
+def _with_truth(values: np.ndarray, truth: float | None) -> tuple[float, float]:
+    """Range of the values and, unless it is far off, of their truth."""
+    low, high = float(values.min()), float(values.max())
+    sd = float(values.std())
+    if truth is None or abs(truth - values.mean()) > 6 * sd:
+        return low, high
+    return min(low, truth - 0.3 * sd), max(high, truth + 0.3 * sd)
 
 
 def rotation_curve(products: Products) -> Figure:

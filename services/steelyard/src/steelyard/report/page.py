@@ -18,6 +18,7 @@ from steelyard.parameters import PARAMETERS
 from steelyard.report import figures, predictive_figures
 from steelyard.report.predictive import best_misfit
 from steelyard.report.products import Products
+from steelyard.report.rounding import decimals
 from steelyard.run_folder import RunFolder
 
 __all__ = ["headline", "write_report"]
@@ -136,10 +137,7 @@ def _context(products: Products, images: dict[str, str]) -> dict[str, object]:
 
 def _digits(p: ParameterSummary, value: float) -> str:
     """Print to a tenth of the standard deviation."""
-    from math import floor, log10
-
-    decimals = max(0, 1 - floor(log10(p.sd))) if p.sd > 0 else 3
-    return f"{value:.{min(decimals, 8)}f}"
+    return f"{value:.{decimals(p.sd)}f}"
 
 
 def _rounded(p: ParameterSummary) -> str:

@@ -1,0 +1,10 @@
+"""How many digits of a parameter are worth printing."""
+
+from math import floor, log10
+
+__all__ = ["decimals"]
+
+
+def decimals(sd: float) -> int:
+    """Return the number of decimals that reach a tenth of a standard deviation."""
+    return min(max(0, 1 - floor(log10(sd))), 8) if sd > 0 else 3
