@@ -3,6 +3,7 @@
 from vis_gridder.dirty import Beam, dirty_beam, dirty_cube, fit_beam
 from vis_gridder.fits_cube import write_fits
 from vis_gridder.gridding import GridWarning, grid
+from vis_gridder.history import DataWarning, assumptions
 from vis_gridder.image_cube import is_image_cube, read_image_cube
 from vis_gridder.kernel import taper
 from vis_gridder.lines import line_channels, line_velocities
@@ -20,6 +21,7 @@ from vis_gridder.velocity import radio_velocity_kms
 __all__ = [
     "Beam",
     "Block",
+    "DataWarning",
     "GridSpec",
     "GridWarning",
     "Moments",
@@ -28,6 +30,7 @@ __all__ = [
     "Spectral",
     "Survey",
     "as_source",
+    "assumptions",
     "collect",
     "dirty_beam",
     "dirty_cube",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vis_gridder.gridding import GridWarning, grid
+from vis_gridder.history import assumptions
 from vis_gridder.image_cube import read_image_cube
 from vis_gridder.lines import line_velocities
 from vis_gridder.source import Source
@@ -72,6 +73,7 @@ def advise(
         "weight_scale": noise.weight_scale,
         "suggested_cell_arcsec": suggested.cell_arcsec,
         "suggested_npix": suggested.npix,
+        "assumptions": assumptions(gridded.manifest.history),
         "history": list(gridded.manifest.history[:-1]),
     }
 
@@ -103,5 +105,6 @@ def advise_image(path: Path, rest_frequency_hz: float | None = None) -> dict[str
         "cell_arcsec": manifest.cell_arcsec,
         "npix": manifest.npix,
         "uv_cells": int(gridded["mask"].any(axis=0).sum()),
+        "assumptions": assumptions(manifest.history),
         "history": list(manifest.history),
     }

@@ -20,7 +20,8 @@ from steelyard_schemas import ContractError, GriddedVisibilities, Store, write_s
 from vis_gridder.advice import advise, advise_image
 from vis_gridder.dirty import dirty_beam, dirty_cube, fit_beam
 from vis_gridder.fits_cube import write_fits
-from vis_gridder.gridding import GridWarning, grid
+from vis_gridder.gridding import grid
+from vis_gridder.history import DataWarning, assumptions
 from vis_gridder.image_cube import is_image_cube, read_image_cube
 from vis_gridder.plots.pictures import PICTURES, pictures
 from vis_gridder.readers import open_visibilities
@@ -77,12 +78,12 @@ def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
 
 @contextmanager
 def told_warnings() -> Iterator[None]:
-    """Print the gridder's warnings as lines."""
+    """Print warnings about the data as lines, each once."""
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", GridWarning)
+        warnings.simplefilter("always", DataWarning)
         yield
-    for warning in caught:
-        print(f"warning: {warning.message}", file=sys.stderr)
+    for message in dict.fromkeys(str(warning.message) for warning in caught):
+        print(f"warning: {message}", file=sys.stderr)
 
 
 def _names(files: list[Path]) -> str:
@@ -115,15 +116,16 @@ def info(
                 facts = advise_image(files[0], rest_frequency_hz)
             print(json.dumps(facts)) if as_json else _print_facts(facts)
             return
-        sources = [
-            source
-            for file in files
-            for source in open_visibilities(
-                file, field=field, spw=spw, scan=scan, observation=observation, allow_mixed_widths=True
-            )
-        ]
-        with _progress(f"reading {_names(files)}") as progress, told_warnings():
-            facts = advise(sources, rest_frequency_hz, progress)
+        with told_warnings():
+            sources = [
+                source
+                for file in files
+                for source in open_visibilities(
+                    file, field=field, spw=spw, scan=scan, observation=observation, allow_mixed_widths=True
+                )
+            ]
+            with _progress(f"reading {_names(files)}") as progress:
+                facts = advise(sources, rest_frequency_hz, progress)
     if as_json:
         print(json.dumps(facts))
     else:
@@ -132,9 +134,9 @@ def info(
 
 def _print_facts(facts: dict[str, Any]) -> None:
     for key, value in facts.items():
-        if key == "history":
+        if key in ("history", "assumptions"):
             for line in value:
-                print(f"{'history':>28}  {line}")
+                print(f"{key:>28}  {line}")
         elif isinstance(value, list):
             print(f"{key:>28}  {' to '.join(f'{v:.9g}' for v in value)}")
         else:
@@ -319,6 +321,8 @@ def _report(gridded: Store[GriddedVisibilities], out: Path, plot: Path | None, a
     print(f"  {noise.visibility_noise_jy:.4g} Jy noise of a visibility, weights scaled by {noise.weight_scale:.4g}")
     print(f"  {noise.n_cells_scatter} cells with variance from scatter, {noise.n_cells_propagated} propagated")
     print(f"  frequencies in {manifest.observation.frequency_frame}")
+    for line in assumptions(manifest.history):
+        print(f"  {line}")
     if plot is not None:
         print(f"  pictures in {plot}")
 

@@ -11,6 +11,7 @@ from steelyard_schemas import ContractError, GriddedVisibilities, NoiseReport, S
 
 from vis_gridder.cells import CellStatistics, CellSums, Counts
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
+from vis_gridder.history import DataWarning
 from vis_gridder.one_pass import Pass, in_threads, one_pass
 from vis_gridder.set_noise import SetNoise, set_noise
 from vis_gridder.source import Source, as_source
@@ -27,7 +28,7 @@ SAME_CENTRE_ARCSEC = 0.01
 """Phase centres of data sets gridded together may differ by rounding, no more."""
 
 
-class GridWarning(UserWarning):
+class GridWarning(DataWarning):
     """The grid was made, but part of the data is not in it."""
 
 
