@@ -81,13 +81,15 @@ def disc(truth, frequency_hz):
     speed = circular_velocity(table * scale, (ProjectedMge(mge, inclination), BlackHole(10.0 ** truth["log_mbh"])))
     v_c = np.interp(radius, table, np.asarray(speed))
     along, across = radius * np.cos(azimuth), radius * np.sin(azimuth) * np.cos(inclination)
-    velocity = truth["vsys_kms"] + v_c * np.cos(azimuth) * np.sin(inclination)
-    velocity += rng.normal(0, truth["sigma_gas_kms"], CLOUDS)
+    velocity = v_c * np.cos(azimuth) * np.sin(inclination) + rng.normal(0, truth["sigma_gas_kms"], CLOUDS)
+    # The Doppler shift takes velocities in the galaxy's frame to observed over rest frequency.
+    ratio = (1 - truth["vsys_kms"] / SPEED_OF_LIGHT_KMS) / (1 + velocity / SPEED_OF_LIGHT_KMS)
     x = truth["dx_arcsec"] + along * np.sin(pa) - across * np.cos(pa)
     y = truth["dy_arcsec"] + along * np.cos(pa) + across * np.sin(pa)
-    centre = SPEED_OF_LIGHT_KMS * (1 - frequency_hz / REST_HZ)
-    channel = np.rint((velocity - centre[0]) / (centre[1] - centre[0])).astype(int)
-    return Sky("rotating disc", x, y, truth["flux_jykms"] / abs(centre[1] - centre[0]) / CLOUDS, channel)
+    step_hz = frequency_hz[1] - frequency_hz[0]
+    channel = np.rint((ratio * REST_HZ - frequency_hz[0]) / step_hz).astype(int)
+    width_kms = SPEED_OF_LIGHT_KMS * step_hz / REST_HZ / (1 - truth["vsys_kms"] / SPEED_OF_LIGHT_KMS)
+    return Sky("rotating disc", x, y, truth["flux_jykms"] / width_kms / CLOUDS, channel)
 
 
 def gaussian(flux_jy):

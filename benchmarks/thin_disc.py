@@ -83,7 +83,8 @@ def thin_disc(truth, speed, frequency_hz, rest_hz, npix, cell_arcsec, beta, beam
     log_radius = np.linspace(np.log(INNER_ARCSEC), np.log(OUTER_SCALES * scale), radii + 1)
     radius = np.exp(0.5 * (log_radius[1:] + log_radius[:-1]))
     azimuth = np.linspace(0, 2 * np.pi, azimuths, endpoint=False)
-    velocity = truth["vsys_kms"] + np.sin(inclination) * np.outer(speed(radius), np.cos(azimuth)).ravel()
+    # In the galaxy's frame; the centre is seen at f_rest (1 - vsys / c), and gas at v at that over 1 + v / c.
+    velocity = np.sin(inclination) * np.outer(speed(radius), np.cos(azimuth)).ravel()
     ring = radius**2 * np.exp(-radius / scale) / scale**2 * np.diff(log_radius) / azimuths
     flux = np.repeat(truth["flux_jykms"] * ring, azimuths)
     major, minor = np.outer(radius, np.cos(azimuth)).ravel(), np.outer(radius, np.sin(azimuth)).ravel()
@@ -101,20 +102,20 @@ def thin_disc(truth, speed, frequency_hz, rest_hz, npix, cell_arcsec, beta, beam
     phase_x, phase_y = (2 * np.pi * a / (npix * cell_arcsec) for a in (east, north))
 
     frequency_hz = np.asarray(frequency_hz)
-    width = C_M_S / 1e3 * np.diff(frequency_hz).mean() / rest_hz
+    c_kms, step_hz = C_M_S / 1e3, np.diff(frequency_hz).mean()
+    centre_hz = rest_hz * (1 - truth["vsys_kms"] / c_kms)
+    width = c_kms * step_hz / centre_hz
     sigma = truth["sigma_gas_kms"]
     rows = np.fft.ifftshift(np.arange(npix))
     visibilities = np.empty((frequency_hz.size, npix, npix // 2 + 1), complex)
     total = 0.0
     for k, frequency in enumerate(frequency_hz):
-        centre = C_M_S / 1e3 * (1 - frequency / rest_hz)
-        reach = width / 2 + LINE_SIGMA * sigma
-        here = slice(*np.searchsorted(velocity, (centre - reach, centre + reach)))
+        fastest, slowest = (c_kms * (centre_hz / (frequency - side * step_hz / 2) - 1) for side in (1, -1))
+        here = slice(*np.searchsorted(velocity, (slowest - LINE_SIGMA * sigma, fastest + LINE_SIGMA * sigma)))
         if here.start == here.stop:
             visibilities[k] = 0
             continue
-        edges = (centre + side * width / 2 - velocity[here] for side in (1, -1))
-        upper, lower = (erf(edge / (sigma * np.sqrt(2))) for edge in edges)
+        upper, lower = (erf((edge - velocity[here]) / (sigma * np.sqrt(2))) for edge in (fastest, slowest))
         share = 0.5 * (upper - lower) / width
         share *= beam(distance[here], frequency)
         total += width * np.sum(flux[here] * share)

@@ -18,7 +18,13 @@ GALAXY = {
 }
 
 
+STRETCH = 1 / (1 - GALAXY["vsys_kms"] / (C_M_S / 1e3))
+"""Of differences of radio velocity in the galaxy's frame: 1 + z."""
+
+
 def disc(channels, width_kms, beam):
+    """Return the channels' radio velocities and the reference; `width_kms` is that in the galaxy's frame."""
+    width_kms = width_kms / STRETCH
     velocity = GALAXY["vsys_kms"] + width_kms * ((channels - 1) / 2 - np.arange(channels))
     frequency = REST_HZ * (1 - velocity / (C_M_S / 1e3))
 
@@ -50,10 +56,12 @@ def test_all_channels_together_are_the_transform_of_an_exponential_disc():
 def test_its_moments_are_those_of_a_disc_in_rotation():
     velocity, found = disc(40, 20.0, no_beam)
     share = found.visibilities[:, 0, 0].real * 20.0 / GALAXY["flux_jykms"]
-    # <v> = v_sys; variance (v sin i)^2 / 2 + sigma^2, and that of a channel.
-    assert share @ velocity == pytest.approx(1500.0, abs=0.01)
+    # In the galaxy's frame <v> = 0, but for channels as wide in frequency, in which <v^2> / c goes; variance
+    # (v sin i)^2 / 2 + sigma^2, and that of a channel.
+    at_rest = (velocity - 1500.0) / (1 - velocity / (C_M_S / 1e3))
     variance = (200 * np.sin(np.radians(50.0))) ** 2 / 2 + 10.0**2 + 20.0**2 / 12
-    assert share @ (velocity - 1500.0) ** 2 == pytest.approx(variance, rel=1e-4)
+    assert share @ at_rest == pytest.approx(0, abs=0.01)
+    assert share @ at_rest**2 == pytest.approx(variance, rel=1e-4)
     # The receding half lies towards the position angle: the phase of its short baselines says where.
     receding, approaching = (found.visibilities[side].sum(axis=0) for side in (velocity > 1580, velocity < 1420))
     unit = 2 * np.pi / (NPIX * CELL_ARCSEC)

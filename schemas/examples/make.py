@@ -32,9 +32,9 @@ from steelyard_schemas import (
 )
 
 GALAXY_TOML = """\
-# A mock galaxy with a halo and a warped disc of a tabulated profile.
+# A mock galaxy with a halo, a warped disc of a tabulated profile and absorption against its nucleus.
 kind = "galaxy"
-schema_version = "1.1"
+schema_version = "1.2"
 name = "Example 1"
 
 [distance]
@@ -44,6 +44,7 @@ sd_mpc = 0.5
 [line]
 name = "CO(2-1)"
 rest_frequency_hz = 230.538e9
+redshift = 0.0057
 
 [data]
 path = "example.ms"
@@ -66,11 +67,14 @@ surface_brightness = [0.2, 1.0, 0.6, 0.2, 0.0]
 reference_arcsec = 1.0
 outer_arcsec = 3.0
 
+[absorber]
+continuum_jy = 0.02
+
 [priors]
 inclination_deg = { kind = "sine", low = 20.0, high = 85.0 }
-vsys_kms = { kind = "normal", mean = 1700.0, sd = 30.0 }
 q = { kind = "fixed", value = 0.75 }
 pa_gradient_deg_per_arcsec = { kind = "normal", mean = 0.0, sd = 5.0 }
+absorber_tau = { kind = "uniform", low = 0.01, high = 3.0 }
 
 [truth]
 log10_mbh = 8.45
@@ -215,6 +219,13 @@ def posterior() -> Store[Posterior]:
                 "log10_mbh_q84": mass["q84"],
                 "log10_mbh_upper95": mass["q95"],
                 "reason": "twenty draws of an example",
+            },
+            "systemic_velocity": {
+                "radio_kms": 1698.0,
+                "optical_kms": 1707.68,
+                "redshift": 0.0056962,
+                "sd_kms": 0.3,
+                "frame": "LSRK",
             },
             "quality": {
                 "log_likelihood": -10.0,

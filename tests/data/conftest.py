@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import tarfile
 from pathlib import Path
@@ -34,10 +35,22 @@ def unpacked(data_dir, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def truth_of(data_dir):
-    """Return a function that reads the truth of a mock and puts it in a galaxy file's names."""
+    """Return a function that reads the truth of a mock and puts it in a galaxy file's names.
+
+    The mocks were made with differences of radio velocity equal to line-of-sight velocities. In the galaxy's frame
+    these are larger by 1 + z, masses by its square.
+    """
 
     def read(name):
         raw = json.loads((data_dir / f"{name}.json").read_text())
+        stretch = 1 / (1 - raw["vsys_kms"] / 299792.458)
+        raw["log_mbh"] += 2 * math.log10(stretch)
+        raw["sigma_gas_kms"] *= stretch
+        raw["flux_jykms"] *= stretch
+        if "ml" in raw:
+            raw["ml"] *= stretch**2
+        if "sigma_b" in raw["stars"]:
+            raw["stars"]["sigma_b"] *= stretch**2
         common = {
             "log10_mbh": raw["log_mbh"],
             "inclination_deg": raw["inc_deg"],

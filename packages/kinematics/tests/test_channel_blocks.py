@@ -42,10 +42,10 @@ def means_of(narrow_line):
         mask = np.tile(rng.random((65, 33)) < 0.05, (n_channels, 1, 1))
         moments = CellMoments(*rng.uniform(-0.5, 0.5, (5, *mask.shape)))
         cells = UvCells.of(mask, SKY, moments, float)
-        edges = jnp.asarray(with_margin(data, response).edges_kms)
+        edges = jnp.asarray(with_margin(data, response).edges_about_middle_kms)
 
         def light(flux, sigma_kms):
-            sky = (SKY, DEFAULT_LEVELS, None, BAND_LIMITED)
+            sky = (SKY, data, DEFAULT_LEVELS, None, BAND_LIMITED)
             return light_of_disc(disc.disc, disc.geometry, curve, flux, sigma_kms, *sky)
 
         def whole(flux, sigma_kms):

@@ -7,6 +7,7 @@ import pytest
 from kinematics import (
     BAND_LIMITED,
     BOX,
+    C_KMS,
     DEFAULT_LEVELS,
     G_PC_KMS2_MSUN,
     ExponentialDisc,
@@ -36,8 +37,10 @@ def clouds(inclination, pa, x0, y0, vsys, scale, dispersion, sky, band, seed=3):
     rng = np.random.default_rng(seed)
     radius = rng.gamma(2.0, scale, N_CLOUDS)
     azimuth = rng.uniform(0, 2 * np.pi, N_CLOUDS)
-    velocity = vsys + speed(radius) * np.sin(inclination) * np.cos(azimuth)
+    velocity = speed(radius) * np.sin(inclination) * np.cos(azimuth)
     velocity += dispersion * rng.standard_normal(N_CLOUDS)
+    # Observed over rest frequency, as a radio velocity: (1 - vsys / c) is 1 / (1 + z).
+    velocity = C_KMS * (1 - (1 - vsys / C_KMS) / (1 + velocity / C_KMS))
     sky_plane = radius * (np.cos(azimuth) + 1j * np.sin(azimuth) * np.cos(inclination))
     # As north + i east, the receding major axis points along exp(i PA).
     position = sky_plane * np.exp(1j * pa) + (y0 + 1j * x0)
@@ -70,7 +73,8 @@ def test_cube_agrees_with_clouds(inclination, pa, dispersion):
     def cube(scale, geometry, curve):
         return render_cube(ExponentialDisc(scale), geometry, curve, 1.0, dispersion, sky, band, levels)
 
-    expected = np.asarray(cube(scale, geometry, curve)) * band.width_kms * N_CLOUDS
+    # The flux of 1 Jy km/s counts velocities in the galaxy's frame, in which a channel is wider by 1 + z.
+    expected = np.asarray(cube(scale, geometry, curve)) * band.width_kms / (1 - vsys / C_KMS) * N_CLOUDS
 
     filled = expected > 20
     z = (counts - expected)[filled] / np.sqrt(expected[filled])

@@ -12,6 +12,7 @@ from steelyard_schemas.contract import Contract, Part
 from steelyard_schemas.priors import Fixed, LogUniform, Normal, Prior, Sine, Uniform
 
 __all__ = [
+    "Absorber",
     "Data",
     "Disc",
     "Distance",
@@ -34,7 +35,10 @@ NAME_CHARACTER = r"[\w .+\-()\[\]]"
 
 
 class Distance(Part):
-    """Angular-diameter distance; with `sd_mpc` it is sampled under a Gaussian prior."""
+    """Angular-diameter distance; with `sd_mpc` it is sampled under a Gaussian prior.
+
+    Not the luminosity distance, which is larger by (1 + z)^2.
+    """
 
     mpc: float = Field(gt=0, le=1e4)
     sd_mpc: float | None = Field(default=None, gt=0)
@@ -45,6 +49,12 @@ class Line(Part):
 
     name: str = Field(description="for labels, as CO(2-1) or HI")
     rest_frequency_hz: float
+    redshift: float | None = Field(
+        default=None,
+        gt=-0.01,
+        lt=20,
+        description="of the galaxy, in the frame of the data; vsys_kms then has a prior about it by default",
+    )
 
     @field_validator("rest_frequency_hz")
     @classmethod
@@ -196,6 +206,14 @@ class Disc(Part):
         return self
 
 
+class Absorber(Part):
+    """Gas that absorbs the continuum of the nucleus: a point at the disc's centre, with its own optical depth."""
+
+    continuum_jy: float = Field(
+        gt=0, description="flux density of the nucleus near the line, before its continuum was subtracted"
+    )
+
+
 class Likelihood(Part):
     """How a cell's mean is compared with the model."""
 
@@ -234,12 +252,14 @@ class Priors(Part):
     mass_to_light: Prior = Field(default=LogUniform(low=0.1, high=20.0), description="of the optical MGE [Msun/Lsun]")
     inclination_deg: Prior = Field(default=Sine(low=5.0, high=89.0), description="0 is face-on")
     pa_deg: Prior | None = Field(default=None, description="north through east to the receding half")
-    vsys_kms: Prior | None = Field(default=None, description="systemic velocity, radio, frame of the data")
+    vsys_kms: Prior | None = Field(
+        default=None, description="systemic velocity, radio definition c (1 - f / f_rest), frame of the data"
+    )
     x0_arcsec: Prior | None = Field(default=None, description="centre east of the phase centre")
     y0_arcsec: Prior | None = Field(default=None, description="centre north of the phase centre")
     sigma_gas_kms: Prior = Field(
         default=LogUniform(low=0.5, high=50.0),
-        description="velocity dispersion of the gas, at the centre if it varies",
+        description="velocity dispersion of the gas in the galaxy's frame, at the centre if it varies",
     )
     sigma_gas_outer_kms: Prior = Field(
         default=LogUniform(low=0.5, high=50.0), description="velocity dispersion far from the centre"
@@ -253,10 +273,23 @@ class Priors(Part):
     hole_radius_arcsec: Prior | None = Field(default=None, description="radius of the central hole")
     ring_radius_arcsec: Prior | None = Field(default=None, description="radius of the ring")
     ring_width_arcsec: Prior | None = Field(default=None, description="Gaussian width of the ring")
-    flux_jykms: Prior | None = Field(default=None, description="line flux of the whole disc")
+    flux_jykms: Prior | None = Field(
+        default=None, description="line flux of the whole disc, over velocity in the galaxy's frame"
+    )
+    absorber_tau: Prior = Field(
+        default=LogUniform(low=0.001, high=10.0), description="peak optical depth of the central absorber"
+    )
+    absorber_velocity_kms: Prior = Field(
+        default=Normal(mean=0.0, sd=100.0),
+        description="velocity of the central absorber about the systemic one, in the galaxy's frame",
+    )
+    absorber_sigma_kms: Prior = Field(
+        default=LogUniform(low=1.0, high=100.0), description="velocity dispersion of the central absorber"
+    )
     log10_gas_mass: Prior = Field(default=Uniform(low=5.0, high=11.0), description="gas mass for self-gravity [Msun]")
     log10_m200: Prior = Field(
-        default=Uniform(low=9.0, high=14.0), description="halo mass within 200 critical densities, H0 = 70 [Msun]"
+        default=Uniform(low=9.0, high=14.0),
+        description="halo mass within 200 critical densities at the galaxy's redshift, H0 = 70, Omega_m = 0.3 [Msun]",
     )
     log10_c200: Prior = Field(
         default=Normal(mean=0.95, sd=0.2, low=0.0, high=2.0), description="halo concentration r_200 / r_s"
@@ -267,7 +300,7 @@ class Galaxy(Contract):
     """One target: data, distance, mass model, disc, priors and the effort to spend."""
 
     kind: Literal["galaxy"] = "galaxy"
-    schema_version: Literal["1.1"] = "1.1"
+    schema_version: Literal["1.2"] = "1.2"
     name: str = Field(min_length=1, pattern=rf"^{NAME_CHARACTER}+$")
     distance: Distance
     line: Line
@@ -275,6 +308,7 @@ class Galaxy(Contract):
     stars: NukerStars | MgeStars = Field(default=NukerStars(), discriminator="kind")
     halo: NfwHalo | None = Field(default=None, description="dark matter; none by default")
     disc: Disc = Disc()
+    absorber: Absorber | None = Field(default=None, description="absorption against the nucleus; none by default")
     likelihood: Likelihood = Likelihood()
     sampler: SamplerSettings = SamplerSettings()
     priors: Priors = Priors()
@@ -293,6 +327,12 @@ class Galaxy(Contract):
                 f"{' '.join(repr(other) for other in dict.fromkeys(others))}"
             )
         return name
+
+    @model_validator(mode="after")
+    def _one_systemic_velocity(self) -> Self:
+        if self.line.redshift is not None and self.priors.vsys_kms is not None:
+            raise ValueError("line.redshift takes the place of priors.vsys_kms: give one of them")
+        return self
 
     @model_validator(mode="after")
     def _flattening_is_possible(self) -> Self:
@@ -315,7 +355,8 @@ class Galaxy(Contract):
     @classmethod
     def _positive_where_due(cls, priors: Priors) -> Priors:
         lengths = ("disc_scale_arcsec", "hole_radius_arcsec", "ring_width_arcsec", "sigma_gas_scale_arcsec")
-        for name in ("sigma_gas_kms", "sigma_gas_outer_kms", *lengths, "mass_to_light", "flux_jykms", "q"):
+        dispersions = ("sigma_gas_kms", "sigma_gas_outer_kms", "absorber_sigma_kms")
+        for name in (*dispersions, *lengths, "mass_to_light", "flux_jykms", "q", "absorber_tau"):
             prior = getattr(priors, name)
             if prior is None:
                 continue

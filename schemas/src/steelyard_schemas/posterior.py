@@ -9,9 +9,18 @@ from pydantic import Field
 from steelyard_schemas.arrays import ArraySpec
 from steelyard_schemas.contract import Part, StoreContract
 from steelyard_schemas.galaxy import Galaxy
+from steelyard_schemas.observation import FrequencyFrame
 from steelyard_schemas.priors import Prior
 
-__all__ = ["BlackHole", "FitQuality", "Inputs", "ParameterSummary", "Posterior", "Subcells"]
+__all__ = [
+    "BlackHole",
+    "FitQuality",
+    "Inputs",
+    "ParameterSummary",
+    "Posterior",
+    "Subcells",
+    "SystemicVelocity",
+]
 
 Subcells = Literal["standard", "fine"]
 
@@ -61,6 +70,16 @@ class BlackHole(Part):
     reason: str
 
 
+class SystemicVelocity(Part):
+    """Posterior of the systemic velocity in three forms, in the frame of the data."""
+
+    radio_kms: float = Field(description="c (1 - f / f_rest), posterior median")
+    optical_kms: float = Field(description="c z")
+    redshift: float
+    sd_kms: float = Field(ge=0, description="standard deviation in the galaxy's frame; 0 if it was fixed")
+    frame: FrequencyFrame
+
+
 class FitQuality(Part):
     """Goodness of fit at the best draw, and how the chains were made."""
 
@@ -98,13 +117,21 @@ class Posterior(StoreContract):
     """
 
     kind: Literal["posterior"] = "posterior"
-    schema_version: Literal["1.3"] = "1.3"
+    schema_version: Literal["1.4"] = "1.4"
     galaxy: Galaxy
     converged: bool
     complete: bool = Field(description="false if the run was stopped before its target or budget")
     parameters: tuple[ParameterSummary, ...]
     fixed: dict[str, float] = Field(default={}, description="parameters that were not sampled")
     black_hole: BlackHole
+    velocities: Literal["galaxy_frame", "radio_differences"] = Field(
+        default="galaxy_frame",
+        description="'radio_differences': made by a version before 1.4 of this contract, which took line-of-sight "
+        "velocities for differences of radio velocity; masses are low by (1 + z)^2, velocities and widths by 1 + z",
+    )
+    systemic_velocity: SystemicVelocity | None = Field(
+        default=None, description="None in posteriors of versions before 1.4"
+    )
     quality: FitQuality
     inputs: Inputs
     created_utc: str

@@ -45,22 +45,32 @@ MIGRATIONS: dict[tuple[str, str], Callable[[dict[str, Any]], dict[str, Any]]] = 
     # 1.1 adds a halo, tabulated discs, a dispersion that varies, warps, spectral response and choice of primary beam;
     # the default of each is what 1.0 was. A posterior and a job hold the galaxy that they are of.
     ("galaxy", "1.0"): lambda data: {**data, "schema_version": "1.1"},
+    # 1.2 only adds the redshift of the line and a central absorber, optional.
+    ("galaxy", "1.1"): lambda data: {**data, "schema_version": "1.2"},
     ("posterior", "1.0"): lambda data: _with_migrated_galaxy({**data, "schema_version": "1.1"}),
     # 1.2 only adds what the data contract each prior by, optional.
     ("posterior", "1.1"): lambda data: {**data, "schema_version": "1.2"},
     # 1.3 only adds how exact the model's visibilities were, optional.
     ("posterior", "1.2"): lambda data: {**data, "schema_version": "1.3"},
+    # 1.4 adds the systemic velocity in three forms. Models before it took radio differences for velocities.
+    ("posterior", "1.3"): lambda data: _with_migrated_galaxy(
+        {**data, "schema_version": "1.4", "velocities": "radio_differences"}
+    ),
     ("survey_job", "1.0"): lambda data: _with_migrated_galaxy({**data, "schema_version": "1.1"}),
+    ("survey_job", "1.1"): lambda data: _with_migrated_galaxy({**data, "schema_version": "1.2"}),
     # 1.1 only adds optional fields: the hash of the draws, attempts, time.
     ("job_record", "1.0"): lambda data: {**data, "schema_version": "1.1"},
 }
 
 
 def _with_migrated_galaxy(data: dict[str, Any]) -> dict[str, Any]:
+    """Bring the galaxy inside a document to today's version."""
     galaxy = data.get("galaxy")
-    if not isinstance(galaxy, dict) or galaxy.get("schema_version", "1.0") != "1.0":
+    if not isinstance(galaxy, dict):
         return data
-    return {**data, "galaxy": MIGRATIONS["galaxy", "1.0"](galaxy)}
+    while ("galaxy", version := galaxy.get("schema_version", "1.0")) in MIGRATIONS:
+        galaxy = MIGRATIONS["galaxy", version](galaxy)
+    return {**data, "galaxy": galaxy}
 
 
 def current_version(kind: str) -> str:

@@ -28,7 +28,7 @@ class SurveyJob(Contract):
     """One galaxy to fit."""
 
     kind: Literal["survey_job"] = "survey_job"
-    schema_version: Literal["1.1"] = "1.1"
+    schema_version: Literal["1.2"] = "1.2"
     job_id: str = Field(pattern=r"^[0-9a-f]{64}$", description="identity of inputs, configuration and artifact")
     galaxy: Galaxy
     output: str = Field(description="folder of this job, relative to the survey's")

@@ -1,5 +1,6 @@
 """Rotating gas discs in stellar and black-hole potentials, as line cubes and visibilities."""
 
+from kinematics.absorber import Absorber, absorbed_flux, attenuation_at, point_visibilities
 from kinematics.beam import Aperture, illuminated_aperture, primary_beam, primary_beam_at
 from kinematics.cell_response import MARGIN, CellMoments
 from kinematics.channel_blocks import expected_means_in_blocks
@@ -7,13 +8,21 @@ from kinematics.constants import ARCSEC_RAD, C_KMS, G_PC_KMS2_MSUN, pc_per_arcse
 from kinematics.cube import light_of_disc, render_cube
 from kinematics.disc import Disc, ExponentialDisc, HoledDisc, RingDisc
 from kinematics.dispersion import Dispersion, ExponentialDispersion, dispersion_at
+from kinematics.doppler import galaxy_velocity_kms, optical_velocity_kms, radio_velocity_kms, redshift
 from kinematics.gas_disc import ExponentialGas, exponential_disc_velocity_squared
 from kinematics.geometry import DiscPlane, Geometry, disc_coordinates, disc_plane, line_of_sight_velocity
 from kinematics.grids import SkyGrid, VelocityGrid
-from kinematics.halo import NfwHalo, nfw_velocity_squared, virial_radius_pc
+from kinematics.halo import (
+    H0_KMS_MPC,
+    OMEGA_M,
+    NfwHalo,
+    hubble_kms_mpc,
+    nfw_velocity_squared,
+    virial_radius_pc,
+)
 from kinematics.line import Subcells
 from kinematics.mge import MGE, ProjectedMge, axis_ratio_intrinsic, axis_ratio_observed, mge_circular_velocity_squared
-from kinematics.observe import observe, sample_visibilities
+from kinematics.observe import PointSource, observe, sample_visibilities
 from kinematics.pixel import BAND_LIMITED, BOX, BandLimited, Box, Pixel
 from kinematics.potential import BlackHole, MassComponent, black_hole_velocity_squared, circular_velocity
 from kinematics.rotation import RotationCurve, interpolate, log_radii
@@ -21,7 +30,7 @@ from kinematics.spectral_response import SpectralResponse, smooth_channels, with
 from kinematics.supersampling import DEFAULT_LEVELS, Level, Square, finer
 from kinematics.table_disc import TabulatedDisc
 from kinematics.tracks import UvTrack, track_of, uv_track
-from kinematics.uv_cells import UvCells, expected_means
+from kinematics.uv_cells import UvCells, expected_means, means_of_points
 from kinematics.visibilities import model_visibilities
 from kinematics.warp import Warp, crowding, ring_through
 
@@ -32,8 +41,11 @@ __all__ = [
     "C_KMS",
     "DEFAULT_LEVELS",
     "G_PC_KMS2_MSUN",
+    "H0_KMS_MPC",
     "MARGIN",
     "MGE",
+    "OMEGA_M",
+    "Absorber",
     "Aperture",
     "BandLimited",
     "BlackHole",
@@ -51,6 +63,7 @@ __all__ = [
     "MassComponent",
     "NfwHalo",
     "Pixel",
+    "PointSource",
     "ProjectedMge",
     "RingDisc",
     "RotationCurve",
@@ -63,6 +76,8 @@ __all__ = [
     "UvTrack",
     "VelocityGrid",
     "Warp",
+    "absorbed_flux",
+    "attenuation_at",
     "axis_ratio_intrinsic",
     "axis_ratio_observed",
     "black_hole_velocity_squared",
@@ -75,18 +90,25 @@ __all__ = [
     "expected_means_in_blocks",
     "exponential_disc_velocity_squared",
     "finer",
+    "galaxy_velocity_kms",
+    "hubble_kms_mpc",
     "illuminated_aperture",
     "interpolate",
     "light_of_disc",
     "line_of_sight_velocity",
     "log_radii",
+    "means_of_points",
     "mge_circular_velocity_squared",
     "model_visibilities",
     "nfw_velocity_squared",
     "observe",
+    "optical_velocity_kms",
     "pc_per_arcsec",
+    "point_visibilities",
     "primary_beam",
     "primary_beam_at",
+    "radio_velocity_kms",
+    "redshift",
     "render_cube",
     "ring_through",
     "sample_visibilities",

@@ -37,7 +37,7 @@ def expected_means_in_blocks(
 
     Args:
         light: of a disc, from `light_of_disc` [Jy].
-        edges_kms: of the channels of `with_margin`, descending.
+        edges_kms: of the channels of `with_margin`, about the middle of the band, descending.
         pixel: what pixels hold (static).
         response: of the channels (static).
         cells: of the data.

@@ -17,8 +17,10 @@ from jax.lax import optimization_barrier as barrier
 from jax.typing import ArrayLike
 
 from kinematics.cell_mean import cell_means
+from kinematics.constants import C_KMS
 from kinematics.disc import Disc
 from kinematics.dispersion import Dispersion, dispersion_at
+from kinematics.doppler import BandShift, band_shift
 from kinematics.geometry import Geometry, disc_plane, line_of_sight_velocity
 from kinematics.grids import SkyGrid, VelocityGrid
 from kinematics.line import Subcells, channel_flux
@@ -49,7 +51,7 @@ def render_cube(
         disc: surface-brightness profile.
         geometry: orientation, centre and systemic velocity.
         curve: rotation curve.
-        flux_jykms: line flux of the whole disc.
+        flux_jykms: line flux of the whole disc, the integral over velocity in the galaxy's frame.
         sigma_gas_kms: line-of-sight velocity dispersion of the gas, one number or a law of radius.
         sky: image grid.
         channels: velocity channels.
@@ -64,31 +66,35 @@ def render_cube(
         ValueError: the first level is not the whole image.
 
     """
-    flux_density_jy = jnp.asarray(flux_jykms, curve.velocity_kms.dtype) / channels.width_kms
-    light = light_of_disc(disc, geometry, curve, flux_density_jy, sigma_gas_kms, sky, levels, attenuation, pixel)
-    return cube_of_light(light, jnp.asarray(channels.edges_kms, curve.velocity_kms.dtype), pixel)
+    light = light_of_disc(disc, geometry, curve, flux_jykms, sigma_gas_kms, sky, channels, levels, attenuation, pixel)
+    return cube_of_light(light, jnp.asarray(channels.edges_about_middle_kms, curve.velocity_kms.dtype), pixel)
 
 
 def light_of_disc(
     disc: Disc,
     geometry: Geometry,
     curve: RotationCurve,
-    flux: ArrayLike,
+    flux_jykms: ArrayLike,
     sigma_gas_kms: ArrayLike | Dispersion,
     sky: SkyGrid,
+    channels: VelocityGrid,
     levels: tuple[Level, ...],
     attenuation: Array | None,
     pixel: Pixel,
 ) -> list[tuple[Square, Subcells]]:
-    """Squares of a nest, the image first, and the mean light of their subcells.
+    """Squares of a nest, the image first, and the mean light of their subcells; arguments as for `render_cube`.
 
-    Arguments are those of `render_cube`; `flux` is the whole disc's, in the unit that the light is to have.
+    Fluxes are those of the whole line over the width of a channel [Jy], velocities are about the middle of the band.
     """
     dtype = curve.velocity_kms.dtype
+    shift = BandShift(*(jnp.asarray(value, dtype) for value in band_shift(geometry.vsys_kms, channels)))
+    # A channel spans (1 + z) times its radio width in the galaxy's frame.
+    width_kms = channels.width_kms / (1 - jnp.asarray(geometry.vsys_kms) / C_KMS)
+    flux = jnp.asarray(flux_jykms, dtype) / jnp.asarray(width_kms, dtype)
     squares = nested_squares(levels, geometry.y0_arcsec, geometry.x0_arcsec, sky, pixel)
     light: list[tuple[Square, Subcells]] = []
     for stack in stacks(squares):
-        points = _sample(disc, geometry, curve, sigma_gas_kms, sky, stack)
+        points = _sample(disc, geometry, shift, curve, sigma_gas_kms, sky, stack)
         factor = flux * stack.shares(dtype)
         if attenuation is not None:
             factor *= stack.interpolate(attenuation.astype(dtype))
@@ -100,7 +106,14 @@ def light_of_disc(
 
 
 def cube_of_light(light: list[tuple[Square, Subcells]], edges_kms: Array, pixel: Pixel) -> Array:
-    """Put the spectra of subcells, between channel edges of shape (channel + 1,), into the pixels of an image."""
+    """Put the spectra of subcells into the pixels of an image.
+
+    Args:
+        light: of a disc, from `light_of_disc`.
+        edges_kms: channel edges about the middle of the band, descending, shape (channel + 1,).
+        pixel: what pixels hold (static).
+
+    """
     edges_kms = barrier(edges_kms)
     (image, means), *squares = light
     cube = deposit(channel_flux(edges_kms, means), pixel, image.npix, image.subcells, wrap=image.whole)
@@ -134,6 +147,7 @@ _add.defvjp(_add_forward, _add_backward)
 def _sample(
     disc: Disc,
     geometry: Geometry,
+    shift: BandShift,
     curve: RotationCurve,
     sigma_gas_kms: ArrayLike | Dispersion,
     sky: SkyGrid,
@@ -153,8 +167,8 @@ def _sample(
     velocity = line_of_sight_velocity(plane, radius, interpolate(curve, radius))
     return Subcells(
         flux=disc.surface_brightness(radius) * (side**2 * plane.flux_factor),
-        velocity_kms=jnp.asarray(geometry.vsys_kms) + velocity,
-        sigma_kms=jnp.broadcast_to(dispersion_at(sigma_gas_kms, radius), radius.shape),
+        velocity_kms=shift.offset_kms + shift.stretch * velocity,
+        sigma_kms=jnp.broadcast_to(shift.stretch * dispersion_at(sigma_gas_kms, radius), radius.shape),
     )
 
 

@@ -25,7 +25,7 @@ class Geometry(NamedTuple):
     y0_arcsec: ArrayLike
     """Centre north of the phase centre."""
     vsys_kms: ArrayLike
-    """Systemic velocity, radio definition."""
+    """Systemic velocity, radio definition: the disc's centre is seen at f_rest (1 - v_sys / c)."""
     warp: Warp | None = None
     """Change of inclination and position angle with radius; None for a flat disc."""
 
@@ -85,7 +85,7 @@ def disc_plane(geometry: Geometry, x_arcsec: ArrayLike, y_arcsec: ArrayLike) -> 
 
 
 def line_of_sight_velocity(plane: DiscPlane, radius_arcsec: Array, speed_kms: Array) -> Array:
-    """Velocity of circular rotation along the line of sight [km/s], v sin i cos(azimuth), less the systemic one.
+    """Velocity of circular rotation along the line of sight [km/s], v sin i cos(azimuth), in the galaxy's frame.
 
     Args:
         plane: where, shape (...,).

@@ -56,7 +56,7 @@ class SkyGrid:
 @partial(jax.tree_util.register_dataclass, data_fields=["first_kms", "width_kms"], meta_fields=["n_channels"])
 @dataclass(frozen=True)
 class VelocityGrid:
-    """Top-hat channels of equal width, in ascending frequency: descending velocity."""
+    """Top-hat channels of equal width in frequency, ascending, described by their radio velocities: descending."""
 
     first_kms: float
     """Centre of the first channel (lowest frequency, highest velocity)."""
@@ -76,6 +76,15 @@ class VelocityGrid:
         return self.first_kms - self.width_kms * np.arange(self.n_channels)
 
     @property
-    def edges_kms(self) -> np.ndarray:
-        """Channel edges, shape (n + 1,), descending."""
-        return self.first_kms - self.width_kms * (np.arange(self.n_channels + 1) - 0.5)
+    def middle_kms(self) -> float:
+        """Radio velocity of the middle of the band, f_mid."""
+        return self.first_kms - 0.5 * self.width_kms * (self.n_channels - 1)
+
+    @property
+    def edges_about_middle_kms(self) -> np.ndarray:
+        """Channel edges as velocities w = c (f_mid / f - 1) about the middle of the band, shape (n + 1,), descending.
+
+        With radio velocities r they are w = (r - r_mid) / (1 - r / c), so that their spacing varies by w / c.
+        """
+        from_middle = self.width_kms * (0.5 * self.n_channels - np.arange(self.n_channels + 1))
+        return from_middle / (1 - (self.middle_kms + from_middle) / C_KMS)

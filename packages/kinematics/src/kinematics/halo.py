@@ -10,10 +10,12 @@ from jax.typing import ArrayLike
 
 from kinematics.constants import G_PC_KMS2_MSUN
 
-__all__ = ["H0_KMS_MPC", "NfwHalo", "nfw_velocity_squared", "virial_radius_pc"]
+__all__ = ["H0_KMS_MPC", "OMEGA_M", "NfwHalo", "hubble_kms_mpc", "nfw_velocity_squared", "virial_radius_pc"]
 
 H0_KMS_MPC = 70.0
-"""Hubble constant that defines the critical density, 3 H0^2 / 8 pi G = 1.36e-7 Msun pc^-3, at redshift 0."""
+"""Hubble constant; the critical density 3 H^2 / 8 pi G is 1.36e-7 Msun pc^-3 at redshift 0."""
+OMEGA_M = 0.3
+"""Matter density of the flat universe in which the critical density evolves."""
 OVERDENSITY = 200.0
 # Radii, in scale radii, within which ln(1 + y) - y / (1 + y) cancels and its series takes over.
 SERIES_BELOW = 0.25
@@ -27,32 +29,42 @@ class NfwHalo(NamedTuple):
     """Mass within the sphere of 200 times the critical density."""
     c200: ArrayLike
     """Concentration r_200 / r_s."""
+    redshift: ArrayLike = 0.0
+    """Redshift at which the critical density is taken."""
 
     def velocity_squared(self, radius_pc: ArrayLike) -> Array:
         """Return v_c^2 [km^2 s^-2], shape of `radius_pc`."""
-        return nfw_velocity_squared(self.m200_msun, self.c200, radius_pc)
+        return nfw_velocity_squared(self.m200_msun, self.c200, radius_pc, self.redshift)
 
 
-def virial_radius_pc(m200_msun: ArrayLike) -> Array:
-    """Radius r_200 of a sphere of 200 times the critical density: r_200^3 = 2 G M_200 / (200 H0^2) [pc]."""
-    hubble_kms_pc = H0_KMS_MPC * 1e-6
+def hubble_kms_mpc(redshift: ArrayLike) -> Array:
+    """Hubble parameter H(z) [km/s/Mpc] of a flat universe, H0 sqrt(Omega_m (1 + z)^3 + 1 - Omega_m); any shape."""
+    return H0_KMS_MPC * jnp.sqrt(OMEGA_M * (1 + jnp.asarray(redshift)) ** 3 + 1 - OMEGA_M)
+
+
+def virial_radius_pc(m200_msun: ArrayLike, redshift: ArrayLike = 0.0) -> Array:
+    """Radius r_200 of a sphere of 200 times the critical density: r_200^3 = 2 G M_200 / (200 H(z)^2) [pc]."""
+    hubble_kms_pc = hubble_kms_mpc(redshift) * 1e-6
     return jnp.cbrt(2 * G_PC_KMS2_MSUN / (OVERDENSITY * hubble_kms_pc**2) * jnp.asarray(m200_msun))
 
 
-def nfw_velocity_squared(m200_msun: ArrayLike, c200: ArrayLike, radius_pc: ArrayLike) -> Array:
+def nfw_velocity_squared(
+    m200_msun: ArrayLike, c200: ArrayLike, radius_pc: ArrayLike, redshift: ArrayLike = 0.0
+) -> Array:
     """NFW halo (Navarro, Frenk & White 1997): v_c^2 = (G M_200 / r) m(y) / m(c), m(y) = ln(1+y) - y / (1+y).
 
     Args:
         m200_msun: mass within r_200.
         c200: concentration r_200 / r_s, positive.
         radius_pc: radii, shape (...,); 0 gives 0.
+        redshift: at which the critical density is taken.
 
     Returns:
         v_c^2 [km^2 s^-2], shape (...,).
 
     """
     mass, c = jnp.asarray(m200_msun), jnp.asarray(c200)
-    scale_pc = virial_radius_pc(mass) / c
+    scale_pc = virial_radius_pc(mass, redshift) / c
     enclosed = _mass_over_radius(jnp.asarray(radius_pc) / scale_pc) / (c * _mass_over_radius(c))
     return G_PC_KMS2_MSUN * mass / scale_pc * enclosed
 

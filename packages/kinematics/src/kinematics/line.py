@@ -21,7 +21,7 @@ type Carry = tuple[Array, Array, Array, Array]
 
 
 class Subcells(NamedTuple):
-    """Subcells of a patch of the sky, each field of shape (y, x)."""
+    """Subcells of a patch of the sky, each field of shape (y, x); velocities are those of the channel edges."""
 
     flux: Array
     velocity_kms: Array

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import finufft
 import numpy as np
 from jax.typing import ArrayLike
@@ -12,7 +14,18 @@ from kinematics.grids import SkyGrid
 from kinematics.pixel import BOX, Pixel
 from kinematics.tracks import UvTrack
 
-__all__ = ["observe", "sample_visibilities"]
+__all__ = ["PointSource", "observe", "sample_visibilities"]
+
+
+class PointSource(NamedTuple):
+    """An unresolved source, seen through the primary beam."""
+
+    x_arcsec: float
+    """East of the phase centre."""
+    y_arcsec: float
+    """North of the phase centre."""
+    flux_jy: np.ndarray
+    """Flux density, shape (channel,)."""
 
 
 def sample_visibilities(
@@ -65,6 +78,7 @@ def observe(
     noise_jy: float,
     seed: int,
     pixel: Pixel = BOX,
+    point: PointSource | None = None,
 ) -> Store[Visibilities]:
     """Observe a model cube: sample its visibilities along a track and add Gaussian noise.
 
@@ -78,6 +92,7 @@ def observe(
             in which case the weights are one.
         seed: of the noise.
         pixel: what the cube's pixels hold.
+        point: a source beside the cube.
 
     Returns:
         A `Visibilities` store with true inverse variances as weights.
@@ -91,7 +106,11 @@ def observe(
     if steps.size == 0 or steps.min() <= 0 or np.ptp(steps) > 1e-3 * steps.mean():
         raise ValueError("frequency_hz must hold at least two channels, ascending and evenly spaced")
     per_metre = frequency / (C_KMS * 1e3)
-    vis = sample_visibilities(cube, sky, np.outer(track.u_m, per_metre), np.outer(track.v_m, per_metre), pixel)
+    u, v = np.outer(track.u_m, per_metre), np.outer(track.v_m, per_metre)
+    vis = sample_visibilities(cube, sky, u, v, pixel)
+    if point is not None:
+        phase = 2 * np.pi * ARCSEC_RAD * (u * point.x_arcsec + v * point.y_arcsec)
+        vis += point.flux_jy * np.exp(1j * phase)
     rng = np.random.default_rng(seed)
     vis += noise_jy * (rng.standard_normal(vis.shape) + 1j * rng.standard_normal(vis.shape))
     manifest = Visibilities(observation=observation, source="simulated", history=(f"observed with seed {seed}",))

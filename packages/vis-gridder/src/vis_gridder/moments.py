@@ -34,15 +34,15 @@ def moments(
 
     Args:
         cube: [channel, y, x].
-        velocity_kms: [channel], evenly spaced, of either direction.
+        velocity_kms: [channel], ascending or descending; channels are as wide as their centres are apart.
         threshold: in the unit of the cube; `clip_sigma` times each channel's robust noise where None.
         clip_sigma: see threshold.
 
     """
     velocity = np.asarray(velocity_kms, float)
-    width = abs(velocity[1] - velocity[0]) if velocity.size > 1 else 1.0
+    width = np.abs(np.gradient(velocity)) if velocity.size > 1 else np.ones(1)
     limit = clip_sigma * robust_noise(cube) if threshold is None else np.full(velocity.size, threshold)
-    integrated = np.nansum(cube, axis=0, dtype=float) * width
+    integrated = np.tensordot(width, np.nan_to_num(cube).astype(float), axes=1)
     kept = np.where(cube > limit[:, None, None], cube, 0.0).astype(float)
     flux = kept.sum(axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):

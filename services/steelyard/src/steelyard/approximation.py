@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from kinematics import redshift
 from sampler import Approximation, Mode
 
 from steelyard.coordinates import Coordinates
@@ -192,7 +193,8 @@ def _axes(features: Features, draws: np.ndarray) -> np.ndarray:
     sample = sample[np.all(np.isfinite(sample), axis=1)]
     spread = np.std(sample, axis=0)
     widths = spread.copy()
-    channel = features.coordinates.model.grid.channels.width_kms
+    channels = features.coordinates.model.grid.channels
+    channel = channels.width_kms * (1 + redshift(channels.middle_kms))  # in the galaxy's frame, as velocities are
     widths[:N_NODES] = np.clip(spread[:N_NODES], 0.01 * channel, channel)
     correlation = np.cov(((sample - sample.mean(axis=0)) / np.maximum(spread, 1e-12)).T)
     values, vectors = np.linalg.eigh(correlation + 0.01 * np.eye(len(widths)))

@@ -104,11 +104,12 @@ def _run_fit(galaxy_file: Path, out: Path | None, *, restart: bool, as_json: boo
 def _print_posterior(posterior: Store[Posterior], page: Path, *, as_json: bool) -> None:
     from steelyard.contraction import unconstrained
     from steelyard.report.page import headline
+    from steelyard.systemic import systemic_text
 
     manifest = posterior.manifest
     truth = manifest.galaxy.truth
     if as_json:
-        keep = {"converged", "complete", "black_hole", "parameters", "quality", "fixed"}
+        keep = {"converged", "complete", "black_hole", "systemic_velocity", "parameters", "quality", "fixed"}
         print_json({**manifest.model_dump(mode="json", include=keep), "truth": truth, "report": str(page)})
         return
     console = Console(highlight=False)
@@ -131,6 +132,8 @@ def _print_posterior(posterior: Store[Posterior], page: Path, *, as_json: bool) 
         table.add_row(*cells)
     console.print(table)
     console.print(headline(manifest.black_hole), style="bold")
+    if manifest.systemic_velocity is not None:
+        console.print(systemic_text(manifest.systemic_velocity))
     if "log10_mbh" in truth:
         console.print(f"truth: log10(M_BH / Msun) = {truth['log10_mbh']:.3f}")
     state = "converged" if manifest.converged else "NOT CONVERGED: do not quote these numbers"
@@ -191,7 +194,9 @@ def simulate_command(
     hours: Annotated[float, typer.Option(help="With --antennas: length of the track")] = 1.0,
     integration_s: Annotated[float, typer.Option(help="With --antennas")] = 30.0,
     channels: Annotated[int, typer.Option(help="With --antennas: number of channels", min=2)] = 64,
-    channel_width_kms: Annotated[float, typer.Option(help="With --antennas")] = 10.0,
+    channel_width_kms: Annotated[
+        float, typer.Option(help="With --antennas: channel width in the galaxy's frame, km/s")
+    ] = 10.0,
     seed: Annotated[int, typer.Option(help="Of the noise")] = 1,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there")] = False,
 ) -> None:

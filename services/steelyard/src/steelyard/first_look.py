@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from kinematics import C_KMS
+from kinematics import C_KMS, galaxy_velocity_kms
 from steelyard_schemas import ContractError, GriddedVisibilities, Store
 from vis_gridder import dirty_cube
 
@@ -25,13 +25,17 @@ class FirstLook(NamedTuple):
     y0_arcsec: float
     pa_deg: float
     vsys_kms: float
+    """Radio definition."""
     radius_arcsec: float
     """Flux-weighted mean distance from the centre."""
     rotation_kms: float
     """Rough rotation speed: twice the flux-weighted spread of the velocities, that of a ring seen at 45 degrees."""
     flux_jykms: float
+    """Integral over velocity in the galaxy's frame."""
     velocity_min_kms: float
+    """Centre of the last channel, radio definition."""
     velocity_max_kms: float
+    """Centre of the first channel, radio definition."""
     field_arcsec: float
     cell_arcsec: float
     peak_sigma: float
@@ -41,8 +45,8 @@ class FirstLook(NamedTuple):
 def first_look(data: Store[GriddedVisibilities], rest_frequency_hz: float) -> FirstLook:
     """Measure centre, velocity gradient and flux from the significant voxels of the dirty cube.
 
-    The systemic velocity and the position angle come from a plane v = v_sys + a x + b y fitted to them: (a, b)
-    points to the receding side.
+    The systemic velocity is their mean radio velocity. The position angle comes from a plane v = a x + b y + c fitted
+    to their velocities in the galaxy's frame: (a, b) points to the receding side.
 
     Raises:
         ContractError: the channels lie far to the blue of the line, or the cube holds no voxel brighter than five
@@ -70,7 +74,8 @@ def first_look(data: Store[GriddedVisibilities], rest_frequency_hz: float) -> Fi
         )
     weight = cube[channel, y, x]
     east, north = (x - npix // 2) * cell, (y - npix // 2) * cell
-    v = velocity[channel]
+    vsys = float(np.average(velocity[channel], weights=weight))
+    v = galaxy_velocity_kms(velocity[channel], vsys)
     design = np.stack([np.ones_like(east), east, north], axis=1) * np.sqrt(weight)[:, None]
     # Measured from the mean, so that a point source has no gradient instead of a random one.
     coefficients = np.linalg.lstsq(design, (v - np.average(v, weights=weight)) * np.sqrt(weight), rcond=None)[0]
@@ -79,10 +84,10 @@ def first_look(data: Store[GriddedVisibilities], rest_frequency_hz: float) -> Fi
         x0_arcsec=float(x0),
         y0_arcsec=float(y0),
         pa_deg=float(np.degrees(np.arctan2(coefficients[1], coefficients[2])) % 360),
-        vsys_kms=float(np.average(v, weights=weight)),
+        vsys_kms=vsys,
         radius_arcsec=float(np.average(np.hypot(east - x0, north - y0), weights=weight)),
         rotation_kms=2 * float(np.sqrt(np.cov(v, aweights=weight))),
-        flux_jykms=_short_baseline_flux(data, channel_width_kms(data, rest_frequency_hz)),
+        flux_jykms=_short_baseline_flux(data, channel_width_kms(data, rest_frequency_hz, vsys)),
         velocity_min_kms=float(velocity.min()),
         velocity_max_kms=float(velocity.max()),
         field_arcsec=npix * cell,

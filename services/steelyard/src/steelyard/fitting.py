@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import sampler
 from jax.typing import DTypeLike
+from kinematics import redshift
 from sampler import MalaConfig, Monitor, load_checkpoint, sample
 from steelyard_schemas import (
     ContractError,
@@ -29,6 +30,7 @@ from steelyard_schemas.posterior import Subcells
 
 from steelyard.approximation import Expansion, Features, approximate_log_density, approximation_about
 from steelyard.coordinates import Coordinates, sampled_at
+from steelyard.cosmology import distance_warning
 from steelyard.density import CellData, cell_data, log_density
 from steelyard.first_look import FirstLook, first_look
 from steelyard.gridding import load_gridded
@@ -209,6 +211,8 @@ def _prepared(galaxy: Galaxy, base: Path, folder: RunFolder, restart: bool, note
         note(f"reading {path}")
     data = load_gridded(galaxy, base) if kept is None else kept
     problem = prepare(galaxy, data)
+    if (warning := distance_warning(galaxy.distance.mpc, redshift(problem.look.vsys_kms))) is not None:
+        note(f"warning: {warning}")
     # Only now, so that bad input does not cost an earlier fit.
     if restart:
         folder.clear()

@@ -26,6 +26,7 @@ from kinematics import (
     DEFAULT_LEVELS,
     MARGIN,
     MGE,
+    Absorber,
     BlackHole,
     CellMoments,
     Disc,
@@ -50,15 +51,20 @@ from kinematics import (
     UvCells,
     VelocityGrid,
     Warp,
+    absorbed_flux,
+    attenuation_at,
     axis_ratio_intrinsic,
     circular_velocity,
     expected_means,
     expected_means_in_blocks,
     light_of_disc,
     log_radii,
+    means_of_points,
     model_visibilities,
     pc_per_arcsec,
+    point_visibilities,
     primary_beam,
+    redshift,
     render_cube,
     smooth_channels,
     with_margin,
@@ -221,13 +227,22 @@ class GalaxyModel:
         self._stars = None if isinstance(galaxy.stars, NukerStars) else optical_stars(galaxy.stars)
         self._disc_table = None if disc.table is None else tuple(np.asarray(column) for column in disc.table.columns)
         self._warp_radii = None if disc.warp is None else (disc.warp.reference_arcsec, disc.warp.outer_arcsec)
+        self._continuum_jy = None if galaxy.absorber is None else galaxy.absorber.continuum_jy
         # From a hundredth of a pixel, so that the innermost subcell lies on the table, to past the field's corner
         # seen at high inclination, where an exponential disc holds nothing any more.
         self.radii_arcsec, self._log_step = log_radii(0.01 * grid.sky.cell_arcsec, 5 * grid.field_arcsec, N_RADII)
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], ModelOptions]:
         """Data at the leaves, and what chooses code."""
-        children = (self.grid, self._stars, self._disc_table, self._warp_radii, self.radii_arcsec, self._log_step)
+        children = (
+            self.grid,
+            self._stars,
+            self._disc_table,
+            self._warp_radii,
+            self._continuum_jy,
+            self.radii_arcsec,
+            self._log_step,
+        )
         return children, self.options
 
     @classmethod
@@ -235,7 +250,8 @@ class GalaxyModel:
         """Inverse of `tree_flatten`, but for the galaxy file."""
         new = object.__new__(cls)
         new.options = options
-        new.grid, new._stars, new._disc_table, new._warp_radii, new.radii_arcsec, new._log_step = children
+        new.grid, new._stars, new._disc_table, new._warp_radii, new._continuum_jy = children[:5]
+        new.radii_arcsec, new._log_step = children[5:]
         return new
 
     @property
@@ -301,8 +317,12 @@ class GalaxyModel:
             scale_pc = params["disc_scale_arcsec"] * pc_per_arcsec(jnp.asarray(params["distance_mpc"]))
             parts["gas"] = ExponentialGas(10.0 ** jnp.asarray(params["log10_gas_mass"]), scale_pc)
         if options.halo:
+            # At the redshift of the band's middle: across it the critical density changes by a few per cent of itself
+            # at most, and the rotation curve stays a function of the mass model alone.
             parts["halo"] = NfwHalo(
-                10.0 ** jnp.asarray(params["log10_m200"]), 10.0 ** jnp.asarray(params["log10_c200"])
+                10.0 ** jnp.asarray(params["log10_m200"]),
+                10.0 ** jnp.asarray(params["log10_c200"]),
+                redshift(self.grid.channels.middle_kms),
             )
         return parts
 
@@ -344,13 +364,15 @@ class GalaxyModel:
 
         A `velocity_table` takes the place of the circular velocity that `params` imply.
         """
+        # Kept in its own precision: near 1e5 km/s, at high redshift, single precision holds it to 8 m/s only.
+        vsys_kms = jnp.asarray(params["vsys_kms"])
         params = {name: jnp.asarray(value, self.dtype) for name, value in params.items()}
         geometry = Geometry(
             jnp.radians(params["inclination_deg"]),
             jnp.radians(params["pa_deg"]),
             params["x0_arcsec"],
             params["y0_arcsec"],
-            params["vsys_kms"],
+            vsys_kms,
             self.warp(params),
         )
         table = self.velocity_table(params) if velocity_table is None else velocity_table.astype(self.dtype)
@@ -385,18 +407,36 @@ class GalaxyModel:
     def light(self, params: Params, velocity_table: Array | None = None) -> list[tuple[Square, Subcells]]:
         """Mean light of subcells [Jy], attenuated, from which `cell_means` makes spectra; arguments as for `cube`."""
         grid = self.grid
-        disc, geometry, curve, flux_jykms, dispersion = self.gas(params, velocity_table)
-        flux_jy = flux_jykms / jnp.asarray(grid.channels.width_kms, self.dtype)
-        sky = (grid.sky, grid.levels, grid.attenuation, BAND_LIMITED)
-        return light_of_disc(disc, geometry, curve, flux_jy, dispersion, *sky)
+        sky = (grid.sky, grid.channels, grid.levels, grid.attenuation, BAND_LIMITED)
+        return light_of_disc(*self.gas(params, velocity_table), *sky)
 
     def cell_means(self, params: Params, velocity_table: Array | None = None) -> Array:
         """Expected means [Jy] of the data's cells, (cell, channel) as in `uv_cells`; arguments as for `cube`."""
+        means = self._disc_means(params, velocity_table)
+        if self._continuum_jy is None:
+            return means
+        grid, x, y = self.grid, params["x0_arcsec"], params["y0_arcsec"]
+        seen = self.absorbed_flux(params) * attenuation_at(grid.attenuation, grid.sky, x, y)
+        points = point_visibilities(self.uv_cells.points, grid.field_arcsec, x, y, seen)
+        return means + means_of_points(points.astype(self.dtype), self.uv_cells)
+
+    def absorbed_flux(self, params: Params) -> Array:
+        """Flux density [Jy] of the central absorber, negative or 0, shape (channel,), before the primary beam."""
+        response = self.options.spectral_response
+        if self._continuum_jy is None:
+            return jnp.zeros(self.grid.channels.n_channels)
+        tau, velocity, sigma = (params[f"absorber_{name}"] for name in ("tau", "velocity_kms", "sigma_kms"))
+        gas = Absorber(self._continuum_jy, tau, velocity, sigma)
+        channels = with_margin(self.grid.channels, response)
+        return smooth_channels(absorbed_flux(gas, params["vsys_kms"], channels), response)
+
+    def _disc_means(self, params: Params, velocity_table: Array | None) -> Array:
+        """Expected means of the disc alone."""
         grid, response = self.grid, self.options.spectral_response
         if grid.channels_at_once is None:
             return expected_means(self.cube(params, velocity_table, pixel=BAND_LIMITED), self.uv_cells)
         light = self.light(params, velocity_table)
-        edges = jnp.asarray(with_margin(grid.channels, response).edges_kms, self.dtype)
+        edges = jnp.asarray(with_margin(grid.channels, response).edges_about_middle_kms, self.dtype)
         return expected_means_in_blocks(light, edges, BAND_LIMITED, response, self.uv_cells, grid.channels_at_once)
 
     def visibilities(self, params: Params) -> Array:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import sampler
+from kinematics import C_KMS, radio_velocity_kms
 from steelyard_schemas import ContractError, Galaxy
 from steelyard_schemas.galaxy import NukerStars
 from steelyard_schemas.priors import Fixed, LogUniform, Normal, Prior, Sine, Uniform
@@ -47,12 +48,17 @@ PARAMETERS: dict[str, Parameter] = {
     "ring_radius_arcsec": Parameter("arcsec", r"$R_{\rm ring}$"),
     "ring_width_arcsec": Parameter("arcsec", r"$w_{\rm ring}$"),
     "flux_jykms": Parameter("Jy km/s", r"$F$"),
+    "absorber_tau": Parameter("", r"$\tau_{\rm abs}$"),
+    "absorber_velocity_kms": Parameter("km/s", r"$v_{\rm abs}$"),
+    "absorber_sigma_kms": Parameter("km/s", r"$\sigma_{\rm abs}$"),
     "log10_gas_mass": Parameter("dex(Msun)", r"$\log_{10} M_{\rm gas}$"),
     "log10_m200": Parameter("dex(Msun)", r"$\log_{10} M_{200}$"),
     "log10_c200": Parameter("", r"$\log_{10} c_{200}$"),
     "distance_mpc": Parameter("Mpc", r"$D$"),
 }
 
+REDSHIFT_REACH_KMS = 300.0
+"""Half width, in the galaxy's frame, of the prior of the systemic velocity about a redshift given."""
 _NUKER = ("log10_sigma_b", "alpha", "gamma", "beta_minus_gamma", "log10_r_b_pc", "q")
 _GEOMETRY = ("inclination_deg", "pa_deg", "vsys_kms", "x0_arcsec", "y0_arcsec", "sigma_gas_kms")
 _DISC = {
@@ -63,6 +69,7 @@ _DISC = {
 }
 _DISPERSION = {"constant": (), "exponential": ("sigma_gas_outer_kms", "sigma_gas_scale_arcsec")}
 _WARP = ("pa_gradient_deg_per_arcsec", "inclination_gradient_deg_per_arcsec")
+_ABSORBER = ("absorber_tau", "absorber_velocity_kms", "absorber_sigma_kms")
 _HALO = ("log10_m200", "log10_c200")
 
 
@@ -90,18 +97,21 @@ def active_names(galaxy: Galaxy) -> tuple[str, ...]:
     gas = ("log10_gas_mass",) if disc.self_gravity else ()
     warp = () if disc.warp is None else _WARP
     halo = () if galaxy.halo is None else _HALO
+    absorber = () if galaxy.absorber is None else _ABSORBER
     shape = (*_GEOMETRY, *_DISPERSION[disc.dispersion], *warp, *_DISC[disc.profile], "flux_jykms")
-    return ("log10_mbh", *stars, *shape, *gas, *halo, "distance_mpc")
+    return ("log10_mbh", *stars, *shape, *absorber, *gas, *halo, "distance_mpc")
 
 
 def resolve_parameters(galaxy: Galaxy, look: FirstLook) -> Parameters:
     """Fill in the priors that the galaxy file leaves to the data, and split off what is fixed.
 
     Raises:
-        ContractError: every parameter is fixed.
+        ContractError: every parameter is fixed, or the data do not cover the line at the redshift given.
 
     """
     defaults = default_priors(look)
+    if galaxy.line.redshift is not None:
+        defaults["vsys_kms"] = _about_redshift(galaxy, galaxy.line.redshift, look)
     given = {name: _given_prior(galaxy, name) or defaults[name] for name in active_names(galaxy)}
     sampled = {name: prior for name, prior in given.items() if not isinstance(prior, Fixed)}
     if not sampled:
@@ -116,6 +126,22 @@ def _given_prior(galaxy: Galaxy, name: str) -> Prior | None:
     if distance.sd_mpc is None:
         return Fixed(value=distance.mpc)
     return Normal(mean=distance.mpc, sd=distance.sd_mpc, low=distance.mpc / 10)
+
+
+def _about_redshift(galaxy: Galaxy, z: float, look: FirstLook) -> Prior:
+    """Uniform prior of the systemic velocity, radio definition, about a redshift and within the band."""
+    middle = radio_velocity_kms(z)
+    half = REDSHIFT_REACH_KMS / (1 + z)
+    low, high = max(middle - half, look.velocity_min_kms), min(middle + half, look.velocity_max_kms)
+    if not low < high:
+        rest_ghz = galaxy.line.rest_frequency_hz / 1e9
+        edges = [rest_ghz * (1 - v / C_KMS) for v in (look.velocity_max_kms, look.velocity_min_kms)]
+        raise ContractError(
+            galaxy.name,
+            f"line.redshift = {z:g} puts {galaxy.line.name} at {rest_ghz / (1 + z):.6g} GHz, but the data cover "
+            f"{edges[0]:.6g} to {edges[1]:.6g} GHz: check redshift and rest frequency",
+        )
+    return Uniform(low=low, high=high)
 
 
 def default_priors(look: FirstLook) -> dict[str, Prior]:

@@ -16,11 +16,13 @@ from steelyard_schemas.posterior import FitQuality, Inputs, ParameterSummary
 from steelyard.black_hole import black_hole_verdict
 from steelyard.contraction import contraction
 from steelyard.coordinates import sampled_parameters
+from steelyard.cosmology import distance_warning
 from steelyard.density import residual_squared
 from steelyard.misfit import cell_misfit
 from steelyard.model import predicted_means
 from steelyard.parameters import PARAMETERS
 from steelyard.subcells import ChosenSubcells
+from steelyard.systemic import systemic_velocity
 
 if TYPE_CHECKING:
     from steelyard.fitting import Problem
@@ -82,7 +84,15 @@ def build_posterior(
         for i, name in enumerate(parameters.names)
     )
     converged = complete and summary.converged and not result.suspect_chains
-    quality = _quality(problem, result, subcells, warnings + _run_warnings(problem, result, summary.converged))
+    vsys = parameters.names.index("vsys_kms") if "vsys_kms" in parameters.names else None
+    systemic = systemic_velocity(
+        np.asarray(parameters.fixed["vsys_kms"]) if vsys is None else draws[..., vsys],
+        problem.data.manifest.observation.frequency_frame,
+    )
+    warnings += _run_warnings(problem, result, summary.converged)
+    if (about_distance := distance_warning(galaxy.distance.mpc, systemic.redshift)) is not None:
+        warnings += (about_distance,)
+    quality = _quality(problem, result, subcells, warnings)
     surrogate = problem.model.surrogate
     mbh = parameters.names.index("log10_mbh") if "log10_mbh" in parameters.names else None
     manifest = Posterior(
@@ -96,6 +106,7 @@ def build_posterior(
             parameters.priors.get("log10_mbh"),
             parameters.fixed.get("log10_mbh"),
         ),
+        systemic_velocity=systemic,
         quality=quality,
         inputs=Inputs(
             galaxy_hash="sha256:" + hashlib.sha256(galaxy.model_dump_json().encode()).hexdigest(),

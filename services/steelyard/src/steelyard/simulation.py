@@ -9,7 +9,19 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from kinematics import BAND_LIMITED, C_KMS, SkyGrid, UvTrack, VelocityGrid, observe, primary_beam, track_of, uv_track
+from kinematics import (
+    BAND_LIMITED,
+    C_KMS,
+    PointSource,
+    SkyGrid,
+    UvTrack,
+    VelocityGrid,
+    attenuation_at,
+    observe,
+    primary_beam,
+    track_of,
+    uv_track,
+)
 from steelyard_schemas import ContractError, Galaxy, Observation, Store, Visibilities
 
 from steelyard.model import GalaxyModel, ModelGrid
@@ -56,11 +68,17 @@ def read_antennas(path: str | Path) -> Antennas:
 
 
 def channels_around(galaxy: Galaxy, n_channels: int, width_kms: float) -> tuple[np.ndarray, float]:
-    """Return ascending channel frequencies [Hz] centred on the true systemic velocity, and their width."""
-    truth = true_parameters(galaxy)
-    velocity = truth["vsys_kms"] + width_kms * ((n_channels - 1) / 2 - np.arange(n_channels))
-    rest = galaxy.line.rest_frequency_hz
-    return rest * (1 - velocity / C_KMS), rest * width_kms / C_KMS
+    """Return ascending channel frequencies [Hz] centred on the galaxy's line, and their width.
+
+    Args:
+        galaxy: with its systemic velocity in `truth`.
+        n_channels: number of channels.
+        width_kms: width of a channel in the galaxy's frame, at the line's centre.
+
+    """
+    observed_hz = galaxy.line.rest_frequency_hz * (1 - true_parameters(galaxy)["vsys_kms"] / C_KMS)
+    width_hz = observed_hz * width_kms / C_KMS
+    return observed_hz + width_hz * (np.arange(n_channels) - (n_channels - 1) / 2), width_hz
 
 
 def simulate(
@@ -85,7 +103,7 @@ def simulate(
         hours: length of the track.
         integration_s: of one sample.
         n_channels: centred on the systemic velocity.
-        channel_width_kms: radio definition.
+        channel_width_kms: width of a channel in the galaxy's frame.
         noise_jy: standard deviation of the real part of one Stokes I visibility.
         seed: of the noise.
         latitude_deg: of the array.
@@ -141,7 +159,10 @@ def _observe(
     truth = true_parameters(galaxy)
     model = model.with_levels(LEVELS[choose_subcells(model, truth).subcells])
     cube = jax.jit(partial(model.cube, pixel=BAND_LIMITED))(truth)
+    x, y = truth["x0_arcsec"], truth["y0_arcsec"]
+    seen = model.absorbed_flux(truth) * attenuation_at(attenuation, model.grid.sky, x, y)
+    nucleus = PointSource(x, y, np.asarray(seen))
     try:
-        return observe(cube, sky, frequency_hz, track, observation, noise_jy, seed, BAND_LIMITED)
+        return observe(cube, sky, frequency_hz, track, observation, noise_jy, seed, BAND_LIMITED, nucleus)
     except ValueError as error:
         raise ContractError(galaxy.name, str(error)) from error

@@ -6,7 +6,7 @@ from typing import Any
 
 import corner
 import numpy as np
-from kinematics import pc_per_arcsec
+from kinematics import C_KMS, optical_velocity_kms, pc_per_arcsec
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -28,6 +28,8 @@ __all__ = [
 ]
 
 DATA, MODEL, STARS, HOLE = "#222222", "#d1495b", "#2e86ab", "#222222"
+# v_optical = c (f_rest / f - 1) of v_radio = c (1 - f / f_rest), and back: what `secondary_axis` asks for.
+RADIO_TO_OPTICAL = (optical_velocity_kms, lambda optical: optical / (1 + optical / C_KMS))
 
 
 def mass_posterior(products: Products) -> Figure:
@@ -129,7 +131,7 @@ def spectrum(products: Products) -> Figure:
     """Flux in the disc's aperture per channel: data, model, residual."""
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    v = products.velocity_kms
+    v = products.radio_kms
     mjy = 1e3
     data, model = products.spectrum(products.data) * mjy, products.spectrum(products.modelled) * mjy
     upper.step(v, data, where="mid", color=DATA, label="data")
@@ -141,6 +143,7 @@ def spectrum(products: Products) -> Figure:
     peak = float(np.abs(data).max())
     lower.axhspan(-0.2 * peak, 0.2 * peak, color="0.93", zorder=0)
     lower.set(xlabel="velocity, radio [km/s]", ylabel="residual")
+    upper.secondary_xaxis("top", functions=RADIO_TO_OPTICAL).set_xlabel("velocity, optical [km/s]")
     return figure
 
 
@@ -150,7 +153,7 @@ def position_velocity(products: Products) -> Figure:
     left, right = figure.subplots(1, 2, sharey=True)
     offset, data = products.position_velocity(products.data)
     _, model = products.position_velocity(products.modelled)
-    v = products.velocity_kms
+    v = products.radio_kms
     peak = float(data.max())
     for axes, image, title in ((left, data, "data, model in contours"), (right, data - model, "data less model")):
         mesh = axes.pcolormesh(
@@ -163,12 +166,13 @@ def position_velocity(products: Products) -> Figure:
         axes.axhline(products.best["vsys_kms"], color="0.4", linewidth=0.6, linestyle=":")
         axes.axvline(0, color="0.4", linewidth=0.6, linestyle=":")
     left.set_ylabel("velocity, radio [km/s]")
+    right.secondary_yaxis("right", functions=RADIO_TO_OPTICAL).set_ylabel("velocity, optical [km/s]")
     figure.colorbar(mesh, ax=(left, right), label="mJy/beam")
     return figure
 
 
 def channel_maps(products: Products, n: int = 7) -> Figure:
-    """Dirty channel maps of data, model and residual, every few channels over the line."""
+    """Dirty channel maps of data, model and residual, every few channels over the line, at their radio velocities."""
     bright = np.flatnonzero(products.modelled.max(axis=(1, 2)) > 0.15 * products.modelled.max())
     # From low to high velocity, as people read a cube.
     chosen = np.linspace(bright[-1], bright[0], n).round().astype(int)
@@ -184,7 +188,8 @@ def channel_maps(products: Products, n: int = 7) -> Figure:
                 _contours(axes, 1e3 * cube[channel], products, levels=[-5 * sigma, -3 * sigma, 3 * sigma, 5 * sigma])
         row[0].text(0.06, 0.94, name, transform=row[0].transAxes, va="top")
     for axes, channel in zip(rows[0], chosen, strict=True):
-        axes.set_title(f"{products.velocity_kms[channel]:.0f} km/s", fontsize=9)
+        radio = products.radio_kms[channel]
+        axes.set_title(f"{radio:.0f} km/s\noptical {optical_velocity_kms(radio):.0f}", fontsize=8)
     figure.supxlabel("east [arcsec]", fontsize=10)
     figure.supylabel("north [arcsec]", fontsize=10)
     beam_ellipse(rows[0][0], products)

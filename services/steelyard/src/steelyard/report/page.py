@@ -20,6 +20,7 @@ from steelyard.report.predictive import best_misfit
 from steelyard.report.products import Products
 from steelyard.report.rounding import decimals
 from steelyard.run_folder import RunFolder
+from steelyard.systemic import systemic_text
 
 __all__ = ["headline", "write_report"]
 
@@ -124,6 +125,7 @@ def _context(products: Products, images: dict[str, str]) -> dict[str, object]:
         "beam": products.beam,
         "noise_mjy": 1e3 * products.noise,
         "headline": headline(manifest.black_hole),
+        "systemic": None if manifest.systemic_velocity is None else systemic_text(manifest.systemic_velocity),
         "rows": rows,
         "has_truth": bool(truth),
         "images": images,

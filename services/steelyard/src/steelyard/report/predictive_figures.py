@@ -25,7 +25,7 @@ def chi_square(products: Products) -> Figure:
     figure = Figure(figsize=(10.4, 4.4), layout="constrained")
     panels = figure.subplot_mosaic([["plane", "channels"], ["plane", "lengths"]], width_ratios=(1, 1.15))
     _plane(panels["plane"], u, v, *misfit.reduced(axis=0))
-    _series(panels["channels"], products.velocity_kms, *misfit.reduced(axis=(1, 2)))
+    _series(panels["channels"], products.radio_kms, *misfit.reduced(axis=(1, 2)))
     panels["channels"].set_xlabel("velocity, radio [km/s]")
     filled = misfit.used.any(axis=0)
     # As many cells in each bin, so that the bands are about as wide.
@@ -84,13 +84,12 @@ def moment_maps(products: Products) -> Figure:
     figure = Figure(figsize=(10.2, 8.6), layout="compressed")
     grid = figure.subplots(3, 3, sharex=True, sharey=True)
     data, median, deviation = maps.data, maps.median, maps.deviation
-    middle = products.best["vsys_kms"]
-    spread = _reach(median.velocity_kms - middle)
+    spread = _reach(median.velocity_kms)
     widest = _reach(median.dispersion_kms)
     brightest = float(np.nanmax(data.integrated))
     rows = (
         ("integrated", "Jy/beam km/s", {"cmap": "magma", "vmin": 0.0, "vmax": brightest}),
-        ("velocity_kms", "velocity [km/s]", {"cmap": "RdBu_r", "vmin": middle - spread, "vmax": middle + spread}),
+        ("velocity_kms", r"velocity about $v_{\rm sys}$ [km/s]", {"cmap": "RdBu_r", "vmin": -spread, "vmax": spread}),
         ("dispersion_kms", "width [km/s]", {"cmap": "viridis", "vmin": 0.0, "vmax": widest}),
     )
     for row, (field, unit, style) in zip(grid, rows, strict=True):

@@ -8,6 +8,7 @@ from functools import cached_property
 import jax
 import jax.numpy as jnp
 import numpy as np
+from kinematics import galaxy_velocity_kms
 from scipy.ndimage import map_coordinates
 from steelyard_schemas import GriddedVisibilities, Posterior, Store
 from vis_gridder import Beam, Moments, dirty_beam, dirty_cube, fit_beam, moments
@@ -42,7 +43,8 @@ class Products:
         galaxy = self.manifest.galaxy
         grid = ModelGrid.of(data, galaxy.line.rest_frequency_hz, galaxy.data.primary_beam)
         self.model = GalaxyModel(galaxy, grid).with_levels(LEVELS[self.manifest.quality.subcells])
-        self.velocity_kms = velocities_kms(data, galaxy.line.rest_frequency_hz)
+        self.radio_kms = velocities_kms(data, galaxy.line.rest_frequency_hz)
+        """Radio velocities of the channels, shape (channel,)."""
         self.names = tuple(p.name for p in self.manifest.parameters)
 
     @cached_property
@@ -56,6 +58,11 @@ class Products:
         lp = self.posterior["sample_stats/lp"]
         chain, draw = np.unravel_index(np.argmax(lp), lp.shape)
         return {**dict(zip(self.names, self.draws[chain, draw].tolist(), strict=True)), **self.manifest.fixed}
+
+    @cached_property
+    def velocity_kms(self) -> np.ndarray:
+        """Velocities of the channels about the best systemic one, in the galaxy's frame, shape (channel,)."""
+        return galaxy_velocity_kms(self.radio_kms, self.best["vsys_kms"])
 
     @cached_property
     def data(self) -> np.ndarray:
@@ -114,7 +121,7 @@ class Products:
         return min(margin, 0.5 * self.model.grid.field_arcsec)
 
     def moments(self, cube: np.ndarray) -> Moments:
-        """Moments 0, 1, 2 of voxels above four times the noise."""
+        """Moments 0, 1, 2 of voxels above four times the noise; velocities are those in the galaxy's frame."""
         return moments(cube, self.velocity_kms, threshold=4 * self.noise)
 
     def aperture(self) -> np.ndarray:
