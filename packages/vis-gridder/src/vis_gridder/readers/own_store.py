@@ -9,7 +9,7 @@ import numpy as np
 from steelyard_schemas import ContractError, StoreReader, Visibilities, open_store
 
 from vis_gridder.readers.axis import spectral_axis
-from vis_gridder.source import ROW_ARRAYS, Block, Source
+from vis_gridder.source import ROW_ARRAYS, Block, Source, antennas_known
 
 __all__ = ["open_own_store"]
 
@@ -52,8 +52,8 @@ def open_own_store(path: Path) -> Source:
 
 def _start_mjd_s(reader: StoreReader[Visibilities]) -> float | None:
     """Return the first row's time; None where antennas are -1, the mark of formats without times."""
-    first = next(reader.blocks(("antenna1", "time_mjd_s"), rows=1))
-    return float(first["time_mjd_s"][0]) if first["antenna1"][0] >= 0 else None
+    first = next(reader.blocks(("antenna1", "antenna2", "time_mjd_s"), rows=1))
+    return float(first["time_mjd_s"][0]) if antennas_known(first["antenna1"], first["antenna2"]) else None
 
 
 def _checked(path: Path, block: Block) -> tuple[Block, bool]:
