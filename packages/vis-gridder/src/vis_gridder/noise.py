@@ -107,7 +107,7 @@ class TimeDifferences:
 
     def groups(self, block: Block) -> Groups:
         """Tell which baseline and scan each row belongs to; call once for every block, in order."""
-        if not antennas_known(block.antenna1, block.antenna2):
+        if not antennas_known(block.antenna1):
             # Nobody knows which rows belong together; all noise is one.
             if self.n_groups == 0:
                 self.n_groups = 1

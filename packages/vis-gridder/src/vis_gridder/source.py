@@ -69,9 +69,9 @@ def rows_per_block(n_channels: int) -> int:
     return max(1, BLOCK_BYTES // (8 * n_channels))
 
 
-def antennas_known(antenna1: np.ndarray, antenna2: np.ndarray) -> bool:
-    """Return whether rows have antennas and times: formats that have none leave both antennas of all rows at -1."""
-    return bool(np.any(antenna1 >= 0) or np.any(antenna2 >= 0))
+def antennas_known(antenna1: np.ndarray) -> bool:
+    """Return whether rows have antennas and times: in formats that have none, the antenna of every row is -1."""
+    return bool(np.any(antenna1 >= 0))
 
 
 def as_source(vis: Store[Visibilities]) -> Source:
@@ -83,7 +83,7 @@ def as_source(vis: Store[Visibilities]) -> Source:
         for first in range(0, n_rows, step):
             yield Block(*(vis[name][first : first + step] for name in ROW_ARRAYS))
 
-    timed = antennas_known(vis["antenna1"], vis["antenna2"])
+    timed = antennas_known(vis["antenna1"])
     return Source(
         observation=vis.manifest.observation,
         name=vis.manifest.source,

@@ -51,9 +51,10 @@ def open_own_store(path: Path) -> Source:
 
 
 def _start_mjd_s(reader: StoreReader[Visibilities]) -> float | None:
-    """Return the first row's time; None where antennas are -1, the mark of formats without times."""
-    first = next(reader.blocks(("antenna1", "antenna2", "time_mjd_s"), rows=1))
-    return float(first["time_mjd_s"][0]) if antennas_known(first["antenna1"], first["antenna2"]) else None
+    """Return the first row's time; None where all antennas are -1, the mark of formats without times."""
+    first = float(next(reader.blocks(("time_mjd_s",), rows=1))["time_mjd_s"][0])
+    known = any(antennas_known(rows["antenna1"]) for rows in reader.blocks(("antenna1",)))
+    return first if known else None
 
 
 def _checked(path: Path, block: Block) -> tuple[Block, bool]:
