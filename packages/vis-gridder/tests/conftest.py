@@ -225,7 +225,11 @@ def make_gridded():
 
 @pytest.fixture
 def write_uvfits(tmp_path):
-    """Return a function that writes a UVFITS file from [row, if, channel, hand] data and weights."""
+    """Return a function that writes a UVFITS file from [row, if, channel, hand] data and weights.
+
+    `fq` and `su` have columns [row, if] and [source, if] of those tables; `more_antennas` has a letter and diameters
+    for each further antenna table, whose version is the number of a subarray.
+    """
 
     def write(
         data,
@@ -235,10 +239,17 @@ def write_uvfits(tmp_path):
         antennas=(1, 2),
         frequency=(1.4e9, 1e5),
         stokes=(-1, -1),
+        reference_channel=1,
         names=("UU", "VV", "WW"),
+        dates=("DATE", "DATE"),
+        extra=None,
+        subarray=None,
         sources=("A",),
         source_of_row=None,
         diameters=(25.0, 25.0, 25.0),
+        more_antennas=(),
+        fq=None,
+        su=None,
         header=(),
         file="some.thing",
     ):
@@ -248,14 +259,16 @@ def write_uvfits(tmp_path):
         first, second = (np.broadcast_to(a, n_rows) for a in antennas)
         source = np.ones(n_rows) if source_of_row is None else source_of_row
         days = np.arange(n_rows) * 10.0 / 86400.0
-        parameters = [*names, "DATE", "DATE", "BASELINE", "SOURCE"]
-        values = [*uvw.T, np.full(n_rows, 2460000.5), days, 256.0 * first + second, source]
+        parameters = [*names, *dates, "BASELINE", "SOURCE", *(extra or {})]
+        fraction = 0.0 if subarray is None else 0.01 * (np.asarray(subarray) - 1)
+        baseline = 256.0 * first + second + fraction
+        values = [*uvw.T, np.full(n_rows, 2460000.5), days, baseline, source, *(extra or {}).values()]
         groups = fits.GroupData(cube[:, None, None], bitpix=-32, parnames=parameters, pardata=values)
         hdu = fits.GroupsHDU(groups)
         axes = {
             2: ("COMPLEX", 1, 1, 1),
             3: ("STOKES", stokes[0], stokes[1], 1),
-            4: ("FREQ", *frequency, 1),
+            4: ("FREQ", *frequency, reference_channel),
             5: ("IF", 1, 1, 1),
             6: ("RA", 150.0, 1, 1),
             7: ("DEC", 2.0, 1, 1),
@@ -268,21 +281,37 @@ def write_uvfits(tmp_path):
         for key, value in header:
             hdu.header[key] = value
         n_sources = len(sources)
+        per_if = {
+            "IF FREQ": [1e7 * np.arange(n_if)],
+            "CH WIDTH": [np.full(n_if, abs(frequency[1]))],
+            "SIDEBAND": [np.ones(n_if)],
+        } | {name: np.reshape(rows, (-1, n_if)) for name, rows in (fq or {}).items()}
+        of_source = {
+            "RAEPO": 150.0 + np.arange(n_sources),
+            "DECEPO": np.full(n_sources, -30.0),
+            "EPOCH": np.full(n_sources, 2000.0),
+            "RESTFREQ": np.full(n_sources, 1.420405752e9),
+        } | (su or {})
         tables = [
-            fits.BinTableHDU.from_columns(
-                [
-                    fits.Column("ANNAME", "8A", array=[f"A{i}" for i in range(len(diameters))]),
-                    fits.Column("NOSTA", "1J", array=1 + np.arange(len(diameters))),
-                    fits.Column("DIAMETER", "1E", array=diameters),
-                ],
-                name="AIPS AN",
+            *(
+                fits.BinTableHDU.from_columns(
+                    [
+                        fits.Column("ANNAME", "8A", array=[f"{letter}{i}" for i in range(len(mine))]),
+                        fits.Column("NOSTA", "1J", array=1 + np.arange(len(mine))),
+                        fits.Column("DIAMETER", "1E", array=mine),
+                    ],
+                    name="AIPS AN",
+                    ver=version,
+                )
+                for version, (letter, mine) in enumerate([("A", diameters), *more_antennas], 1)
             ),
             fits.BinTableHDU.from_columns(
                 [
-                    fits.Column("FRQSEL", "1J", array=[1]),
-                    fits.Column("IF FREQ", f"{n_if}D", array=[1e7 * np.arange(n_if)]),
-                    fits.Column("CH WIDTH", f"{n_if}E", array=[np.full(n_if, abs(frequency[1]))]),
-                    fits.Column("SIDEBAND", f"{n_if}J", array=[np.ones(n_if)]),
+                    fits.Column("FRQSEL", "1J", array=1 + np.arange(len(per_if["IF FREQ"]))),
+                    *(
+                        fits.Column(name, f"{n_if}{kind}", array=per_if[name])
+                        for name, kind in (("IF FREQ", "D"), ("CH WIDTH", "E"), ("SIDEBAND", "J"))
+                    ),
                 ],
                 name="AIPS FQ",
             ),
@@ -290,10 +319,10 @@ def write_uvfits(tmp_path):
                 [
                     fits.Column("ID. NO.", "1J", array=1 + np.arange(n_sources)),
                     fits.Column("SOURCE", "16A", array=list(sources)),
-                    fits.Column("RAEPO", "1D", array=150.0 + np.arange(n_sources)),
-                    fits.Column("DECEPO", "1D", array=np.full(n_sources, -30.0)),
-                    fits.Column("EPOCH", "1D", array=np.full(n_sources, 2000.0)),
-                    fits.Column("RESTFREQ", "1D", array=np.full(n_sources, 1.420405752e9)),
+                    *(
+                        fits.Column(name, f"{np.size(rows) // n_sources}D", array=np.reshape(rows, (n_sources, -1)))
+                        for name, rows in of_source.items()
+                    ),
                 ],
                 name="AIPS SU",
             ),

@@ -134,3 +134,15 @@ def test_says_so_where_there_is_nothing_to_difference(make_vis):
         estimate_noise(
             make_vis(np.arange(9), np.arange(9), np.ones((9, 2)), times=np.arange(9), baseline=np.zeros(9, int))
         )
+
+
+def test_a_first_row_of_an_unknown_antenna_leaves_the_other_baselines_their_noise(make_vis):
+    rng = np.random.default_rng(8)
+    baseline = np.tile([0, 1], 200)
+    data = noise(rng, (400, 8), 1.0) * np.where(baseline == 0, 1.0, 3.0)[:, None]
+    vis = make_vis(baseline, baseline, data, times=10.0 * np.arange(400), baseline=baseline)
+    vis["antenna1"][0] = -1
+    found = estimate_noise(vis)
+    # 199 differences in 8 channels: 2 % in sigma.
+    assert found.sigma_jy[found.antenna1 == 0] == pytest.approx([3.0, 1.0], rel=0.1)
+    assert as_source(vis).start_mjd_s == 0.0

@@ -87,3 +87,8 @@ def test_rows_flagged_altogether_get_finite_coordinates(spoilt):
 def test_a_store_without_times_has_no_start(spoilt):
     (found,) = open_visibilities(spoilt(antenna1=at(..., -1)))
     assert found.start_mjd_s is None
+
+
+def test_a_store_with_one_unknown_antenna_has_a_start(spoilt):
+    (found,) = open_visibilities(spoilt(antenna1=at(0, -1), time_mjd_s=at(..., 5e9)))
+    assert found.start_mjd_s == 5e9

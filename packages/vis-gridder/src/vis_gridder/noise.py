@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from steelyard_schemas import ContractError, Store, Visibilities
 
-from vis_gridder.source import Block, Source, as_source
+from vis_gridder.source import Block, Source, antennas_known, as_source
 
 __all__ = ["Groups", "Noise", "TimeDifferences", "estimate_noise"]
 
@@ -107,7 +107,7 @@ class TimeDifferences:
 
     def groups(self, block: Block) -> Groups:
         """Tell which baseline and scan each row belongs to; call once for every block, in order."""
-        if block.antenna1.size == 0 or block.antenna1[0] < 0:
+        if not antennas_known(block.antenna1):
             # Nobody knows which rows belong together; all noise is one.
             if self.n_groups == 0:
                 self.n_groups = 1

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from steelyard_schemas import Observation, Store, Visibilities
 
-__all__ = ["ROW_ARRAYS", "Block", "Source", "as_source", "collect", "rows_per_block"]
+__all__ = ["ROW_ARRAYS", "Block", "Source", "antennas_known", "as_source", "collect", "rows_per_block"]
 
 BLOCK_BYTES = 16 * 2**20
 """Of complex samples in a block: far above what a call costs, far below what a machine has."""
@@ -69,6 +69,11 @@ def rows_per_block(n_channels: int) -> int:
     return max(1, BLOCK_BYTES // (8 * n_channels))
 
 
+def antennas_known(antenna1: np.ndarray) -> bool:
+    """Return whether rows have antennas and times: in formats that have none, the antenna of every row is -1."""
+    return bool(np.any(antenna1 >= 0))
+
+
 def as_source(vis: Store[Visibilities]) -> Source:
     """Return a store in memory as a stream; blocks are views of its arrays."""
     n_rows, n_channels = vis["vis"].shape
@@ -78,7 +83,7 @@ def as_source(vis: Store[Visibilities]) -> Source:
         for first in range(0, n_rows, step):
             yield Block(*(vis[name][first : first + step] for name in ROW_ARRAYS))
 
-    timed = n_rows > 0 and vis["antenna1"][0] >= 0
+    timed = antennas_known(vis["antenna1"])
     return Source(
         observation=vis.manifest.observation,
         name=vis.manifest.source,

@@ -224,9 +224,10 @@ class _Opening:
             if antennas[0] < 0 or antennas[-1] >= table.nrows():
                 raise ContractError(self.path, "has rows of antennas that its ANTENNA table lacks; export it again")
             columns = table.colnames()
+            names = [table.getcell("NAME", antenna) for antenna in antennas]
             diameters = table.getcol("DISH_DIAMETER")[antennas] if "DISH_DIAMETER" in columns else None
             positions = table.getcol("POSITION")[antennas] if "POSITION" in columns else np.empty(0)
-        dish_m, note = dish_diameter(telescope, diameters)
+        dish_m, note = dish_diameter(self.path, telescope, diameters, names)
         rest_hz = None
         if (self.path / "SOURCE").is_dir():
             with self.open("SOURCE") as table:

@@ -9,7 +9,7 @@ import numpy as np
 from steelyard_schemas import ContractError, StoreReader, Visibilities, open_store
 
 from vis_gridder.readers.axis import spectral_axis
-from vis_gridder.source import ROW_ARRAYS, Block, Source
+from vis_gridder.source import ROW_ARRAYS, Block, Source, antennas_known
 
 __all__ = ["open_own_store"]
 
@@ -51,9 +51,10 @@ def open_own_store(path: Path) -> Source:
 
 
 def _start_mjd_s(reader: StoreReader[Visibilities]) -> float | None:
-    """Return the first row's time; None where antennas are -1, the mark of formats without times."""
-    first = next(reader.blocks(("antenna1", "time_mjd_s"), rows=1))
-    return float(first["time_mjd_s"][0]) if first["antenna1"][0] >= 0 else None
+    """Return the first row's time; None where all antennas are -1, the mark of formats without times."""
+    first = float(next(reader.blocks(("time_mjd_s",), rows=1))["time_mjd_s"][0])
+    known = any(antennas_known(rows["antenna1"]) for rows in reader.blocks(("antenna1",)))
+    return first if known else None
 
 
 def _checked(path: Path, block: Block) -> tuple[Block, bool]:

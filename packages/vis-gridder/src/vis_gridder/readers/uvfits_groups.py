@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from steelyard_schemas import ContractError
 
-from vis_gridder.constants import SPEED_OF_LIGHT_M_S
+from vis_gridder.readers.uvfits_parameters import baseline_names, canonical, unknown_parameters
 from vis_gridder.source import rows_per_block
 
 __all__ = ["Groups", "Records"]
@@ -32,14 +32,16 @@ class Groups:
         offset: where the groups begin in the (unpacked) file, bytes.
 
     Raises:
-        ContractError: axes are missing, or there are no parallel hands.
+        ContractError: axes or parameters are missing or not known, or there are no parallel hands.
 
     """
 
     def __init__(self, path: Path, header: Any, offset: int) -> None:
         self.path, self.header, self.offset = path, header, offset
         self.n = int(header["GCOUNT"])
-        self.names = [str(header[f"PTYPE{i + 1}"]).strip().upper() for i in range(header["PCOUNT"])]
+        self.names = [canonical(str(header[f"PTYPE{i + 1}"])) for i in range(header["PCOUNT"])]
+        self.baseline = baseline_names(path, self.names)
+        self.unknown = unknown_parameters(path, self.names)
         n_axes = header["NAXIS"]
         kinds = [str(header.get(f"CTYPE{i}", "")).strip().upper() for i in range(2, n_axes + 1)]
         self.sizes = dict(zip(kinds, (int(header[f"NAXIS{i}"]) for i in range(2, n_axes + 1)), strict=True))
@@ -132,15 +134,23 @@ class Records:
         """Return the number of each group's source, [group]; 0 in a file of one source."""
         return self.integers("SOURCE") if self.groups.has("SOURCE") else np.zeros(len(self.raw), int)
 
-    def metres(self, name: str) -> np.ndarray:
-        """Return a baseline coordinate (UU, VV or WW), [group], m: the file has light seconds or wavelengths."""
-        fitting = [given for given in self.groups.names if given == name or given.startswith(f"{name}-")]
-        if not fitting:
-            raise ContractError(self.groups.path, f"lacks the random parameter {name}; export the UVFITS file again")
-        values = self._values(fitting[0]) * SPEED_OF_LIGHT_M_S
-        if fitting[0].startswith(f"{name}-L"):
-            values /= self.groups.reference_hz
-        return values
+    def setups(self) -> np.ndarray:
+        """Return the number of each group's frequency setup, [group]; 0 where the file names none."""
+        return self.integers("FREQSEL") if self.groups.has("FREQSEL") else np.zeros(len(self.raw), int)
+
+    def subarrays(self) -> np.ndarray:
+        """Return the number of each group's subarray, [group], from 1: that of its antenna table."""
+        if self.groups.has("SUBARRAY"):
+            return self.integers("SUBARRAY")
+        if not self.groups.has("BASELINE"):
+            return np.ones(len(self.raw), int)
+        baseline = self._countable("BASELINE")
+        # The fraction holds hundredths; single precision leaves 0.004 of it at 65535 and nothing above 2**20.
+        return 1 + np.rint(100.0 * (baseline - np.floor(baseline + 1e-3))).astype(int)
+
+    def baselines(self) -> np.ndarray:
+        """Return u, v and w as the file has them, [coordinate, group]."""
+        return np.stack([self._values(name) for name in self.groups.baseline.names])
 
     def time_mjd_s(self) -> np.ndarray:
         """Return the time of each group, modified Julian date in seconds."""
@@ -153,7 +163,7 @@ class Records:
         """Return both antenna numbers of each group, as the antenna table counts them (from 1)."""
         if self.groups.has("ANTENNA1") and self.groups.has("ANTENNA2"):
             return self.integers("ANTENNA1"), self.integers("ANTENNA2")
-        # The fraction is the subarray; above 65536 the newer packing for more than 255 antennas holds.
+        # Above 65536 the newer packing for more than 255 antennas holds.
         baseline = np.floor(self._countable("BASELINE") + 1e-3).astype(int)
         wide = baseline > 65536
         first = np.where(wide, (baseline - 65536) // 2048, baseline // 256)
