@@ -293,7 +293,7 @@ def test_unknown_kind():
 
 def test_a_newer_version_says_what_it_needs(make):
     told = (
-        r"galaxy schema_version '1\.10' is newer than this installation reads \(1\.1\): "
+        r"galaxy schema_version '1\.10' is newer than this installation reads \(1\.2\): "
         r"update steelyard-schemas to one that knows galaxy 1\.10"
     )
     with pytest.raises(ContractError, match=told):
@@ -302,7 +302,7 @@ def test_a_newer_version_says_what_it_needs(make):
 
 @pytest.mark.parametrize("version", ["0.3", None, "one"])
 def test_an_unknown_version(make, version):
-    with pytest.raises(ContractError, match=r"is unknown; this installation reads 1\.1"):
+    with pytest.raises(ContractError, match=r"is unknown; this installation reads 1\.2"):
         parse(data(make, schema_version=version), where="g")
 
 

@@ -137,3 +137,13 @@ def test_readme_example_runs(tmp_path, monkeypatch):
     assert isinstance(names["back"], Store)
     assert (tmp_path / "target.zarr").is_dir()
     np.testing.assert_array_equal(read_store("halved.zarr", names["Visibilities"])["weight"], 0.5)
+
+
+def test_a_posterior_of_before_1_4_says_what_its_velocities_are():
+    old, new = (
+        read_store(ROOT / "examples" / f"posterior-{version}" / "example.zarr", CONTRACTS["posterior"]).manifest
+        for version in ("1.3", "1.4")
+    )
+    assert (old.velocities, old.systemic_velocity) == ("radio_differences", None)
+    assert new.velocities == "galaxy_frame"
+    assert new.systemic_velocity.frame == "LSRK"
