@@ -122,27 +122,34 @@ def supermage_model(truth, mge, frequency_hz, npix, cell_arcsec, image_npix, ker
 
 
 def supermage_parameters(values, truth, flux_jykms):
-    """Take our parameters, numbers or arrays, to SuperMAGE's; its stars are those of `truth` times M_to_L."""
+    """Take our parameters, numbers or arrays, to SuperMAGE's; its stars are those of `truth` times M_to_L.
+
+    It takes differences of radio velocity for line-of-sight velocities: its velocities, widths and line flux are ours
+    over 1 + z, its masses ours over the square.
+    """
+    shrink = 1 - values["vsys_kms"] / (C_M_S / 1e3)
     pc = truth["distance_mpc"] * 1e6 * np.pi / 648000
     return {
         "inclination": np.radians(values["inclination_deg"]),
         "sky_rot": np.radians(values["pa_deg"]),
-        "line_broadening": values["sigma_gas_kms"],
+        "line_broadening": values["sigma_gas_kms"] * shrink,
         "velocity_shift": values["vsys_kms"],
         "x0": -values["x0_arcsec"],
         "y0": values["y0_arcsec"],
         "scale": values["disc_scale_arcsec"] * pc,
         "qintr": values["q"],
-        "M_to_L": 10 ** (values["log10_sigma_b"] - truth["log10_sigma_b"]),
-        "m_bh": values["log10_mbh"],
-        "flux": flux_jykms,
+        "M_to_L": 10 ** (values["log10_sigma_b"] - truth["log10_sigma_b"]) * shrink**2,
+        "m_bh": values["log10_mbh"] + 2 * np.log10(shrink),
+        "flux": flux_jykms * shrink,
     }
 
 
 def export_kinms(path, case, mge, frequency_hz, flux_jykms):
     radius = np.r_[0, np.geomspace(1e-3, 25 * TRUTH["disc_scale_arcsec"], 3000)]
-    curve = speed(radius[1:], mge)
-    names = ("x0_arcsec", "y0_arcsec", "vsys_kms", "inclination_deg", "pa_deg", "sigma_gas_kms", "disc_scale_arcsec")
+    # KinMS's channels are even in velocity: radio differences, smaller than line-of-sight velocities by 1 + z.
+    shrink = 1 - TRUTH["vsys_kms"] / (C_M_S / 1e3)
+    curve = speed(radius[1:], mge) * shrink
+    names = ("x0_arcsec", "y0_arcsec", "vsys_kms", "inclination_deg", "pa_deg", "disc_scale_arcsec")
     np.savez(
         path,
         npix=case.npix,
@@ -152,8 +159,9 @@ def export_kinms(path, case, mge, frequency_hz, flux_jykms):
         lowest_kms=C_M_S / 1e3 * (1 - frequency_hz[-1] / REST_HZ),
         radius_arcsec=radius,
         velocity_kms=np.r_[curve[0], curve],
-        in_band_flux_jykms=flux_jykms,
+        in_band_flux_jykms=flux_jykms * shrink,
         **{name: TRUTH[name] for name in names},
+        sigma_gas_kms=TRUTH["sigma_gas_kms"] * shrink,
     )
 
 

@@ -37,9 +37,23 @@ class KinMsModel:
 
     def __call__(self):
         """Return the cube [Jy per pixel] in our layout. For even npix the column furthest west is missing: zero."""
+        ours = self._model().transpose(2, 1, 0)[::-1, :, ::-1]
+        if not self._odd:
+            # Its x index k is the east offset -(k - npix / 2); ours runs from -npix / 2, which it does not hold.
+            ours = np.roll(ours, 1, axis=2)
+            ours[:, :, 0] = 0
+        return ours
+
+    def clouds(self):
+        """Return east and north of the phase centre [arcsec] and line-of-sight velocity [km/s] of all clouds."""
+        case = self._case
+        _, places, velocity = self._model(returnClouds=True)
+        return case["x0_arcsec"] - places[:, 0], case["y0_arcsec"] + places[:, 1], velocity
+
+    def _model(self, **options):
         case = self._case
         radius = case["radius_arcsec"]
-        cube = self._clouds.model_cube(
+        return self._clouds.model_cube(
             inc=float(case["inclination_deg"]),
             posAng=float(case["pa_deg"]),
             gasSigma=float(case["sigma_gas_kms"]),
@@ -50,13 +64,8 @@ class KinMsModel:
             intFlux=float(case["in_band_flux_jykms"]),
             phaseCent=self._centre,
             vOffset=self._offset,
+            **options,
         )
-        ours = cube.transpose(2, 1, 0)[::-1, :, ::-1]
-        if not self._odd:
-            # Its x index k is the east offset -(k - npix / 2); ours runs from -npix / 2, which it does not hold.
-            ours = np.roll(ours, 1, axis=2)
-            ours[:, :, 0] = 0
-        return ours
 
 
 def main():

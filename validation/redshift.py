@@ -94,34 +94,28 @@ class Case(NamedTuple):
 
 def clouds(case: Case, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return east and north [arcsec] and line-of-sight velocity [km/s] of KinMS's clouds, shape (cloud,) each."""
-    from kinms import KinMS
+    from forward_kinms import KinMsModel  # of benchmarks/; needs KinMS
 
     radius = np.r_[0, np.geomspace(1e-4, 20 * SCALE_ARCSEC, 20_000)]
     speed = case.speed_kms(radius[1:])
-    model = KinMS(
-        NPIX * CELL_ARCSEC,
-        NPIX * CELL_ARCSEC,
-        N_CHANNELS * WIDTH_KMS,
-        CELL_ARCSEC,
-        WIDTH_KMS,
-        [CELL_ARCSEC, CELL_ARCSEC, 0],
-        nSamps=N_CLOUDS,
-        seed=seed,
-        cleanOut=True,
-    )
-    _, places, velocity = model.model_cube(
-        inc=INCLINATION_DEG,
-        posAng=PA_DEG,
-        gasSigma=SIGMA_GAS_KMS,
-        sbProf=np.exp(-radius / SCALE_ARCSEC),
-        sbRad=radius,
-        velRad=radius,
-        velProf=np.r_[speed[0], speed],
-        intFlux=1.0,
-        returnClouds=True,
-    )
-    # Its x grows to the west.
-    return X0_ARCSEC - places[:, 0], Y0_ARCSEC + places[:, 1], velocity
+    model = {
+        "npix": NPIX,
+        "cell_arcsec": CELL_ARCSEC,
+        "channels": N_CHANNELS,
+        "width_kms": WIDTH_KMS,
+        "lowest_kms": -WIDTH_KMS * (N_CHANNELS - 1) / 2,
+        "vsys_kms": 0.0,  # velocities in the galaxy's frame
+        "inclination_deg": INCLINATION_DEG,
+        "pa_deg": PA_DEG,
+        "x0_arcsec": X0_ARCSEC,
+        "y0_arcsec": Y0_ARCSEC,
+        "sigma_gas_kms": SIGMA_GAS_KMS,
+        "disc_scale_arcsec": SCALE_ARCSEC,
+        "radius_arcsec": radius,
+        "velocity_kms": np.r_[speed[0], speed],
+        "in_band_flux_jykms": 1.0,
+    }
+    return KinMsModel(model, N_CLOUDS, seed).clouds()
 
 
 def antennas(case: Case) -> np.ndarray:

@@ -91,7 +91,8 @@ def ours():
                 attenuation,
             )
 
-        flux = float(cube(speed, jnp.asarray(beam)).sum() * BAND.width_kms)
+        width_kms = BAND.width_kms / (1 - GALAXY["vsys_kms"] / C_KMS)  # in the galaxy's frame
+        flux = float(cube(speed, jnp.asarray(beam)).sum() * width_kms)
         tapered = cube(speed, jnp.asarray(beam * taper(sky.npix, sky.cell_arcsec, KERNEL)))
         return np.asarray(model_visibilities(tapered, sky, NPIX)), flux
 

@@ -24,9 +24,11 @@ def test_the_toy_seen_at_first_sight(toy, toy_grid):
 
 def test_velocities_are_radio_and_descend(toy, toy_grid):
     velocity = velocities_kms(toy_grid, toy.line.rest_frequency_hz)
-    # Made as 12 channels of 75 km/s about 1500 km/s.
-    np.testing.assert_allclose(velocity, 1500 + 75 * (5.5 - np.arange(12)), atol=1e-6)
-    assert channel_width_kms(toy_grid, toy.line.rest_frequency_hz) == pytest.approx(75.0, rel=1e-9)
+    # Made as 12 channels of 75 km/s in the galaxy's frame about 1500 km/s, which are 75 / (1 + z) wide in radio
+    # velocity.
+    width = 75 * (1 - 1500 / 299792.458)
+    np.testing.assert_allclose(velocity, 1500 + width * (5.5 - np.arange(12)), atol=1e-6)
+    assert channel_width_kms(toy_grid, toy.line.rest_frequency_hz, 1500.0) == pytest.approx(75.0, rel=1e-9)
 
 
 def test_no_line_no_fit(toy, toy_grid):

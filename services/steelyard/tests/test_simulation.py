@@ -50,7 +50,10 @@ def test_an_absent_antenna_list(tmp_path):
 def test_channels_stand_about_the_systemic_velocity(toy):
     frequency, width_hz = channels_around(toy, 5, 20.0)
     velocity = 299792.458 * (1 - frequency / 230.538e9)
-    np.testing.assert_allclose(velocity, 1500 + 20 * np.array([2, 1, 0, -1, -2]), atol=1e-6)
+    assert velocity[2] == pytest.approx(1500, abs=1e-6)
+    # 20 km/s in the galaxy's frame at the line's observed frequency.
+    observed = 230.538e9 * (1 - 1500 / 299792.458)
+    assert width_hz == pytest.approx(observed * 20 / 299792.458, rel=1e-9)
     np.testing.assert_allclose(np.diff(frequency), width_hz, rtol=1e-9)
 
 
