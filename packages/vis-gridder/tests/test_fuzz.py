@@ -219,7 +219,7 @@ def test_values_in_a_measurement_set(fresh_ms, column, row, value):
 
 @pytest.mark.parametrize(
     ("table", "column", "rows"),
-    [("", "UVW", None), ("", "FLAG", None), ("", "TIME", None), ("", "WEIGHT", None), ("FIELD", "PHASE_DIR", None)]
+    [("", "UVW", None), ("", "FLAG", None), ("", "TIME", None), ("", "FLAG_ROW", None), ("FIELD", "PHASE_DIR", None)]
     + [("FIELD", "NAME", None), ("SPECTRAL_WINDOW", "CHAN_FREQ", None), ("POLARIZATION", "CORR_TYPE", None)]
     + [(name, None, 0) for name in ("", "FIELD", "ANTENNA", "SPECTRAL_WINDOW", "DATA_DESCRIPTION", "POLARIZATION")],
 )

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from steelyard_schemas import ContractError, Observation
 
+from vis_gridder.history import DataWarning
 from vis_gridder.readers.axis import SpectralAxis
 from vis_gridder.readers.stokes import StokesI
 from vis_gridder.source import Block, Source
@@ -47,7 +48,7 @@ def damage_as_contract_error(path: Path | str, what: str) -> Iterator[None]:
     """
     try:
         yield
-    except ContractError:
+    except (ContractError, DataWarning):  # a warning where warnings are errors
         raise
     except Exception as error:  # parsers raise many types, and the files are not ours
         if isinstance(error, OF_THE_PROGRAM) and _raised_here(error):
