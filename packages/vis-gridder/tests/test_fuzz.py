@@ -61,7 +61,7 @@ def changes(draw):
 
 def write_npz(path):
     shape = (3, 6)
-    u = np.arange(6.0) * FREQUENCY_HZ[:, None] / 299_792_458.0
+    u = 10 * np.arange(6.0) * FREQUENCY_HZ[:, None] / 299_792_458.0
     np.savez(path, chan_freq_hz=FREQUENCY_HZ, u=u, v=u, vis=np.ones(shape, complex), weight=np.ones(shape))
 
 
