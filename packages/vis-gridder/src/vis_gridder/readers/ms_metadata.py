@@ -13,7 +13,6 @@ from steelyard_schemas.observation import FrequencyFrame
 from vis_gridder.readers.ms_tables import check_unit
 
 __all__ = [
-    "doubtful_rest_frequency",
     "line_rest_frequency",
     "parallel_hands",
     "spectral_frame",
@@ -167,17 +166,6 @@ def _transitions(table: Any, row: int, n: int) -> list[str]:
     cell = table.getcell("TRANSITION", row)
     names = cell["array"] if isinstance(cell, dict) else cell
     return [str(name) for name in names] if len(names) == n else [""] * n
-
-
-def doubtful_rest_frequency(rest_hz: float | None, frequency_hz: np.ndarray, width_hz: np.ndarray) -> bool:
-    """Tell whether a rest frequency is that of the band's first channel, from either end, as CASA's simulator writes.
-
-    A thousandth of a channel is rounding; a line has no reason to sit there.
-    """
-    if rest_hz is None:
-        return False
-    near = 1e-3 * float(width_hz.min())
-    return bool(abs(rest_hz - frequency_hz[0]) < near or abs(rest_hz - frequency_hz[-1]) < near)
 
 
 def telescope_name(names: Sequence[str], numbers: Sequence[int]) -> tuple[str, list[str]]:

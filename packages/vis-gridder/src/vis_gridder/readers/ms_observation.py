@@ -10,10 +10,9 @@ from steelyard_schemas import ContractError, Observation
 
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
 from vis_gridder.readers.array_position import array_position
-from vis_gridder.readers.axis import SpectralAxis
+from vis_gridder.readers.axis import SpectralAxis, doubtful_rest_frequency
 from vis_gridder.readers.ms_fields import Fields
 from vis_gridder.readers.ms_metadata import (
-    doubtful_rest_frequency,
     line_rest_frequency,
     spectral_frame,
     telescope_name,
