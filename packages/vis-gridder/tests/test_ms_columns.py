@@ -82,6 +82,18 @@ def test_data_of_part_of_the_rows_are_no_damage(make_ms):
     assert "damaged" not in str(error.value)
 
 
+def test_corrected_data_that_are_a_copy_of_data(make_ms):
+    """As CASA makes the column; calibrated before, or not at all."""
+    path, value = make_ms(edit=no_flags)
+    add_column(path, "CORRECTED_DATA", value["DATA"], range(20))
+    (found,) = open_visibilities(path)
+    assert found.history[0].startswith(
+        "assumed CORRECTED_DATA to be the data: read them for all 12 rows, which equal DATA"
+    )
+    (found,) = open_visibilities(path, column="data")
+    assert any(line.startswith("assumed WEIGHT to be that of DATA") for line in found.history)
+
+
 def test_corrected_data_of_zeros(make_ms):
     """As CASA makes the column before anything is put into it."""
     path, value = make_ms(edit=no_flags)

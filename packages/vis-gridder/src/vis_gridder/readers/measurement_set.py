@@ -196,6 +196,7 @@ class _Opening:
     def _reading(self, rows: Any, hands: dict[int, np.ndarray]) -> tuple[Reading, str, list[str]]:
         """Return how to read the rows, the line of history that names the column, and further lines."""
         column, line = data_column(self.path, rows, self.column)
-        weight, notes = weight_column(self.path, rows, hands, column, corrected=n_filled(rows, "CORRECTED_DATA") > 0)
+        corrected = column == "DATA" and n_filled(rows, "CORRECTED_DATA") > 0
+        weight, notes = weight_column(self.path, rows, hands, column, corrected=corrected)
         to_utc, assumed = utc_seconds(self.path, self.main)
         return Reading(column=column, weight=weight, hands=hands, to_utc=to_utc), line, [*notes, *assumed]

@@ -59,7 +59,10 @@ def data_column(path: Path, rows: Any, wanted: str | None) -> tuple[str, str]:
         name = "CORRECTED_DATA"
         line = f"read CORRECTED_DATA of a Measurement Set, {n} rows"
         if filled["DATA"]:
-            line = f"assumed CORRECTED_DATA to be the data: read them for all {n} rows; --column data reads DATA"
+            same = ", which equal DATA as before any calibration" if _equals_data(rows, filled) else ""
+            line = (
+                f"assumed CORRECTED_DATA to be the data: read them for all {n} rows{same}; --column data reads DATA"
+            )
     if filled[name] < n:
         other = "; or read DATA of all rows (--column data)" if wanted is None and filled["DATA"] == n else ""
         raise ContractError(
@@ -77,8 +80,20 @@ def n_filled(rows: Any, column: str) -> int:
     """Return how many rows have a value in a column; none if there is no such column."""
     if column not in rows.colnames():
         return 0
-    with closing(rows.query(f"isdefined({column})")) as found:
-        return int(found.nrows())
+    # The rows without are counted, for they are few or none.
+    with closing(rows.query(f"not isdefined({column})")) as undefined:
+        return int(rows.nrows() - undefined.nrows())
+
+
+def _equals_data(rows: Any, filled: Mapping[str, int]) -> bool:
+    """Tell whether both columns are the same in the first rows, as CASA copies them when it makes CORRECTED_DATA."""
+    if len(set(filled.values())) > 1:
+        return False
+    with (
+        closing(rows.selectrows(range(min(rows.nrows(), FIRST_LOOK)))) as first,
+        closing(first.query("any(CORRECTED_DATA != DATA)", limit=1)) as different,
+    ):
+        return different.nrows() == 0
 
 
 def _is_zero(rows: Any, column: str) -> bool:
