@@ -52,7 +52,8 @@ def fill_table(tables, path, name, n, **columns):
 def make_ms(tmp_path):
     """Return a function that writes a Measurement Set of 3 antennas (autocorrelations too), 4 integrations.
 
-    It returns the path and what was put in each column. Integration t is scan 4 + t and observation t % 2.
+    It returns the path and what was put in each column. Integration t is scan 4 + t and observation t % 2. Fields lie
+    at `directions`, PHASE_DIR in radians, or apart by 0.01 in declination.
     """
     tables = pytest.importorskip("casacore.tables", reason="python-casacore reads Measurement Sets")
 
@@ -63,6 +64,7 @@ def make_ms(tmp_path):
         width=1e5,
         corr_type=(5, 6, 7, 8),
         n_fields=1,
+        directions=None,
         n_spws=1,
         spectrum=False,
         edit=None,
@@ -99,7 +101,7 @@ def make_ms(tmp_path):
             "FIELD",
             n_fields,
             NAME=[f"galaxy{i}" for i in range(n_fields)],
-            PHASE_DIR=[np.array([[-1.0, 0.2]])] * n_fields,
+            PHASE_DIR=directions or [np.array([[-1.0, 0.2 + 0.01 * i]]) for i in range(n_fields)],
             SOURCE_ID=range(n_fields),
         )
         fill_table(tables, path, "ANTENNA", 3, DISH_DIAMETER=[25.0] * 3, NAME=list("abc"), POSITION=VLA_M)

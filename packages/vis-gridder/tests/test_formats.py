@@ -4,7 +4,7 @@ import zipfile
 import numpy as np
 import pytest
 from steelyard_schemas import ContractError, write_store
-from vis_gridder import grid
+from vis_gridder import assumptions, grid
 from vis_gridder.readers import read_visibilities
 from vis_gridder.readers.dispatch import detect_format
 from vis_gridder.spec import GridSpec
@@ -109,6 +109,60 @@ def test_viscube_npz_that_cannot_be_used(tmp_path, viscube_arrays, change, messa
     path = tmp_path / "some.npz"
     np.savez(path, **arrays)
     with pytest.raises(ContractError, match=message):
+        read_visibilities(path)
+
+
+def save(path, arrays, **change):
+    np.savez(path, **{name: value for name, value in (arrays | change).items() if value is not None})
+    return path
+
+
+def test_units_that_an_npz_does_not_state_are_tested_and_said(tmp_path, viscube_arrays):
+    arrays, metres = viscube_arrays
+    longest = np.hypot(*metres).max()
+    lines = assumptions(read_visibilities(save(tmp_path / "a.npz", arrays)).manifest.history)
+    good = f"{100 * arrays['mask'].mean():.3g} % are"
+    for said in (
+        f"longest baseline is {longest:.6g} m",
+        "in Jy",
+        "1 / sigma^2",
+        good,
+        "frame",
+        "sign",
+        "phase centre",
+        "beam",
+    ):
+        assert any(said in line for line in lines), said
+    lines = assumptions(read_visibilities(save(tmp_path / "b.npz", arrays, mask=None)).manifest.history)
+    assert any("no mask" in line for line in lines)
+    short = f"longest baseline {longest / 1000:.3g} m as wavelengths, shorter than a dish: .* kilolambda"
+    with pytest.raises(ContractError, match=short):
+        read_visibilities(save(tmp_path / "c.npz", arrays, u=arrays["u"] / 1e3, v=arrays["v"] / 1e3))
+    u_m, v_m = (np.tile(m, (4, 1)) for m in metres)
+    with pytest.raises(ContractError, match=r"u that does not scale with frequency.*metres, it seems"):
+        read_visibilities(save(tmp_path / "d.npz", arrays, u=u_m, v=v_m))
+    # A single channel cannot scale with frequency; it has no width either.
+    one = {name: value[:1] for name, value in arrays.items()}
+    with pytest.raises(ContractError, match="single channel"):
+        read_visibilities(save(tmp_path / "e.npz", one))
+
+
+@pytest.mark.parametrize(("power", "refused"), [(-2, False), (1, True), (2, True), (0, False)])
+def test_weights_that_are_standard_deviations_or_variances(tmp_path, power, refused):
+    """Noise of sigma from 1 to 4 Jy on a line of 30 Jy; weights are sigma to a power."""
+    rng = np.random.default_rng(3)
+    sigma = np.tile(rng.uniform(1.0, 4.0, 2000), (6, 1))
+    metres = rng.uniform(-300, 300, (2, 2000))
+    frequency = 230e9 + 1e7 * np.arange(6)
+    u, v = metres[:, None, :] * frequency[:, None] / C
+    noise = sigma * (rng.standard_normal(sigma.shape) + 1j * rng.standard_normal(sigma.shape))
+    line = 30.0 * np.array([0, 0, 1, 1, 0, 0])[:, None]
+    path = tmp_path / "some.npz"
+    np.savez(path, chan_freq_hz=frequency, u=u, v=v, vis=noise + line * 0.02, weight=sigma**power)
+    if not refused:
+        assert not read_visibilities(path)["flag"].any()
+        return
+    with pytest.raises(ContractError, match=r"weights that grow with the noise .* write 1 / sigma\^2"):
         read_visibilities(path)
 
 

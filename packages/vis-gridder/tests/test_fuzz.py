@@ -61,7 +61,7 @@ def changes(draw):
 
 def write_npz(path):
     shape = (3, 6)
-    u = np.arange(6.0) * FREQUENCY_HZ[:, None] / 299_792_458.0
+    u = 10 * np.arange(6.0) * FREQUENCY_HZ[:, None] / 299_792_458.0
     np.savez(path, chan_freq_hz=FREQUENCY_HZ, u=u, v=u, vis=np.ones(shape, complex), weight=np.ones(shape))
 
 
@@ -219,7 +219,7 @@ def test_values_in_a_measurement_set(fresh_ms, column, row, value):
 
 @pytest.mark.parametrize(
     ("table", "column", "rows"),
-    [("", "UVW", None), ("", "FLAG", None), ("", "TIME", None), ("", "WEIGHT", None), ("FIELD", "PHASE_DIR", None)]
+    [("", "UVW", None), ("", "FLAG", None), ("", "TIME", None), ("", "FLAG_ROW", None), ("FIELD", "PHASE_DIR", None)]
     + [("FIELD", "NAME", None), ("SPECTRAL_WINDOW", "CHAN_FREQ", None), ("POLARIZATION", "CORR_TYPE", None)]
     + [(name, None, 0) for name in ("", "FIELD", "ANTENNA", "SPECTRAL_WINDOW", "DATA_DESCRIPTION", "POLARIZATION")],
 )

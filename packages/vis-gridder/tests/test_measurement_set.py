@@ -66,7 +66,9 @@ def test_descending_channels_are_flipped(make_ms):
 
 def test_field_and_window_are_chosen_by_name_or_number(make_ms):
     path, value = make_ms(n_fields=2, n_spws=2)
-    with pytest.raises(ContractError, match=r"choose one by field=: 0 \(galaxy0\), 1 \(galaxy1\)"):
+    with pytest.raises(
+        ContractError, match=r"choose one by field=: 0 \(galaxy0\) at .* 1 \(galaxy1\) at .*, 34.4 arcmin off"
+    ):
         read_visibilities(path)
     with pytest.raises(ContractError, match=r"choose one by spw=: 0 \(window0\), 1 \(window1\)"):
         read_visibilities(path, field="galaxy1")
@@ -238,7 +240,7 @@ def flag_all(value):
 
 
 def no_weight(value):
-    value["WEIGHT"][:] = 0
+    value["WEIGHT"][:] = value["SIGMA"][:] = 0
 
 
 def nan_weight(value):
@@ -257,7 +259,7 @@ def nan_uvw(value):
     ("options", "message"),
     [
         ({"edit": flag_all}, "all data flagged"),
-        ({"edit": no_weight}, "without weight"),
+        ({"edit": no_weight}, r"has WEIGHT and SIGMA that are 0 in all unflagged .* initweights"),
         ({"edit": nan_weight}, "weights that are NaN"),
         ({"edit": negative_weight}, "weights that are NaN, infinite or negative"),
         ({"edit": nan_uvw}, "w_m that is NaN"),

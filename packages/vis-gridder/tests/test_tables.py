@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from steelyard_schemas import ContractError
+from vis_gridder import assumptions
 from vis_gridder.readers import open_visibilities, read_visibilities
 from vis_gridder.readers.dispatch import detect_format
 from vis_gridder.source import collect
@@ -145,6 +146,65 @@ def test_weights_of_zero_and_values_that_are_not_finite_are_flagged(tmp_path, cu
     np.savetxt(path, table, delimiter=",", header="u_m,v_m,re,im,weight,frequency_hz", comments="")
     vis = read_visibilities(path)
     assert np.argwhere(vis["flag"]).tolist() == [[3, 0], [5, 0]]
+
+
+@pytest.mark.parametrize(
+    ("names", "vis_jy", "weight", "said"),
+    [
+        (
+            "u_m v_m re im w freq",
+            1.0,
+            1.0,
+            ["in Jy: call the column re_mjy", "1/Jy^2, which the column w ", "freq in Hz"],
+        ),
+        ("u_m v_m re_jy im_jy weight[1/Jy^2] frequency_hz", 1.0, 1.0, []),
+        ("u_m v_m re_mjy im_mjy weight frequency_hz", 1e-3, 1e6, ["1/mJy^2, which the column weight "]),
+        ("u_m v_m re[mJy] im[mJy] weight[1/mJy^2] frequency_hz", 1e-3, 1e6, []),
+    ],
+)
+def test_units_that_a_table_does_not_state_are_said(tmp_path, cube, names, vis_jy, weight, said):
+    path = tmp_path / "t.txt"
+    np.savetxt(path, long_form(cube), header=names)
+    vis = read_visibilities(path)
+    check(vis, (*cube[:2], cube[2] * vis_jy, cube[3] * weight), 1e-6)
+    lines = assumptions(vis.manifest.history)
+    of_units = [line for line in lines if " Hz" in line or "Jy" in line]
+    assert len(of_units) == len(said)
+    for words, line in zip(said, of_units, strict=True):
+        assert words in line
+    for words in ("frame", "sign", "phase centre", "primary beam"):
+        assert any(words in line for line in lines), words
+
+
+def test_units_that_a_table_states_wrongly(tmp_path, cube):
+    path = tmp_path / "t.txt"
+    table = long_form(cube, wavelengths=True)
+    table[:, :2] /= 1e3
+    np.savetxt(path, table, header="u_lambda v_lambda re im weight frequency_hz")
+    with pytest.raises(ContractError, match=r"longest baseline 0.\d+ m as lambda, shorter than a dish: .*kilolambda"):
+        read_visibilities(path)
+    np.savetxt(path, table, header="u_klambda v_klambda re im weight frequency_hz")
+    check(read_visibilities(path), cube, 1e-6)
+    # 10 MHz, written without a unit.
+    np.savetxt(
+        path,
+        np.column_stack([long_form(cube), np.full(len(table), 10.0)]),
+        header="u_m v_m re im weight frequency_hz channel_width",
+    )
+    with pytest.raises(
+        ContractError, match=r"channels 10 Hz wide but 1e\+07 Hz apart; give the unit of channel_width"
+    ):
+        read_visibilities(path)
+    np.savetxt(path, long_form(cube), header="u_m v_m re im weight[kg] frequency_hz")
+    with pytest.raises(ContractError, match=r"weight.* in a unit that is not known"):
+        read_visibilities(path)
+
+
+def test_a_wavelength_in_millimetres(tmp_path, cube):
+    path = tmp_path / "t.txt"
+    head = f"channel_width_hz = 2e9\nwavelength[mm] = {1e3 * C / F[0]}\nu[m] v[m] Re Im weight"
+    np.savetxt(path, long_form(cube, channels=slice(0, 1))[:, :5], header=head)
+    assert read_visibilities(path)["frequency_hz"] == pytest.approx(F[:1])
 
 
 def numbers(n_columns=6, n_rows=4):

@@ -8,10 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from steelyard_schemas import GriddedVisibilities, Store
+
+from vis_gridder.constants import SPEED_OF_LIGHT_KMS
+from vis_gridder.continuum_level import continuum_level
 from vis_gridder.gridding import GridWarning, grid
-from vis_gridder.history import assumptions
+from vis_gridder.history import DataWarning, assumptions
 from vis_gridder.image_cube import read_image_cube
-from vis_gridder.lines import line_velocities
+from vis_gridder.lines import VelocityRange, line_velocities
+from vis_gridder.readers.axis import doubtful_rest_frequency
 from vis_gridder.source import Source
 from vis_gridder.spec import suggest_grid
 from vis_gridder.spectral.prepare import Spectral, prepare
@@ -54,7 +60,16 @@ def advise(
         )
     frequency = ready[0].frequency_hz
     velocity = None if rest_hz is None else radio_velocity_kms(frequency, rest_hz)
-    line = None if rest_hz is None else line_velocities(gridded)
+    line, continuum_jy = _line_and_continuum(
+        gridded, rest_hz, velocity, "with --continuum-kms LOW:HIGH (vis-gridder grid)"
+    )
+    if rest_frequency_hz is None and doubtful_rest_frequency(rest_hz, first.frequency_hz, first.channel_width_hz):
+        warnings.warn(
+            f"{first.name}: the rest frequency {rest_hz:.9g} Hz is that of a channel at the end of the band, as "
+            "CASA's simulator writes for want of a line; look at velocity_kms and give --rest-frequency-hz",
+            DataWarning,
+            stacklevel=2,
+        )
     noise = gridded.manifest.noise
     return {
         "source": gridded.manifest.source,
@@ -67,6 +82,7 @@ def advise(
         "velocity_kms": None if velocity is None else [float(velocity.min()), float(velocity.max())],
         "gridded_frame": ready[0].observation.frequency_frame,
         "line_velocity_kms": None if line is None else list(line),
+        "continuum_jy": continuum_jy,
         "flagged_fraction": found.n_flagged / found.n_samples,
         "longest_baseline_wavelengths": found.longest_wavelengths,
         "visibility_noise_jy": noise.visibility_noise_jy,
@@ -93,7 +109,7 @@ def advise_image(path: Path, rest_frequency_hz: float | None = None) -> dict[str
     manifest, frequency = gridded.manifest, gridded["frequency_hz"]
     rest_hz = manifest.observation.rest_frequency_hz
     velocity = None if rest_hz is None else radio_velocity_kms(frequency, rest_hz)
-    line = None if rest_hz is None else line_velocities(gridded)
+    line, continuum_jy = _line_and_continuum(gridded, rest_hz, velocity, "from the image (CASA: imcontsub)")
     return {
         "source": manifest.source,
         **manifest.observation.model_dump(exclude={"array_position_m"}),
@@ -102,9 +118,51 @@ def advise_image(path: Path, rest_frequency_hz: float | None = None) -> dict[str
         "channel_width_hz": manifest.channel_width_hz,
         "velocity_kms": None if velocity is None else [float(velocity.min()), float(velocity.max())],
         "line_velocity_kms": None if line is None else list(line),
+        "continuum_jy": continuum_jy,
         "cell_arcsec": manifest.cell_arcsec,
         "npix": manifest.npix,
         "uv_cells": int(gridded["mask"].any(axis=0).sum()),
         "assumptions": assumptions(manifest.history),
         "history": list(manifest.history),
     }
+
+
+def _line_and_continuum(
+    gridded: Store[GriddedVisibilities], rest_hz: float | None, velocity: np.ndarray | None, how: str
+) -> tuple[VelocityRange | None, float | None]:
+    """Return the velocities of the line and the flux of continuum beneath it; warn of continuum.
+
+    Args:
+        gridded: the data.
+        rest_hz: rest frequency of the line.
+        velocity: of the channels, None without a rest frequency.
+        how: how continuum is subtracted.
+
+    Warns:
+        DataWarning: the quietest channels are not empty.
+
+    """
+    found = continuum_level(gridded)
+    line = None if rest_hz is None else line_velocities(gridded if found is None else found.subtracted)
+    if found is None:
+        return line, None
+    beside = (
+        _beside(line, velocity, SPEED_OF_LIGHT_KMS * gridded.manifest.channel_width_hz / rest_hz) if rest_hz else []
+    )
+    options = " ".join(f"--continuum-kms {low:.0f}:{high:.0f}" for low, high in beside)
+    warnings.warn(
+        f"{gridded.manifest.source}: continuum emission of about {found.flux_jy:.2g} Jy in all channels, or a line "
+        f"wider than the band; subtract it {how}{f', here perhaps {options}' if options else ''}",
+        DataWarning,
+        stacklevel=3,
+    )
+    return line, found.flux_jy
+
+
+def _beside(line: VelocityRange | None, velocity: np.ndarray | None, width_kms: float) -> list[tuple[float, float]]:
+    """Return the parts of the band beside the line that hold two channels or more."""
+    if line is None or velocity is None:
+        return []
+    low, high = float(velocity.min()), float(velocity.max())
+    parts = [(low, line.velocity_min_kms), (line.velocity_max_kms, high)]
+    return [(first, last) for first, last in parts if last - first > 2 * width_kms]

@@ -25,6 +25,7 @@ from vis_gridder.history import DataWarning, assumptions
 from vis_gridder.image_cube import is_image_cube, read_image_cube
 from vis_gridder.plots.pictures import PICTURES, pictures
 from vis_gridder.readers import open_visibilities
+from vis_gridder.readers.ms_columns import DataColumn
 from vis_gridder.source import Source
 from vis_gridder.spec import DEFAULT_BETA, DEFAULT_MIN_COUNT, GridSpec, suggest_grid
 from vis_gridder.spectral.prepare import Spectral, prepare
@@ -42,10 +43,14 @@ app = typer.Typer(
 FILE_HELP = "Measurement Set, UVFITS, viscube .npz, text table, Visibilities store, or one FITS image cube"
 File = Annotated[Path, typer.Argument(help=FILE_HELP)]
 Files = Annotated[list[Path], typer.Argument(help=FILE_HELP + "; several are gridded together")]
-FieldOption = Annotated[str | None, typer.Option(help="Field (source), by name or number")]
+FieldOption = Annotated[str | None, typer.Option(help="Field (source), by name or number: NGC1332, or 0,3, or all")]
 SpwOption = Annotated[str | None, typer.Option(help="Spectral windows (IFs), by name or number: 0,2 or all")]
 ScanOption = Annotated[str | None, typer.Option(help="Scans, e.g. 3,5~9")]
 ObservationOption = Annotated[int | None, typer.Option(help="Observation of a Measurement Set, by number")]
+ColumnOption = Annotated[
+    str | None,
+    typer.Option(help="Column of a Measurement Set: data or corrected; default: corrected if all rows have it"),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else there")]
 RestOption = Annotated[float | None, typer.Option(help="Rest frequency of the line, if not the file's own")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there")]
@@ -79,9 +84,16 @@ def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
 @contextmanager
 def told_warnings() -> Iterator[None]:
     """Print warnings about the data as lines, each once."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", DataWarning)
-        yield
+    caught: list[warnings.WarningMessage] = []
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", DataWarning)
+            yield
+    finally:  # an error that follows may be due to what was warned of
+        _print_warnings(caught)
+
+
+def _print_warnings(caught: list[warnings.WarningMessage]) -> None:
     for message in dict.fromkeys(str(warning.message) for warning in caught):
         print(f"warning: {message}", file=sys.stderr)
 
@@ -103,6 +115,7 @@ def info(
     spw: SpwOption = None,
     scan: ScanOption = None,
     observation: ObservationOption = None,
+    column: ColumnOption = None,
     rest_frequency_hz: RestOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -111,7 +124,7 @@ def info(
     Example: vis-gridder info target.ms --spw 0
     """
     with _one_line_errors():
-        if _is_image(files, {"field": field, "spw": spw, "scan": scan, "observation": observation}):
+        if _is_image(files, {"field": field, "spw": spw, "scan": scan, "observation": observation, "column": column}):
             with told_warnings():
                 facts = advise_image(files[0], rest_frequency_hz)
             print(json.dumps(facts)) if as_json else _print_facts(facts)
@@ -121,7 +134,13 @@ def info(
                 source
                 for file in files
                 for source in open_visibilities(
-                    file, field=field, spw=spw, scan=scan, observation=observation, allow_mixed_widths=True
+                    file,
+                    field=field,
+                    spw=spw,
+                    scan=scan,
+                    observation=observation,
+                    column=_column(column),
+                    allow_mixed_widths=True,
                 )
             ]
             with _progress(f"reading {_names(files)}") as progress:
@@ -156,6 +175,7 @@ def grid_command(
     spw: SpwOption = None,
     scan: ScanOption = None,
     observation: ObservationOption = None,
+    column: ColumnOption = None,
     frame: Annotated[
         str | None, typer.Option(help="LSRK, BARY, TOPO, or file; without it TOPO becomes LSRK, others stay")
     ] = None,
@@ -187,7 +207,7 @@ def grid_command(
 
     Example: vis-gridder grid target.ms --cell-arcsec 0.1 --npix 144 --rest-frequency-hz 230.538e9 -o target.zarr
     """
-    with _one_line_errors():
+    with _one_line_errors(), told_warnings():
         pages = [plot / f"{name}.png" for name in PICTURES] if plot else []
         _free(out, dirty_fits, *pages, overwrite=overwrite)
         unfit = {
@@ -195,6 +215,7 @@ def grid_command(
             "spw": spw,
             "scan": scan,
             "observation": observation,
+            "column": column,
             "frame": frame,
             "cell_arcsec": cell_arcsec,
             "channel_width_kms": channel_width_kms,
@@ -229,6 +250,7 @@ def grid_command(
                 spw=spw,
                 scan=scan,
                 observation=observation,
+                column=_column(column),
                 allow_mixed_widths=channel_width_kms is not None,
             )
             for file in files
@@ -275,6 +297,13 @@ def _is_image(files: list[Path], unfit: dict[str, Any]) -> bool:
     ):
         raise ContractError(images[0], f"is an image cube: leave out {', '.join(refused)}")
     return bool(images)
+
+
+def _column(text: str | None) -> DataColumn | None:
+    known: dict[str | None, DataColumn | None] = {None: None, "data": "data", "corrected": "corrected"}
+    if text not in known:
+        raise ContractError("--column", f"is {text}; choose data or corrected")
+    return known[text]
 
 
 def _frame(text: str | None) -> Any:
@@ -335,15 +364,18 @@ def convert(
     spw: SpwOption = None,
     scan: ScanOption = None,
     observation: ObservationOption = None,
+    column: ColumnOption = None,
     overwrite: OverwriteOption = False,
 ) -> None:
     """Write one field and spectral window as a Visibilities store, Stokes I, block by block.
 
     Example: vis-gridder convert target.ms --spw 0 -o target.zarr
     """
-    with _one_line_errors():
+    with _one_line_errors(), told_warnings():
         _free(out, overwrite=overwrite)
-        sources = open_visibilities(file, field=field, spw=spw, scan=scan, observation=observation)
+        sources = open_visibilities(
+            file, field=field, spw=spw, scan=scan, observation=observation, column=_column(column)
+        )
         if len(sources) > 1:
             raise ContractError(file, f"has {len(sources)} spectral windows that fit; choose one by --spw")
         with _progress(f"writing {out.name}") as progress:

@@ -12,7 +12,15 @@ from steelyard_schemas import ContractError, GriddedVisibilities, Store
 from vis_gridder.constants import SPEED_OF_LIGHT_KMS
 from vis_gridder.velocity import radio_velocity_kms
 
-__all__ = ["FALSE_ALARM", "VelocityRange", "find_line", "line_channels", "line_velocities", "short_baseline_power"]
+__all__ = [
+    "FALSE_ALARM",
+    "VelocityRange",
+    "find_line",
+    "line_channels",
+    "line_velocities",
+    "short_baseline_power",
+    "short_cells",
+]
 
 FALSE_ALARM = 1e-3
 """How often noise alone may pass for a line, the whole band taken together."""
@@ -76,17 +84,27 @@ def short_baseline_power(gridded: Store[GriddedVisibilities]) -> tuple[np.ndarra
     distribution of shape n (Fisher 1932, Statistical Methods for Research Workers, section 21.1). All emission adds
     up on short baselines, whatever its size; long ones resolve it out and add noise alone.
     """
-    filled = gridded["mask"].any(axis=0)
-    length = np.hypot(gridded["u_wavelengths"][None, :], gridded["v_wavelengths"][:, None])
-    if not filled.any():
-        raise ContractError(gridded.manifest.source, "holds no data in any cell; look at its flags")
-    short = filled & (length <= np.quantile(length[filled], 1.0 / 3.0))
+    short = short_cells(gridded)
     mask = gridded["mask"][:, short]
     nu = np.where(mask, gridded["dof"][:, short], 1.0).astype(float)
     variance = np.where(mask, gridded["variance"][:, short], 1.0).astype(float)
     # Where the mask is false the mean is 0, and so is its logarithm here.
     minus_log_p = 0.5 * nu * np.log1p(np.abs(gridded["mean"][:, short]).astype(float) ** 2 / (nu * variance))
     return minus_log_p.sum(axis=1), mask.sum(axis=1)
+
+
+def short_cells(gridded: Store[GriddedVisibilities]) -> np.ndarray:
+    """Return which cells hold the shortest third of the baselines, [v, u].
+
+    Raises:
+        ContractError: no cell holds data.
+
+    """
+    filled = gridded["mask"].any(axis=0)
+    length = np.hypot(gridded["u_wavelengths"][None, :], gridded["v_wavelengths"][:, None])
+    if not filled.any():
+        raise ContractError(gridded.manifest.source, "holds no data in any cell; look at its flags")
+    return filled & (length <= np.quantile(length[filled], 1.0 / 3.0))
 
 
 def find_line(power: np.ndarray, n: np.ndarray, *, false_alarm: float = FALSE_ALARM) -> range | None:

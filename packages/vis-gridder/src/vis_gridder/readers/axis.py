@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from steelyard_schemas import ContractError
 
-__all__ = ["SpectralAxis", "spectral_axis"]
+__all__ = ["SpectralAxis", "doubtful_rest_frequency", "spectral_axis"]
 
 LOWEST_HZ = 1e7
 """No interferometer this package reads works below 10 MHz, so smaller numbers are in another unit."""
@@ -78,3 +78,14 @@ def spectral_axis(where: object, frequency_hz: np.ndarray, width_hz: np.ndarray 
             "regrid to even spacing first, e.g. mstransform(regridms=True)",
         )
     return SpectralAxis(np.ascontiguousarray(frequency[order]), np.ascontiguousarray(width[order]), order)
+
+
+def doubtful_rest_frequency(rest_hz: float | None, frequency_hz: np.ndarray, width_hz: np.ndarray) -> bool:
+    """Tell whether a rest frequency is that of the band's first channel, from either end, as CASA's simulator writes.
+
+    A thousandth of a channel is rounding; a line has no reason to sit there.
+    """
+    if rest_hz is None:
+        return False
+    near = 1e-3 * float(width_hz.min())
+    return bool(abs(rest_hz - frequency_hz[0]) < near or abs(rest_hz - frequency_hz[-1]) < near)

@@ -8,7 +8,7 @@ from steelyard_schemas import ContractError
 
 from vis_gridder.readers.axis import UNEVEN, SpectralAxis
 
-__all__ = ["Choice", "Choices", "check_widths", "choose", "choose_several"]
+__all__ = ["Choice", "Choices", "check_widths", "choose", "choose_fields", "choose_several"]
 
 Choice = str | int | None
 """A name, a number, or None where there is only one."""
@@ -57,6 +57,30 @@ def choose_several(where: object, what: str, names: Mapping[int, str], wanted: C
     if not numbers:
         raise ContractError(where, f"needs at least one {what}=; it holds {_listing(names)}")
     return list(dict.fromkeys(numbers))
+
+
+def choose_fields(where: object, names: Mapping[int, str], wanted: Choices) -> list[int]:
+    """Return the numbers of the fields wanted, ascending: all without a wish, and all that have the name wanted.
+
+    Raises:
+        ContractError: nothing fits.
+
+    """
+    if wanted is None or (
+        isinstance(wanted, str) and wanted.strip().lower() == "all" and wanted not in names.values()
+    ):
+        return sorted(names)
+    if isinstance(wanted, int):
+        return [choose(where, "field", names, wanted)]
+    if isinstance(wanted, str):
+        wanted = [wanted] if wanted in names.values() else wanted.split(",")
+    numbers: set[int] = set()
+    for item in wanted:
+        part = item.strip() if isinstance(item, str) else item
+        numbers.update([n for n, name in names.items() if name == part] or [choose(where, "field", names, part)])
+    if not numbers:
+        raise ContractError(where, f"needs at least one field=; it holds {_listing(names)}")
+    return sorted(numbers)
 
 
 def _listing(names: Mapping[int, str]) -> str:

@@ -14,6 +14,7 @@ from steelyard_schemas import ContractError, Store, Visibilities, is_store
 
 from vis_gridder.readers.choose import Choice, Choices
 from vis_gridder.readers.image_fits import is_image_cube
+from vis_gridder.readers.ms_columns import DataColumn
 from vis_gridder.readers.own_store import open_own_store
 from vis_gridder.readers.text_table import is_text_table, open_text_table
 from vis_gridder.readers.viscube_grid import is_viscube_grid
@@ -25,7 +26,7 @@ Format = Literal["measurement_set", "uvfits", "image", "npz", "text", "store"]
 Progress = Callable[[int, int], None]
 
 OPTIONS = {
-    "measurement_set": ("field", "spw", "scan", "observation"),
+    "measurement_set": ("field", "spw", "scan", "observation", "column"),
     "uvfits": ("field", "spw", "scan"),
     "text": ("spw",),
     "npz": (),
@@ -90,10 +91,11 @@ def _detect_file(path: Path) -> Format:
 def open_visibilities(
     path: str | Path,
     *,
-    field: Choice = None,
+    field: Choices = None,
     spw: Choices = None,
     scan: str | int | None = None,
     observation: Choice = None,
+    column: DataColumn | None = None,
     allow_mixed_widths: bool = False,
 ) -> list[Source]:
     """Open Stokes I visibilities as streams: a Measurement Set, UVFITS, viscube `.npz`, text or our own store.
@@ -104,11 +106,14 @@ def open_visibilities(
 
     Args:
         path: the file or folder; its format is told from its content.
-        field: name or number of the field (source), needed where the file holds several.
+        field: name or number of the field (source), needed where the file holds several. In a Measurement Set also
+            several ("0,3", a sequence) or "all", whose directions must agree within a tenth of the beam.
         spw: spectral windows (IFs): name, number, several of them (a sequence, or "0,2"), or "all"; needed where
             the file holds several.
         scan: numbers and ranges of scans, "3,5~9"; all if None. In UVFITS they are counted by pauses, from 1.
         observation: number of the observation in a Measurement Set made of several; all if None.
+        column: "data" or "corrected" (CORRECTED_DATA) of a Measurement Set; without a wish CORRECTED_DATA where
+            all rows have it, DATA where none has.
         allow_mixed_widths: do not refuse windows whose channels differ in width, for a caller that regrids them.
 
     Returns:
@@ -121,14 +126,20 @@ def open_visibilities(
     """
     path = Path(path)
     kind = detect_format(path)
-    asked = {"field": field, "spw": spw, "scan": scan, "observation": observation}
+    asked = {"field": field, "spw": spw, "scan": scan, "observation": observation, "column": column}
     if refused := [name for name, wish in asked.items() if wish is not None and name not in OPTIONS[kind]]:
         raise ContractError(path, f"has nothing to choose by {', '.join(refused)}; leave {' and '.join(refused)} out")
     if kind == "measurement_set":
         from vis_gridder.readers.measurement_set import open_measurement_set
 
         return open_measurement_set(
-            path, field=field, spw=spw, scan=scan, observation=observation, allow_mixed_widths=allow_mixed_widths
+            path,
+            field=field,
+            spw=spw,
+            scan=scan,
+            observation=observation,
+            column=column,
+            allow_mixed_widths=allow_mixed_widths,
         )
     if kind == "image":
         raise ContractError(
@@ -139,6 +150,8 @@ def open_visibilities(
     if kind == "uvfits":
         from vis_gridder.readers.uvfits import open_uvfits
 
+        if not isinstance(field, str | int | None):
+            raise ContractError(path, "is UVFITS, of which one field can be read at a time; give one name or number")
         return open_uvfits(path, field=field, spw=spw, scan=scan, allow_mixed_widths=allow_mixed_widths)
     if kind == "npz":
         from vis_gridder.readers.viscube_npz import open_viscube
@@ -156,27 +169,31 @@ def open_visibilities(
 def read_visibilities(
     path: str | Path,
     *,
-    field: Choice = None,
+    field: Choices = None,
     spw: Choices = None,
     scan: str | int | None = None,
     observation: Choice = None,
+    column: DataColumn | None = None,
     progress: Progress | None = None,
 ) -> Store[Visibilities]:
     """Read one field and one spectral window into memory; for the options see `open_visibilities`.
 
     Args:
         path: the file or folder.
-        field: name or number.
+        field: name or number, or several.
         spw: name or number of one spectral window.
         scan: numbers and ranges.
         observation: number.
+        column: "data" or "corrected".
         progress: called with rows done and rows in all.
 
     Raises:
         ContractError: the data cannot be read or used, or several spectral windows are asked for.
 
     """
-    found = open_visibilities(path, field=field, spw=spw, scan=scan, observation=observation, allow_mixed_widths=True)
+    found = open_visibilities(
+        path, field=field, spw=spw, scan=scan, observation=observation, column=column, allow_mixed_widths=True
+    )
     if len(found) > 1:
         raise ContractError(path, f"holds several that fit spw={spw}, choose one by spw=, or grid them together")
     return collect(found[0], progress)

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from vis_gridder.readers.ms_columns import weights_of
 from vis_gridder.readers.stokes import StokesI, stokes_i
 from vis_gridder.readers.stream import Rows
 from vis_gridder.source import rows_per_block
 
-__all__ = ["Reading", "defined_everywhere", "read_rows"]
+__all__ = ["Reading", "longest_baseline_m", "read_rows"]
 
 
 @dataclass(frozen=True)
@@ -23,24 +24,25 @@ class Reading:
 
     Attributes:
         column: DATA or CORRECTED_DATA.
-        spectrum: whether weights are from WEIGHT_SPECTRUM.
+        weight: the column that weights are from.
         hands: the correlations that make Stokes I, for each data description.
         to_utc: turns TIME into UTC.
 
     """
 
     column: str
-    spectrum: bool
+    weight: str
     hands: dict[int, np.ndarray]
     to_utc: Callable[[np.ndarray], np.ndarray]
 
 
-def defined_everywhere(rows: Any, column: str) -> bool:
-    """Tell whether a column exists and has a value in each row; concatenated sets may have it in some only."""
-    if column not in rows.colnames():
-        return False
-    with closing(rows.query(f"not isdefined({column})")) as undefined:
-        return undefined.nrows() == 0
+def longest_baseline_m(rows: Any) -> float:
+    """Return the longest projected baseline of rows, m; 0 where there is none."""
+    longest, n_rows, step = 0.0, rows.nrows(), rows_per_block(3)
+    for first in range(0, n_rows, step):
+        u_m, v_m, _ = rows.getcol("UVW", first, min(step, n_rows - first)).T
+        longest = max(longest, float(np.nanmax(np.hypot(u_m, v_m), initial=0.0)))
+    return longest
 
 
 def read_rows(path: Path, rows: Any, reading: Reading) -> Iterator[Rows]:
@@ -78,8 +80,8 @@ def _samples(path: Path, rows: Any, first: int, n: int, reading: Reading) -> Sto
 
 
 def _one_setup(path: Path, rows: Any, first: int, n: int, reading: Reading, hands: np.ndarray) -> StokesI:
-    weight = rows.getcol("WEIGHT_SPECTRUM" if reading.spectrum else "WEIGHT", first, n)
+    weight = weights_of(rows, reading.weight, first, n)
     flag = rows.getcol("FLAG", first, n)
     flag[rows.getcol("FLAG_ROW", first, n)] = True
     data = rows.getcol(reading.column, first, n)
-    return stokes_i(path, data, weight if reading.spectrum else weight[:, None, :], flag, hands)
+    return stokes_i(path, data, weight if weight.ndim == data.ndim else weight[:, None, :], flag, hands)

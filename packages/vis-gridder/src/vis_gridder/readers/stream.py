@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from steelyard_schemas import ContractError, Observation
 
+from vis_gridder.history import DataWarning
 from vis_gridder.readers.axis import SpectralAxis
 from vis_gridder.readers.stokes import StokesI
 from vis_gridder.source import Block, Source
@@ -28,16 +31,49 @@ class Rows(NamedTuple):
     scan: np.ndarray
 
 
+OF_THE_MACHINE = {
+    "permission denied": "look at its permissions",
+    "too many open files": "close other programs or raise the limit (ulimit -n)",
+    "could not be acquired": "another program holds a lock on it; close it there",
+}
+"""What casacore and the system say where the bytes are not at fault, and what to do."""
+OF_THE_PROGRAM = (NameError, AttributeError, ImportError, AssertionError)
+
+
 @contextmanager
-def damage_as_contract_error(path: Path, what: str) -> Iterator[None]:
-    """Turn whatever a library raises on broken bytes into a ContractError of one line; the cause stays chained."""
+def damage_as_contract_error(path: Path | str, what: str) -> Iterator[None]:
+    """Turn what a library raises on broken bytes into a ContractError of one line; the cause stays chained.
+
+    Errors of the disk, the memory or the system are named as such, and faults of our own code pass unchanged.
+    """
     try:
         yield
-    except ContractError:
+    except (ContractError, DataWarning):  # a warning where warnings are errors
         raise
     except Exception as error:  # parsers raise many types, and the files are not ours
+        if isinstance(error, OF_THE_PROGRAM) and _raised_here(error):
+            raise
         reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
-        raise ContractError(path, f"is a damaged {what} ({reason}); copy or export it again") from error
+        raise ContractError(path, _complaint(error, what, reason)) from error
+
+
+def _complaint(error: Exception, what: str, reason: str) -> str:
+    if isinstance(error, MemoryError):
+        return f"needs more memory than there is ({reason}); read it on a larger machine, or choose less of it"
+    known = isinstance(error, RuntimeError | OSError)
+    advice = next((advice for said, advice in OF_THE_MACHINE.items() if known and said in reason.lower()), None)
+    # Libraries raise an OSError of their own, without the system's number, on broken bytes.
+    if advice is None and isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+        advice = "look at the disk"
+    if advice is not None:
+        return f"cannot be read ({reason}); {advice}"
+    return f"is a damaged {what} ({reason}); copy or export it again"
+
+
+def _raised_here(error: Exception) -> bool:
+    """Tell whether an exception comes from this package, not from a library that met broken bytes."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == __name__.partition(".")[0]
 
 
 def stream(

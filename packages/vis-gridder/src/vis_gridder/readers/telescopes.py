@@ -63,7 +63,10 @@ def dish_diameter(
             f"assumed a dish of {standard:g} m, known for {telescope}: the file has no diameters; "
             "write others in its antenna table"
         )
-    return None, "dish diameter not in the file"
+    return None, (
+        f"assumed no primary beam: the file has no dish diameters, and {telescope or 'its telescope'} is not a known "
+        "array; write the diameters in its antenna table"
+    )
 
 
 def _several(where: object, diameters_m: np.ndarray, known: np.ndarray, names: Sequence[object]) -> ContractError:

@@ -48,13 +48,19 @@ UNITS = {
     "khz": 1e3,
     "mhz": 1e6,
     "ghz": 1e9,
+    "1/jy^2": 1.0,
+    "jy^-2": 1.0,
+    "1/mjy^2": 1e6,
+    "mjy^-2": 1e6,
 }
-"""Of a unit, lower case, in metres, wavelengths, Jy or Hz."""
+"""Of a unit, lower case, in metres, wavelengths, Jy, Hz or 1/Jy^2."""
+LENGTHS = {"m": 1.0, "cm": 1e-2, "mm": 1e-3}
 ALLOWED = {
     "u": ("m", "lambda", "wavelength", "wavelengths", "klambda"),
     "v": ("m", "lambda", "wavelength", "wavelengths", "klambda"),
     "re": ("", "jy", "mjy"),
     "im": ("", "jy", "mjy"),
+    "weight": ("", "none", "1/jy^2", "jy^-2", "1/mjy^2", "mjy^-2"),
     "frequency": ("", "hz", "khz", "mhz", "ghz"),
     "width": ("", "hz", "khz", "mhz", "ghz"),
 }
@@ -80,6 +86,7 @@ class Head:
         numbers: said once for the table: frequency and width in Hz.
         n_lines: lines before the first row of numbers.
         delimiter: between numbers; None for white space.
+        assumed: lines of history on what is not said.
 
     """
 
@@ -88,6 +95,7 @@ class Head:
     numbers: dict[str, float] = field(default_factory=dict)
     n_lines: int = 0
     delimiter: str | None = None
+    assumed: list[str] = field(default_factory=list)
 
 
 def split(line: str) -> list[str]:
@@ -148,13 +156,30 @@ def read_head(path: Path, lines: Iterable[str], speed_of_light_m_s: float) -> He
             path, "does not name its columns; begin it with a line such as: # u_m v_m re im weight frequency_hz"
         )
     _note_columns(path, head, *named)
+    _note_assumptions(head, named[0])
     return head
+
+
+def _note_assumptions(head: Head, names: list[str]) -> None:
+    """Note what the columns do not say of themselves, and give the weights the unit of the visibilities."""
+    vis, weight = head.columns.get("re"), head.columns.get("weight")
+    if vis is not None and not vis.unit:
+        head.assumed.append("assumed visibilities in Jy: call the column re_mjy or re[mJy] where they are not")
+    if weight is not None and weight.unit in ("", "none"):
+        unit = "mJy" if vis is not None and vis.unit == "mjy" else "Jy"
+        head.assumed.append(
+            f"assumed weights of 1 / sigma^2 in 1/{unit}^2, which the column {names[weight.at]} does not tell"
+        )
+        head.columns["weight"] = Column(weight.at, 1.0 / UNITS[unit.lower()] ** 2, weight.unit)
+    for meaning in ("frequency", "width"):
+        if (column := head.columns.get(meaning)) is not None and not column.unit:
+            head.assumed.append(f"assumed {names[column.at]} in Hz: call it {meaning}_hz, or name its unit")
 
 
 def _note_number(head: Head, name: str, value: float, speed_of_light_m_s: float) -> None:
     what, unit = _name_and_unit(name)
-    if what == "wavelength" and value > 0:
-        head.numbers["frequency"] = speed_of_light_m_s / value
+    if what == "wavelength" and value > 0 and unit in ("", *LENGTHS):
+        head.numbers["frequency"] = speed_of_light_m_s / (value * LENGTHS[unit or "m"])
     elif (meaning := COLUMNS.get(what)) in ("frequency", "width") and unit in ALLOWED[meaning]:
         head.numbers[meaning] = value * UNITS.get(unit, 1.0)
 
@@ -182,7 +207,7 @@ def _name_and_unit(name: str) -> tuple[str, str]:
     if found := re.match(r"^(.*?)\s*\[\s*([^\]]*?)\s*\]$", name):
         return found[1], found[2]
     stem, _, tail = name.rpartition("_")
-    return (stem, tail) if stem and tail in UNITS else (name, "")
+    return (stem, tail) if stem and tail in {**UNITS, **LENGTHS} else (name, "")
 
 
 def _note_columns(path: Path, head: Head, names: list[str], units: Sequence[str]) -> None:
@@ -198,7 +223,9 @@ def _note_columns(path: Path, head: Head, names: list[str], units: Sequence[str]
         if meaning in ("u", "v") and not unit:
             raise ContractError(path, f"does not tell the unit of {name}; call it {meaning}_m or {meaning}_lambda")
         if meaning in ALLOWED and unit not in ALLOWED[meaning]:
-            raise ContractError(path, f"has {name} in a unit that is not known here; give {meaning} in m, Jy or Hz")
+            raise ContractError(
+                path, f"has {name} in a unit that is not known here; give {meaning} in m, Jy, Hz or 1/Jy^2"
+            )
         if meaning in head.columns:
             raise ContractError(path, f"names two columns for {meaning}; leave one of them unnamed or out")
         head.columns[meaning] = Column(at, UNITS.get(unit, 1.0), unit)

@@ -15,6 +15,7 @@ from steelyard_schemas import ContractError
 from vis_gridder.constants import SPEED_OF_LIGHT_M_S
 from vis_gridder.readers.axis import UNEVEN, SpectralAxis, spectral_axis
 from vis_gridder.readers.choose import Choices, check_widths, choose_several
+from vis_gridder.readers.plausible import check_longest_baseline
 from vis_gridder.readers.stream import damage_as_contract_error
 from vis_gridder.readers.text_header import Head, is_table, read_head
 from vis_gridder.readers.untimed import common_metres, untimed_source
@@ -27,6 +28,8 @@ HEAD_LINES = 1000
 SAME_BASELINE = 3e-6
 """Largest relative difference of u between channels: uvplot writes seven digits, half a unit of the last being up
 to 5e-7 of u, of the frequency and of the coordinate it is compared with."""
+WIDEST = 10.0
+"""Channels wider or narrower than their spacing by more than this are in another unit."""
 SEVEN_DIGITS = 5.1e-7
 """Largest relative rounding of a number of seven digits, with a little for the sum in which it is met."""
 
@@ -64,7 +67,8 @@ def open_text_table(path: Path, *, spw: Choices = None, allow_mixed_widths: bool
     with _text(path) as file:
         head = read_head(path, islice(file, HEAD_LINES), SPEED_OF_LIGHT_M_S)
     if missing := [name for name in ("u", "v", "re", "im", "weight") if name not in head.columns]:
-        raise ContractError(path, f"lacks the column {', '.join(missing)}")
+        advice = "; weights are 1 / sigma^2" if "weight" in missing else ""
+        raise ContractError(path, f"lacks the column {', '.join(missing)}{advice}")
     table = _Table(path, head)
     windows = {0: "all"}
     if "spw" in head.columns:
@@ -121,7 +125,19 @@ class _Table:
             )
         lines = np.argsort(channel, kind="stable").reshape(frequency.size, -1)
         axis = spectral_axis(self.path, _evened(frequency), self._widths(lines))
+        self._check_widths(axis)
         return axis, lines
+
+    def _check_widths(self, axis: SpectralAxis) -> None:
+        """Raise ContractError where channels are far from as wide as they are apart, as when the unit is mistaken."""
+        if axis.frequency_hz.size < 2:
+            return
+        width_hz, step_hz = float(axis.width_hz.mean()), float(np.diff(axis.frequency_hz).mean())
+        if not 1 / WIDEST < width_hz / step_hz < WIDEST:
+            raise ContractError(
+                self.path,
+                f"has channels {width_hz:.6g} Hz wide but {step_hz:.6g} Hz apart; give the unit of channel_width",
+            )
 
     def _widths(self, lines: np.ndarray) -> np.ndarray | None:
         if "width" in self.columns:
@@ -139,7 +155,9 @@ class _Table:
         """Return the table as a stream."""
         u, v = (self._metres(name, lines) for name in ("u", "v"))
         w = self._metres("w", lines) if "w" in self.columns else np.zeros_like(u)
-        history = ["read a text table of Stokes I"]
+        history = ["read a text table of Stokes I", *self.head.assumed]
+        if self.head.columns["u"].unit != "m":
+            check_longest_baseline(self.path, u, v, self.head.columns["u"].unit)
         if self.head.others:
             history.append(f"left out the columns {', '.join(self.head.others)}")
         weight = self["weight"][lines]

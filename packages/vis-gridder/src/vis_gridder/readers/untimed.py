@@ -9,11 +9,12 @@ import numpy as np
 from steelyard_schemas import Observation
 
 from vis_gridder.readers.axis import SpectralAxis
+from vis_gridder.readers.plausible import check_weights
 from vis_gridder.readers.stokes import stokes_i
 from vis_gridder.readers.stream import Rows, stream
 from vis_gridder.source import Source, rows_per_block
 
-__all__ = ["NO_PHASE_CENTRE", "UNKNOWN", "common_metres", "untimed_source"]
+__all__ = ["NOT_IN_THE_FILE", "UNKNOWN", "common_metres", "untimed_source"]
 
 UNKNOWN = Observation(
     target="unknown",
@@ -24,7 +25,14 @@ UNKNOWN = Observation(
     frequency_frame="UNKNOWN",
     rest_frequency_hz=None,
 )
-NO_PHASE_CENTRE = "phase centre is not in the file: right ascension and declination are set to 0"
+NOT_IN_THE_FILE = (
+    "assumed a phase centre at right ascension and declination 0: the file has none, and only coordinates need it",
+    "assumed frequencies to stay as they are: the file does not tell their frame",
+    "assumed visibilities of CASA's sign, exp(+2 pi i (u l + v m)): the file does not tell; the other one turns the "
+    "sky by 180 deg, which conjugating the visibilities mends",
+    "assumed no primary beam: the file has no dish diameter; a Visibilities store can hold one",
+)
+"""Lines of history of all these formats."""
 
 
 def untimed_source(
@@ -48,7 +56,11 @@ def untimed_source(
         flag: [channel, row] true where bad.
         history: what was done so far.
 
+    Raises:
+        ContractError: the weights grow with the noise.
+
     """
+    check_weights(path, vis, weight, flag)
     n_rows, step = vis.shape[1], rows_per_block(vis.shape[0])
 
     def rows() -> Iterator[Rows]:
@@ -71,7 +83,7 @@ def untimed_source(
         axis=axis,
         n_rows=n_rows,
         start_mjd_s=None,
-        history=[*history, NO_PHASE_CENTRE],
+        history=[*history, *NOT_IN_THE_FILE],
     )
 
 

@@ -13,7 +13,7 @@ from steelyard_schemas import ContractError, GriddedVisibilities, Kernel, NoiseR
 from vis_gridder.constants import ARCSEC
 from vis_gridder.kernel import taper
 from vis_gridder.readers.axis import spectral_axis
-from vis_gridder.readers.untimed import NO_PHASE_CENTRE, UNKNOWN
+from vis_gridder.readers.untimed import NOT_IN_THE_FILE, UNKNOWN
 from vis_gridder.readers.viscube_errors import error_dof, pool_channels
 
 __all__ = ["is_viscube_grid", "read_viscube_grid"]
@@ -110,10 +110,11 @@ def read_viscube_grid(path: str | Path) -> Store[GriddedVisibilities]:
             history=(
                 f"read a .npz gridded by viscube to {npix} x {npix} pixels of {cell_arcsec:g} arcsec",
                 *history,
-                "each cell counts as one visibility, for the file does not tell how many it holds",
+                "assumed each cell to hold one visibility, for the file does not tell how many",
+                "assumed Jy, and standard deviations in std_bin_re and std_bin_imag, as viscube writes them",
                 "measured the degrees of freedom of the errors from how those of real and imaginary parts differ: "
                 f"{np.median(single_dof[mask]):.3g} (median, before pooling)",
-                NO_PHASE_CENTRE,
+                *NOT_IN_THE_FILE,
             ),
         ),
         {

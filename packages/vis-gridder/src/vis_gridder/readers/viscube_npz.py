@@ -9,6 +9,7 @@ from steelyard_schemas import ContractError, read_npz
 
 from vis_gridder.constants import SPEED_OF_LIGHT_M_S
 from vis_gridder.readers.axis import spectral_axis
+from vis_gridder.readers.plausible import check_longest_baseline
 from vis_gridder.readers.untimed import common_metres, untimed_source
 from vis_gridder.source import Source
 
@@ -49,7 +50,7 @@ def open_viscube(path: Path) -> Source:
     frequency = np.asarray(arrays["frequency"], np.float64)
     if "frequencies" in arrays and frequency.size and 0 < np.nanmax(frequency) < HIGHEST_GHZ:
         frequency = frequency * 1e9
-        history.append("took frequencies as GHz")
+        history.append("assumed frequencies in GHz, for the largest is below 1000; chan_freq_hz replaces them")
     axis = spectral_axis(path, frequency)
     shape = arrays["vis"].shape
     if len(shape) != 2 or shape[0] != axis.frequency_hz.size:
@@ -58,9 +59,13 @@ def open_viscube(path: Path) -> Source:
         if name in arrays and arrays[name].shape != shape:
             raise ContractError(path, f"has {name} of shape {arrays[name].shape}, expected {shape} as vis")
     uvw = {name: _metres(path, name, arrays[name], frequency) for name in ("u", "v", "w") if name in arrays}
+    longest = check_longest_baseline(path, uvw["u"], uvw["v"], "wavelengths")
+    history.append(f"assumed u and v in wavelengths of each channel: {longest}")
+    history.append("assumed visibilities in Jy and weights of 1 / sigma^2 of the real part, 1 / Jy^2")
     uvw.setdefault("w", np.zeros_like(uvw["u"]))
     vis, weight = arrays["vis"], arrays["weight"]
     flag = ~arrays["mask"].astype(bool) if "mask" in arrays else np.zeros(shape, bool)
+    history.append(_of_mask(arrays.get("mask")))
     n = shape[1]
     if _is_augmented(uvw["u"], uvw["v"], vis):
         n //= 2
@@ -74,6 +79,13 @@ def open_viscube(path: Path) -> Source:
         flag=flag[:, :n],
         history=history,
     )
+
+
+def _of_mask(mask: np.ndarray | None) -> str:
+    if mask is None:
+        return "assumed all samples to be good: the file has no mask"
+    good = 100 * mask.astype(bool).mean()
+    return f"assumed a mask that is true where samples are good, as viscube's: {good:.3g} % are"
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
@@ -98,8 +110,10 @@ def _metres(path: Path, name: str, wavelengths: np.ndarray, frequency_hz: np.nda
     per_channel = wavelengths * (SPEED_OF_LIGHT_M_S / frequency_hz.ravel())[:, None]
     mean, agree = common_metres(per_channel, SAME_BASELINE)
     if not agree:
+        _, constant = common_metres(wavelengths, SAME_BASELINE)
+        seems = "metres, it seems: multiply them by chan_freq_hz / c" if constant else "not masked ones"
         raise ContractError(
-            path, f"has {name} that does not scale with frequency; wavelengths per channel are due (not masked ones)"
+            path, f"has {name} that does not scale with frequency; wavelengths per channel are due ({seems})"
         )
     return mean
 
