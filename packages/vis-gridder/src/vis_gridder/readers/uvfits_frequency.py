@@ -164,12 +164,19 @@ def _contradiction(where: object, column: str, header_sign: float) -> ContractEr
 def frequency_frame(header: Any) -> tuple[FrequencyFrame, list[str]]:
     """Return the frame of the frequencies, SPECSYS or else VELREF, and a line of history if that is assumed."""
     if "SPECSYS" in header:
-        return FRAMES.get(str(header["SPECSYS"]).strip().upper(), "UNKNOWN"), []
+        name = str(header["SPECSYS"]).strip().upper()
+        if name == "HELIOCEN":
+            return "BARY", ["assumed the barycentre for SPECSYS HELIOCEN: the two differ by 13 m/s at most"]
+        return (FRAMES[name], []) if name in FRAMES else ("UNKNOWN", [_unknown_frame(f"SPECSYS {name!r}")])
     velref = int(header.get("VELREF", 0))
     frame = VELREF.get(velref % 256)
     if frame is None:
-        return "UNKNOWN", []
+        return "UNKNOWN", [_unknown_frame(f"VELREF {velref}" if velref else "no SPECSYS")]
     return frame, [
         f"assumed that frequencies are in the frame of velocities, {frame} (VELREF {velref}): the file has no "
         "SPECSYS; write it if they are in another"
     ]
+
+
+def _unknown_frame(why: str) -> str:
+    return f"assumed frequencies to stay as they are: the file has {why}, and with it no known frame; write SPECSYS"
