@@ -10,7 +10,8 @@ from typing import Any
 
 from vis_gridder.gridding import GridWarning, grid
 from vis_gridder.history import assumptions
-from vis_gridder.image_cube import read_image_cube
+from vis_gridder.image_cube import grid_image_cube
+from vis_gridder.line_sign import line_sign
 from vis_gridder.lines import line_velocities
 from vis_gridder.source import Source
 from vis_gridder.spec import suggest_grid
@@ -55,6 +56,7 @@ def advise(
     frequency = ready[0].frequency_hz
     velocity = None if rest_hz is None else radio_velocity_kms(frequency, rest_hz)
     line = None if rest_hz is None else line_velocities(gridded)
+    sign = line_sign(gridded)
     noise = gridded.manifest.noise
     return {
         "source": gridded.manifest.source,
@@ -67,6 +69,7 @@ def advise(
         "velocity_kms": None if velocity is None else [float(velocity.min()), float(velocity.max())],
         "gridded_frame": ready[0].observation.frequency_frame,
         "line_velocity_kms": None if line is None else list(line),
+        "line_sign": None if sign is None else sign.kind,
         "flagged_fraction": found.n_flagged / found.n_samples,
         "longest_baseline_wavelengths": found.longest_wavelengths,
         "visibility_noise_jy": noise.visibility_noise_jy,
@@ -89,7 +92,7 @@ def advise_image(path: Path, rest_frequency_hz: float | None = None) -> dict[str
         ContractError: the cube cannot be used.
 
     """
-    gridded = read_image_cube(path, rest_frequency_hz=rest_frequency_hz)
+    gridded, found = grid_image_cube(path, rest_frequency_hz=rest_frequency_hz)
     manifest, frequency = gridded.manifest, gridded["frequency_hz"]
     rest_hz = manifest.observation.rest_frequency_hz
     velocity = None if rest_hz is None else radio_velocity_kms(frequency, rest_hz)
@@ -102,6 +105,9 @@ def advise_image(path: Path, rest_frequency_hz: float | None = None) -> dict[str
         "channel_width_hz": manifest.channel_width_hz,
         "velocity_kms": None if velocity is None else [float(velocity.min()), float(velocity.max())],
         "line_velocity_kms": None if line is None else list(line),
+        "line_sign": found.kind,
+        "emission_jykms": found.emission_jykms,
+        "absorption_jykms": found.absorption_jykms,
         "cell_arcsec": manifest.cell_arcsec,
         "npix": manifest.npix,
         "uv_cells": int(gridded["mask"].any(axis=0).sum()),
