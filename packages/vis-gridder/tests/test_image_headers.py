@@ -6,7 +6,7 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.wcs import WCS
 from steelyard_schemas import ContractError
-from vis_gridder import assumptions
+from vis_gridder import DataWarning, assumptions
 from vis_gridder.readers.image_fits import open_image_cube
 
 REST_HZ, C_MS = 115.2712018e9, 299792458.0
@@ -168,7 +168,15 @@ def test_a_reference_pixel_within_the_band_and_falling_velocities(read):
     assert np.argmax(read().image[:, 8, 8]) == N - 4
 
 
-def test_astropy_reads_what_it_writes_the_same(read, tmp_path):
+def test_channels_even_in_optical_velocity_are_not_in_frequency(read):
+    """Steps go as 1 / ((1 + v/c) (1 + v'/c)): 280 km/s between the first and the last are 0.19 %, 2800 km/s 1.8 %."""
+    cube = read(CTYPE3="VOPT")
+    assert any("differ in width by 0.19 %" in line for line in cube.history)
+    with pytest.raises(ContractError, match=r"even in optical velocity, which in frequency differ by 1\.8 %"):
+        read(CTYPE3="VOPT", CDELT3=100e3)
+
+
+def test_a_header_of_the_standard_reads_as_in_astropy(read, tmp_path):
     """The reader against astropy's own WCS on a header of the standard."""
     cube = read(CTYPE3="VELO-F2V")
     wcs = WCS(fits.getheader(tmp_path / "cube.fits")).spectral
@@ -283,7 +291,8 @@ def test_beams_belong_to_their_channel_and_polarisation(read):
 def test_channels_with_an_odd_beam_are_left_out(read, odd):
     majors = np.linspace(3.0, 2.9, N)
     majors[[3, 7]] = odd
-    cube = read(table=beam_table("arcsec", majors=majors), remove=BEAMLESS)
+    with pytest.warns(DataWarning, match="1 channels hold data but no beam"):
+        cube = read(table=beam_table("arcsec", majors=majors), remove=BEAMLESS)
     blank = np.isnan(cube.image).all(axis=(1, 2))
     assert list(np.flatnonzero(blank)) == [N - 8, N - 4]
     assert not np.isnan(cube.image[~blank]).any()

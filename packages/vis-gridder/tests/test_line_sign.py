@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from steelyard_schemas import Kernel, Store
-from vis_gridder import dirty_beam, line_sign
+from vis_gridder import as_source, dirty_beam, line_sign, read_visibilities
+from vis_gridder.advice import advise
+from vis_gridder.line_sign import sign_of_peaks
 
 REST_HZ, STEP_HZ, N_CHANNELS, NPIX, CELL = 230e9, 8e6, 40, 48, 0.1
 LINE = range(14, 24)
@@ -74,6 +76,13 @@ def test_both_signs_in_different_channels(sky):
     assert line_sign(sky(np.random.default_rng(3), faint)).kind == "emission"
 
 
+def test_a_sidelobe_that_noise_deepens_is_none():
+    # NGC 4324 (CARMA): the emission's 10.7, and 5.2 below zero.
+    assert sign_of_peaks(np.array([10.7, 4.2]), np.array([5.2, 4.3]), limit=5.0, sidelobes=0.3) == "emission"
+    assert sign_of_peaks(np.array([4.2]), np.array([5.2]), limit=5.0, sidelobes=0.3) == "absorption"
+    assert sign_of_peaks(np.array([4.9]), np.array([4.9]), limit=5.0, sidelobes=0.3) == "undecided"
+
+
 def test_noise_has_no_sign(sky):
     rng = np.random.default_rng(4)
     assert line_sign(sky(rng, [])) is None
@@ -93,3 +102,10 @@ def test_channels_without_data_and_without_a_rest_frequency(sky):
 def test_a_line_over_the_whole_band(sky):
     made = sky(np.random.default_rng(6), [(np.full(N_CHANNELS, 8.0), 0.7, -0.5)])
     assert line_sign(made, range(N_CHANNELS)).kind == "emission"
+
+
+@pytest.mark.data
+def test_info_reports_the_sign_of_visibilities(data_dir):
+    vis = read_visibilities(data_dir / "mock_small.uvfits.gz")
+    dark = Store(vis.manifest, dict(vis.arrays) | {"vis": -vis["vis"]})
+    assert [advise([as_source(data)])["line_sign"] for data in (vis, dark)] == ["emission", "absorption"]

@@ -10,7 +10,7 @@ from astropy.io import fits
 from steelyard_schemas import ContractError
 
 from vis_gridder.dirty import Beam
-from vis_gridder.readers.image_units import header_unit
+from vis_gridder.readers.image_units import header_number, header_unit
 
 __all__ = ["TABLES", "RestoringBeams", "restoring_beams"]
 
@@ -57,7 +57,11 @@ def restoring_beams(
         one = _from_header(where, header, field_arcsec) or _from_history(header)
         if one is None:
             if found is not None or "BMAJ" in header:
-                size = found[0][0] if found else (_number(header, "BMAJ") or 0.0, _number(header, "BMIN") or 0.0)
+                size = (
+                    found[0][0]
+                    if found
+                    else (header_number(header, "BMAJ") or 0.0, header_number(header, "BMIN") or 0.0)
+                )
                 raise ContractError(
                     where, f"has a beam of {size[0]:g} x {size[1]:g} arcsec; correct BMAJ and BMIN (degrees)"
                 )
@@ -136,7 +140,7 @@ def _from_table(
 
 
 def _from_header(where: object, header: fits.Header, field_arcsec: float) -> tuple[Beam, tuple[str, ...]] | None:
-    major = _number(header, "BMAJ")
+    major = header_number(header, "BMAJ")
     if not major or not np.isfinite(major) or major <= 0:
         return None
     if major * 3600.0 > field_arcsec > major:
@@ -145,7 +149,7 @@ def _from_header(where: object, header: fits.Header, field_arcsec: float) -> tup
             f"has BMAJ = {major:g}, which in degrees is wider than the image, by less than four beams of "
             f"{3600.0 * major:.4g} arcsec; if it is in arcsec, divide BMAJ and BMIN by 3600",
         )
-    minor, pa = _number(header, "BMIN"), _number(header, "BPA")
+    minor, pa = header_number(header, "BMIN"), header_number(header, "BPA")
     history: tuple[str, ...] = ()
     if not minor:
         history += ("assumed a circular beam (no BMIN): BMIN and BPA, in degrees, would replace it",)
@@ -186,11 +190,3 @@ def _from_history(header: fits.Header) -> tuple[Beam, tuple[str, ...]] | None:
 
 def _told(beam: Beam) -> str:
     return f"beam {beam.major_arcsec:.4g} x {beam.minor_arcsec:.4g} arcsec at {beam.pa_deg:.4g} degrees"
-
-
-def _number(header: fits.Header, key: str) -> float | None:
-    """Return a keyword's number; None if it is absent or no number."""
-    try:
-        return float(header[key])
-    except (KeyError, TypeError, ValueError):
-        return None

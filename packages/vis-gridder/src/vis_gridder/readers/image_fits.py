@@ -16,15 +16,16 @@ from astropy.wcs import WCS, InvalidTransformError
 from steelyard_schemas import ContractError, Observation
 
 from vis_gridder.dirty import Beam
+from vis_gridder.history import DataWarning
 from vis_gridder.readers.axis import spectral_axis
 from vis_gridder.readers.image_beams import TABLES, restoring_beams
 from vis_gridder.readers.image_planes import refuse_tied_axes, sky_pixels, stokes_i
+from vis_gridder.readers.image_rest import rest_frequency
 from vis_gridder.readers.image_spectral import (
     SpectralKind,
     axis_frequencies,
     find_spectral,
     frequency_frame,
-    rest_frequency,
     with_plain_units,
 )
 from vis_gridder.readers.image_units import jy_per_pixel
@@ -111,6 +112,9 @@ def open_image_cube(path: str | Path, rest_frequency_hz: float | None = None) ->
         ContractError: not an image cube on a regular grid of right ascension, declination and velocity or
             frequency, no beam, no rest frequency, an unknown unit, or a damaged file.
 
+    Warns:
+        DataWarning: channels with data are left out for want of a beam.
+
     """
     path = Path(path)
     with damage_as_contract_error(path, "or truncated FITS image"), warnings.catch_warnings():
@@ -158,6 +162,13 @@ def _cube(path: Path, header: fits.Header, data: np.ndarray, table: Any, rest_hz
     axis = spectral_axis(path, frequency)
     beams = restoring_beams(path, header, table, n_channels, plane, max(nx, ny) * cell_arcsec)
     factor, unit = jy_per_pixel(path, str(header.get("BUNIT", "")), beams.beams, frequency, cell_arcsec)
+    if lost := int(np.count_nonzero(np.nan_to_num(data[~beams.usable]).any(axis=(1, 2)))):
+        warnings.warn(
+            f"{path.name}: {lost} channels hold data but no beam, or one unlike the others', and are left out; "
+            "correct the table of beams",
+            DataWarning,
+            stacklevel=4,
+        )
     data[~beams.usable] = np.nan
     image = data * factor[:, None, None]
     if (brightest := float(np.max(np.abs(image), initial=0.0, where=np.isfinite(image)))) > BRIGHTEST_JY:

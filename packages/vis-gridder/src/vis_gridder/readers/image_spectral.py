@@ -18,14 +18,14 @@ from steelyard_schemas import ContractError
 
 from vis_gridder.constants import SPEED_OF_LIGHT_M_S
 from vis_gridder.fits_cube import SPECSYS
-from vis_gridder.readers.image_units import header_unit
+from vis_gridder.readers.axis import UNEVEN
+from vis_gridder.readers.image_units import header_integer, header_unit
 
 __all__ = [
     "SpectralKind",
     "axis_frequencies",
     "find_spectral",
     "frequency_frame",
-    "rest_frequency",
     "with_plain_units",
 ]
 
@@ -46,6 +46,8 @@ LONG_NAMES = {"FREQUENCY": "FREQ", "VELOCITY": "VELO"}
 ALGORITHM = re.compile(r"[FWV]2[FWV]")
 NARROWEST_M_S = 50.0
 """No interferometer's line cubes have channels this narrow, so that smaller ones are in another unit."""
+WORTH_TELLING = 1e-4
+"""Spread of the channels' widths."""
 DOPPLER = {
     "radio": units.doppler_radio,
     "optical": units.doppler_optical,
@@ -94,7 +96,7 @@ def with_plain_units(where: object, header: fits.Header) -> fits.Header:
 
 def find_spectral(header: fits.Header) -> SpectralKind | None:
     """Find the spectral axis and what its CTYPE and VELREF mean; None where no axis is one of this module's."""
-    velref = _integer(header, "VELREF")
+    velref = header_integer(header, "VELREF")
     for axis in range(1, int(header.get("NAXIS", 0)) + 1):
         given = str(header.get(f"CTYPE{axis}", "")).strip()
         if (kind := _kind(axis, given, velref)) is not None:
@@ -167,7 +169,11 @@ def axis_frequencies(
     if kind.definition == "frequency":
         values = _values(wcs, n_channels)
         history += (f"frequencies from {kind.given}",)
-        return values, history + ((f"assumed Hz for {kind.given} (no CUNIT{kind.axis})",) if missing else ())
+        return values, history + (
+            (f"assumed Hz for {kind.given} (no CUNIT{kind.axis}): CUNIT{kind.axis} would replace it",)
+            if missing
+            else ()
+        )
     if rest_hz is None:
         raise ContractError(
             where, f"has velocities ({kind.given}) but no rest frequency (RESTFRQ); give one (--rest-frequency-hz)"
@@ -192,10 +198,25 @@ def axis_frequencies(
             where, f"has velocities ({kind.given}) beyond the speed of light; correct CUNIT{kind.axis}"
         )
     frequency = (velocity * (units.m / units.s)).to_value(units.Hz, DOPPLER[kind.definition](rest_hz * units.Hz))
-    return frequency, (
-        *history,
+    history += (
         f"frequencies from {kind.given}, taken for {kind.definition} velocities, and {rest_hz / 1e9:.9g} GHz at rest",
     )
+    return frequency, history + _uneven(where, frequency, kind)
+
+
+def _uneven(where: object, frequency_hz: np.ndarray, kind: SpectralKind) -> tuple[str, ...]:
+    """Say by how much channels that are even in velocity differ in frequency; refuse more than a hundredth."""
+    step = np.abs(np.diff(frequency_hz))
+    spread = float(np.ptp(step) / step.mean()) if step.size else 0.0
+    if spread > UNEVEN:
+        raise ContractError(
+            where,
+            f"has channels even in {kind.definition} velocity, which in frequency differ by {100.0 * spread:.2g} %; "
+            "keep those about the line, or regrid it to radio velocity",
+        )
+    if spread < WORTH_TELLING:
+        return ()
+    return (f"channels differ in width by {100.0 * spread:.2g} % in frequency: all are given the mean width",)
 
 
 def _values(wcs: WCS, n_channels: int) -> np.ndarray:
@@ -203,58 +224,10 @@ def _values(wcs: WCS, n_channels: int) -> np.ndarray:
     return np.asarray(values)
 
 
-def rest_frequency(where: object, header: fits.Header, kind: SpectralKind) -> tuple[float | None, tuple[str, ...]]:
-    """Return the rest frequency that the header gives: RESTFRQ, RESTWAV, or AIPS's second reference value ALTRVAL.
-
-    Raises:
-        ContractError: not in hertz.
-
-    """
-    rest = _number(header, "RESTFRQ") or _number(header, "RESTFREQ")
-    if rest:
-        if not 1e7 < rest < 1e13:
-            raise ContractError(where, f"has a rest frequency of {rest:g} Hz (RESTFRQ): in GHz or MHz? Hz is due")
-        return rest, ()
-    if (wavelength := _number(header, "RESTWAV")) and wavelength > 0:
-        return SPEED_OF_LIGHT_M_S / wavelength, (f"rest frequency from RESTWAV = {wavelength:g} m",)
-    return _rest_by_altrval(header, kind)
-
-
-def _rest_by_altrval(header: fits.Header, kind: SpectralKind) -> tuple[float | None, tuple[str, ...]]:
-    """Solve AIPS's pair of references, a frequency and a velocity of one channel, for the rest frequency."""
-    alternative, pixel = _number(header, "ALTRVAL"), _number(header, "ALTRPIX")
-    velref = _integer(header, "VELREF")
-    unit = header_unit(
-        str(header.get(f"CUNIT{kind.axis}", "") or ("Hz" if kind.definition == "frequency" else "m/s"))
-    )
-    if not alternative or pixel is None or (kind.definition == "frequency" and not velref):
-        return None, ()
-    offset = pixel - (_number(header, f"CRPIX{kind.axis}") or 0.0)
-    if offset and "2" in kind.ctype:
-        return None, ()
-    value = (_number(header, f"CRVAL{kind.axis}") or 0.0) + offset * (_number(header, f"CDELT{kind.axis}") or 0.0)
-    value *= unit.si.scale
-    frequency, velocity = (value, alternative) if kind.definition == "frequency" else (alternative, value)
-    definition = kind.definition
-    if definition == "frequency":
-        definition = "radio" if velref >= VELREF_RADIO else "optical"
-    beta = velocity / SPEED_OF_LIGHT_M_S
-    if not abs(beta) < 1.0 or not 1e7 < frequency < 1e13:
-        return None, ()
-    factor = {"radio": 1.0 / (1.0 - beta), "optical": 1.0 + beta}.get(
-        definition, float(np.sqrt((1.0 + beta) / (1.0 - beta)))
-    )
-    rest = frequency * factor
-    return rest, (
-        f"rest frequency {rest / 1e9:.9g} GHz (no RESTFRQ) from ALTRVAL and ALTRPIX: {frequency / 1e9:.9g} GHz is "
-        f"{velocity / 1e3:.6g} km/s, {definition}",
-    )
-
-
 def frequency_frame(header: fits.Header, kind: SpectralKind) -> tuple[Any, tuple[str, ...]]:
     """Return the frame of the frequencies, by SPECSYS, the suffix of CTYPE, or VELREF, in this order."""
     specsys = str(header.get("SPECSYS", "")).strip().upper()
-    velref = _integer(header, "VELREF") % VELREF_RADIO
+    velref = header_integer(header, "VELREF") % VELREF_RADIO
     given = [
         (f"SPECSYS = {specsys}", FRAMES.get(specsys, specsys)),
         (f"CTYPE {kind.given}", AIPS_FRAMES.get(kind.suffix, kind.suffix)),
@@ -281,16 +254,3 @@ def frequency_frame(header: fits.Header, kind: SpectralKind) -> tuple[Any, tuple
     if others := [f"{other} says {said}" for other, said in found[1:] if said != frame]:
         history += (f"assumed the frame {frame} of {name}, though {' and '.join(others)}: SPECSYS would replace it",)
     return frame, history
-
-
-def _number(header: fits.Header, key: str) -> float | None:
-    """Return a keyword's number; None if it is absent or no finite number."""
-    try:
-        value = float(header[key])
-    except (KeyError, TypeError, ValueError):
-        return None
-    return value if np.isfinite(value) else None
-
-
-def _integer(header: fits.Header, key: str) -> int:
-    return int(_number(header, key) or 0)

@@ -1,4 +1,4 @@
-"""Units as the headers of images spell them, and the factors from a brightness to Jy per pixel."""
+"""Units and numbers as the headers of images spell them, and the factors from a brightness to Jy per pixel."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import warnings
 
 import numpy as np
 from astropy import units
+from astropy.io import fits
 from steelyard_schemas import ContractError
 
 from vis_gridder.constants import ARCSEC
 from vis_gridder.dirty import Beam
 
-__all__ = ["header_unit", "jy_per_pixel"]
+__all__ = ["header_integer", "header_number", "header_unit", "jy_per_pixel"]
 
 WORDS = {
     word: proper
@@ -50,6 +51,20 @@ def header_unit(text: str) -> units.UnitBase:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", units.UnitsWarning)
         return units.Unit(spelled, parse_strict="raise")
+
+
+def header_number(header: fits.Header, key: str) -> float | None:
+    """Return a keyword's number; None if it is absent or no finite number."""
+    try:
+        value = float(header[key])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return value if np.isfinite(value) else None
+
+
+def header_integer(header: fits.Header, key: str) -> int:
+    """Return a keyword's number without its fraction; 0 if it is absent."""
+    return int(header_number(header, key) or 0)
 
 
 def jy_per_pixel(
