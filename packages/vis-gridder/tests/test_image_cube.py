@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from steelyard_schemas import ContractError, Kernel
 from typer.testing import CliRunner
-from vis_gridder import is_image_cube, open_visibilities, read_image_cube, taper
+from vis_gridder import assumptions, is_image_cube, open_visibilities, read_image_cube, taper
 from vis_gridder.cli import app
 from vis_gridder.gridding import GridWarning
 
@@ -309,12 +309,88 @@ def test_a_line_that_fills_the_band_leaves_the_noise_beside_it(write):
     noise = noise_cube(rng, 1e-3, n=12)
     source = 0.02 * gaussian(covariance(4.0, 3.0, 0.0), 0.0, 0.0)
     beside = quietly(write(noise + source))
-    assert any("pixels beside the emission" in line for line in beside.manifest.history)
+    assert any("pixels beside the line" in line for line in beside.manifest.history)
     mask = beside["mask"]
     only_noise = quietly(write(noise), line_free_kms=[(0, 1e4)])
     ratio = beside["variance"][mask & only_noise["mask"]] / only_noise["variance"][mask & only_noise["mask"]]
     assert np.median(ratio) == pytest.approx(1.0, abs=0.15)
     assert np.median(beside["dof"][mask]) > 50
+
+
+ABSORBER = slice(13, 16)
+
+
+def absorbed(rng, emission_jy=0.0, absorption_jy=-0.6):
+    """Noise of 1 mJy, a Gaussian source in the line channels, and a point 6 arcsec east of it in fewer, Jy/beam."""
+    cube = noise_cube(rng, 1e-3)
+    source = covariance(2.0, 1.5, 60.0)
+    beam = covariance(*BEAM)
+    spread = np.sqrt(np.linalg.det(beam) / np.linalg.det(source + beam))
+    cube[LINE] += emission_jy * spread * gaussian(source + beam, -3.0, -2.0)
+    cube[ABSORBER] += absorption_jy * gaussian(beam, 6.0, 3.0)
+    return cube
+
+
+@pytest.mark.parametrize("n_channels", [N_CHANNELS, 6])
+def test_absorption_is_signal_and_not_noise(write, n_channels):
+    """The variance of a cube with absorption is that of its noise; so it is where the line fills the band."""
+    first = 0 if n_channels == N_CHANNELS else ABSORBER.start
+    channels = slice(first, first + (n_channels if n_channels == N_CHANNELS else 3))
+    noise = absorbed(np.random.default_rng(12), absorption_jy=0.0)[channels]
+    cube = absorbed(np.random.default_rng(12))[channels]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # no word of channels that share noise
+        store = read_image_cube(write(cube))
+    reference = quietly(write(noise), line_free_kms=[(0, 1e5)] if first == 0 else [])
+    both = store["mask"] & reference["mask"]
+    ratio = np.sqrt(store["variance"][both] / reference["variance"][both])
+    assert np.median(ratio) == pytest.approx(1.0, abs=0.15)
+    if first == 0:
+        # Three channels of 30, and one at each side that the mean of three may light.
+        assert any(f"from {n} channels without line" in line for line in store.manifest.history for n in (25, 26, 27))
+    assert any("line in absorption" in line for line in store.manifest.history)
+
+
+@pytest.mark.parametrize(
+    ("emission_jy", "absorption_jy", "kind"),
+    [
+        (0.8, 0.0, "emission"),
+        (0.0, -0.6, "absorption"),
+        (0.8, -0.6, "emission and absorption"),
+        (0.8, -0.03, "emission"),
+        (0.03, -0.6, "emission and absorption"),  # the emission has channels of its own
+        (0.0, 0.0, "undecided"),
+    ],
+)
+def test_the_sign_of_a_line_and_its_fluxes(write, emission_jy, absorption_jy, kind):
+    cube = absorbed(np.random.default_rng(13), emission_jy, absorption_jy)
+    told = CliRunner().invoke(app, ["info", str(write(cube)), "--json"])
+    assert told.exit_code == 0, told.output
+    facts = json.loads(told.stdout)
+    assert facts["line_sign"] == kind
+    # Jy times channels of 10 km/s.
+    noise = 0.5
+    assert facts["emission_jykms"] == pytest.approx(emission_jy * 60.0, rel=0.03, abs=noise)
+    assert facts["absorption_jykms"] == pytest.approx(absorption_jy * 30.0, rel=0.03, abs=noise)
+    lines = [line for line in facts["history"] if line.startswith(("line in", "no line stands out"))]
+    assert len(lines) == 1
+    assert (f"line in {kind}: " in lines[0]) == (kind != "undecided")
+    assert ("may be sidelobes" in lines[0]) == (absorption_jy == -0.03)
+
+
+def test_what_no_image_says_of_itself_is_assumed(write, noisy):
+    path = write(noisy, remove=("SPECSYS",))
+    told = [line.split(":")[0] for line in assumptions(quietly(path).manifest.history)]
+    assert len([line for line in told if "primary beam" in line]) == 1
+    assert len([line for line in told if "restored image" in line]) == 1
+    assert not any(
+        "primary beam" in line for line in assumptions(quietly(path, dish_diameter_m=12.0).manifest.history)
+    )
+    zeros = noisy.copy()
+    zeros[:, :4] = 0.0
+    assert any(
+        "6.2 % of pixels that are exactly 0" in line for line in assumptions(quietly(write(zeros)).manifest.history)
+    )
 
 
 def test_noise_that_rises_to_the_edges_is_told(write, noisy):
@@ -342,12 +418,26 @@ def ones(shape):
     [
         (None, {"remove": ("BMAJ", "BMIN", "BPA")}, "does not tell its beam"),
         (None, {"BMAJ": 0.0, "BMIN": 0.0}, "has a beam of 0 x 0 arcsec"),
+        (None, {"BMAJ": 3.0, "BMIN": 2.2}, "if it is in arcsec, divide BMAJ and BMIN by 3600"),
         (None, {"BMAJ": 0.8 / 3600, "BMIN": 0.8 / 3600}, "fewer than two across"),
         (None, {"BMAJ": 20 / 3600, "BMIN": 15 / 3600}, "less than four beams"),
         (None, {"remove": ("RESTFRQ",)}, "no rest frequency"),
         (None, {"BUNIT": "counts"}, r"is in 'counts' \(BUNIT\)"),
+        (None, {"BUNIT": "Jy/beam km/s"}, "a moment map, integrated over the line; give the cube"),
+        (None, {"BUNIT": "K.KM/S"}, "a moment map"),
+        (None, {"BUNIT": "JY/BEAM*HZ"}, "a moment map"),
+        (None, {"BUNIT": "m/s"}, "a moment map"),
+        (None, {"BUNIT": "Jy"}, r"is in 'Jy' \(BUNIT\)"),
+        (None, {"RESTFRQ": 115.2712018}, "rest frequency of 115.271 Hz"),
+        (None, {"CRVAL3": 1500.0, "CDELT3": 10.0, "remove": ("CUNIT3",)}, "0.01 km/s if they are in m/s"),
+        (None, {"CUNIT3": "km/s"}, "beyond the speed of light"),
+        (None, {"CUNIT3": "furlong"}, r"an axis VRAD in 'furlong' \(CUNIT3\)"),
+        (None, {"PC3_1": 0.5}, "tied to its place on the sky"),
+        (None, {"CROTA2": 30.0}, "rotated by 30 degrees"),
         (None, {"remove": ("BUNIT",)}, r"is in '' \(BUNIT\)"),
-        (None, {"stokes": 4}, "give Stokes I"),
+        (None, {"stokes": 3, "CRVAL4": 2.0}, "holds Q, U, V, none of them Stokes I"),
+        (None, {"CRVAL4": 2.0}, "holds Q, none of them Stokes I"),
+        (None, {"stokes": 4, "CTYPE4": "LINEAR"}, "give Stokes I"),
         (None, {"CTYPE3": "LINEAR"}, "none of them spectral"),
         (None, {"CTYPE3": "WAVE", "CUNIT3": "m", "CRVAL3": 2.6e-3, "CDELT3": 1e-6}, "spectral axis WAVE"),
         (None, {"CTYPE1": "GLON-SIN", "CTYPE2": "GLAT-SIN"}, "right ascension and declination are needed"),

@@ -131,6 +131,14 @@ def test_moments_of_a_line_of_known_width(source, maps):
     assert np.abs(np.argwhere(maps.detected) - (y, x)).max() < NPIX // 4
 
 
+def test_moments_of_absorption_are_those_of_emission_upside_down(source, maps):
+    dark = make_maps(Store(source.manifest, dict(source.arrays) | {"mean": -source["mean"]}))
+    np.testing.assert_array_equal(dark.detected, maps.detected)
+    np.testing.assert_allclose(dark.integrated, -maps.integrated, rtol=1e-6)
+    np.testing.assert_allclose(dark.velocity_kms, maps.velocity_kms, rtol=1e-6)
+    np.testing.assert_allclose(dark.dispersion_kms, maps.dispersion_kms, rtol=1e-6)
+
+
 def test_moments_made_in_blocks_are_those_of_the_cube(source, maps, monkeypatch):
     velocity, _ = velocity_axis(source)
     cube = dirty_cube(source, correct_taper=False)[maps.channels]
@@ -223,7 +231,7 @@ def test_east_is_to_the_left_and_labels_are_clear(gridded, flux_jy):
         assert axes.transData.transform((EAST, 0))[0] < axes.transData.transform((0, 0))[0]
         assert axes.get_xlabel() == "east [arcsec]"
     said = [text.get_text() for axes in panels for text in axes.texts]
-    assert said == ([] if flux_jy else ["no emission above 5.2 sigma"] * 2)
+    assert said == ([] if flux_jy else ["no line above 5.2 sigma"] * 2)
     u_axis = figures["uv_coverage"].axes[0]
     assert u_axis.get_xlim()[0] > u_axis.get_xlim()[1]
     assert "to the left" in u_axis.get_xlabel()

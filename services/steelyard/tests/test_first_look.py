@@ -2,7 +2,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-from steelyard.first_look import first_look
+from steelyard.first_look import check_emission, first_look
+from steelyard.fitting import prepare
 from steelyard.spectral import channel_width_kms, velocities_kms
 from steelyard_schemas import ContractError
 
@@ -29,6 +30,17 @@ def test_velocities_are_radio_and_descend(toy, toy_grid):
     width = 75 * (1 - 1500 / 299792.458)
     np.testing.assert_allclose(velocity, 1500 + width * (5.5 - np.arange(12)), atol=1e-6)
     assert channel_width_kms(toy_grid, toy.line.rest_frequency_hz, 1500.0) == pytest.approx(75.0, rel=1e-9)
+
+
+def test_absorption_is_refused_in_one_line(toy, toy_grid):
+    absorbed = dataclasses.replace(toy_grid, arrays={**toy_grid.arrays, "mean": -toy_grid["mean"]})
+    told = r"shows the line in absorption, deepest at \d+\.\d times the noise .*: a disc of gas in emission cannot"
+    for absorber in (False, True):
+        with pytest.raises(ContractError, match=told):
+            check_emission(absorbed, absorber=absorber)
+    with pytest.raises(ContractError, match="shows the line in absorption"):
+        prepare(toy, absorbed)
+    check_emission(toy_grid, absorber=False)
 
 
 def test_no_line_no_fit(toy, toy_grid):

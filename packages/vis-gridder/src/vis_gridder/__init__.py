@@ -6,6 +6,7 @@ from vis_gridder.gridding import GridWarning, grid
 from vis_gridder.history import DataWarning, assumptions
 from vis_gridder.image_cube import is_image_cube, read_image_cube
 from vis_gridder.kernel import taper
+from vis_gridder.line_sign import LineSign, line_sign
 from vis_gridder.lines import line_channels, line_velocities
 from vis_gridder.moments import Moments, moments
 from vis_gridder.noise import Noise, estimate_noise
@@ -24,6 +25,7 @@ __all__ = [
     "DataWarning",
     "GridSpec",
     "GridWarning",
+    "LineSign",
     "Moments",
     "Noise",
     "Source",
@@ -40,6 +42,7 @@ __all__ = [
     "is_image_cube",
     "is_viscube_grid",
     "line_channels",
+    "line_sign",
     "line_velocities",
     "moments",
     "open_visibilities",

@@ -15,7 +15,8 @@ from vis_gridder.constants import SPEED_OF_LIGHT_KMS
 from vis_gridder.continuum_level import continuum_level
 from vis_gridder.gridding import GridWarning, grid
 from vis_gridder.history import DataWarning, assumptions
-from vis_gridder.image_cube import read_image_cube
+from vis_gridder.image_cube import grid_image_cube
+from vis_gridder.line_sign import line_sign
 from vis_gridder.lines import VelocityRange, line_velocities
 from vis_gridder.readers.axis import doubtful_rest_frequency
 from vis_gridder.source import Source
@@ -60,9 +61,10 @@ def advise(
         )
     frequency = ready[0].frequency_hz
     velocity = None if rest_hz is None else radio_velocity_kms(frequency, rest_hz)
-    line, continuum_jy = _line_and_continuum(
+    line, continuum_jy, clean = _line_and_continuum(
         gridded, rest_hz, velocity, "with --continuum-kms LOW:HIGH (vis-gridder grid)"
     )
+    sign = line_sign(clean)
     if rest_frequency_hz is None and doubtful_rest_frequency(rest_hz, first.frequency_hz, first.channel_width_hz):
         warnings.warn(
             f"{first.name}: the rest frequency {rest_hz:.9g} Hz is that of a channel at the end of the band, as "
@@ -83,6 +85,7 @@ def advise(
         "gridded_frame": ready[0].observation.frequency_frame,
         "line_velocity_kms": None if line is None else list(line),
         "continuum_jy": continuum_jy,
+        "line_sign": None if sign is None else sign.kind,
         "flagged_fraction": found.n_flagged / found.n_samples,
         "longest_baseline_wavelengths": found.longest_wavelengths,
         "visibility_noise_jy": noise.visibility_noise_jy,
@@ -105,11 +108,11 @@ def advise_image(path: Path, rest_frequency_hz: float | None = None) -> dict[str
         ContractError: the cube cannot be used.
 
     """
-    gridded = read_image_cube(path, rest_frequency_hz=rest_frequency_hz)
+    gridded, found = grid_image_cube(path, rest_frequency_hz=rest_frequency_hz)
     manifest, frequency = gridded.manifest, gridded["frequency_hz"]
     rest_hz = manifest.observation.rest_frequency_hz
     velocity = None if rest_hz is None else radio_velocity_kms(frequency, rest_hz)
-    line, continuum_jy = _line_and_continuum(gridded, rest_hz, velocity, "from the image (CASA: imcontsub)")
+    line, continuum_jy, _ = _line_and_continuum(gridded, rest_hz, velocity, "from the image (CASA: imcontsub)")
     return {
         "source": manifest.source,
         **manifest.observation.model_dump(exclude={"array_position_m"}),
@@ -119,6 +122,9 @@ def advise_image(path: Path, rest_frequency_hz: float | None = None) -> dict[str
         "velocity_kms": None if velocity is None else [float(velocity.min()), float(velocity.max())],
         "line_velocity_kms": None if line is None else list(line),
         "continuum_jy": continuum_jy,
+        "line_sign": found.kind,
+        "emission_jykms": found.emission_jykms,
+        "absorption_jykms": found.absorption_jykms,
         "cell_arcsec": manifest.cell_arcsec,
         "npix": manifest.npix,
         "uv_cells": int(gridded["mask"].any(axis=0).sum()),
@@ -129,8 +135,8 @@ def advise_image(path: Path, rest_frequency_hz: float | None = None) -> dict[str
 
 def _line_and_continuum(
     gridded: Store[GriddedVisibilities], rest_hz: float | None, velocity: np.ndarray | None, how: str
-) -> tuple[VelocityRange | None, float | None]:
-    """Return the velocities of the line and the flux of continuum beneath it; warn of continuum.
+) -> tuple[VelocityRange | None, float | None, Store[GriddedVisibilities]]:
+    """Return the velocities of the line, the flux of continuum beneath it, and the data without that continuum.
 
     Args:
         gridded: the data.
@@ -143,9 +149,10 @@ def _line_and_continuum(
 
     """
     found = continuum_level(gridded)
-    line = None if rest_hz is None else line_velocities(gridded if found is None else found.subtracted)
+    clean = gridded if found is None else found.subtracted
+    line = None if rest_hz is None else line_velocities(clean)
     if found is None:
-        return line, None
+        return line, None, clean
     beside = (
         _beside(line, velocity, SPEED_OF_LIGHT_KMS * gridded.manifest.channel_width_hz / rest_hz) if rest_hz else []
     )
@@ -156,7 +163,7 @@ def _line_and_continuum(
         DataWarning,
         stacklevel=3,
     )
-    return line, found.flux_jy
+    return line, found.flux_jy, clean
 
 
 def _beside(line: VelocityRange | None, velocity: np.ndarray | None, width_kms: float) -> list[tuple[float, float]]:

@@ -11,25 +11,26 @@ from vis_gridder.dirty import FWHM_PER_SIGMA, Beam
 
 __all__ = [
     "Correlation",
+    "Signal",
     "beam_response",
     "channel_correlation",
     "edge_excess",
-    "emission",
     "line_free",
-    "power_beside_emission",
+    "power_beside_signal",
     "power_of_channels",
     "robust_sigma",
+    "signal",
 ]
 
 DETECTED = 5.0
-"""Of the noise, from which a voxel holds emission; among 1e5 beams noise alone does so once in 30 cubes."""
+"""Times the noise, either way, from which a voxel holds a line; in 1e5 beams noise alone does so once in 15 cubes."""
 BROAD = 3.0
-"""Beams over which a second look is smoothed: wide, faint emission shows there first."""
+"""Beams over which a second look is smoothed: a wide, faint line shows there first."""
 SMOOTHED_CHANNELS = 3
 FEWEST_DOF = 20.0
 """Of a cell's variance. A Student t of nu = 20 holds (nu + 2) / (nu + 4) = 92 % of what known noise would tell."""
 LAG_WINDOW_BEAMS = 3.0
-"""Half width of the lag window, where the power is measured beside emission."""
+"""Half width of the lag window, where the power is measured beside the signal."""
 SIGNIFICANT = 3.0
 SMALLEST_CORRELATION = 0.05
 LARGEST_LAG = 3
@@ -41,8 +42,25 @@ def robust_sigma(image: np.ndarray) -> float:
     return 1.4826 * float(np.median(np.abs(values - np.median(values)))) if values.size else 0.0
 
 
-def emission(image: np.ndarray, beam_pixels: float) -> np.ndarray:
-    """Return where voxels hold emission, [channel, y, x], with a beam around them.
+class Signal(NamedTuple):
+    """Where an image holds a line, [channel, y, x], and the highest peaks of either sign, [channel]."""
+
+    emission: np.ndarray
+    """With a beam around each voxel that stands out."""
+    absorption: np.ndarray
+    positive_sigma: np.ndarray
+    """Highest voxel over the noise, in the look where it stands out most."""
+    negative_sigma: np.ndarray
+    """Depth of the lowest one."""
+
+    @property
+    def anywhere(self) -> np.ndarray:
+        """[channel, y, x] where there is emission or absorption."""
+        return self.emission | self.absorption
+
+
+def signal(image: np.ndarray, beam_pixels: float) -> Signal:
+    """Find the voxels that hold emission or absorption.
 
     Four looks: each channel and the mean of three, at the cube's resolution and smoothed to `BROAD` beams.
 
@@ -51,21 +69,28 @@ def emission(image: np.ndarray, beam_pixels: float) -> np.ndarray:
         beam_pixels: major axis of the beam, FWHM.
 
     """
-    found = np.zeros(image.shape, bool)
+    above, below = np.zeros(image.shape, bool), np.zeros(image.shape, bool)
+    highest, lowest = np.zeros(image.shape[0]), np.zeros(image.shape[0])
     wide = ndimage.gaussian_filter(image, (0, *(2 * [BROAD * beam_pixels / FWHM_PER_SIGMA])), mode="constant")
     for look in (image, wide):
         for channels in (1, SMOOTHED_CHANNELS):
             smooth = ndimage.uniform_filter1d(look, channels, axis=0, mode="constant")
             sigma = robust_sigma(smooth[np.any(smooth != 0, axis=(1, 2))])
-            found |= smooth > DETECTED * sigma
+            above |= smooth > DETECTED * sigma
+            below |= smooth < -DETECTED * sigma
+            if sigma > 0:
+                highest = np.maximum(highest, smooth.max(axis=(1, 2)) / sigma)
+                lowest = np.maximum(lowest, -smooth.min(axis=(1, 2)) / sigma)
     reach = max(1, round(beam_pixels))
-    return ndimage.binary_dilation(found, np.ones((1, 2 * reach + 1, 2 * reach + 1), bool)) if found.any() else found
+    box = np.ones((1, 2 * reach + 1, 2 * reach + 1), bool)
+    emission, absorption = (ndimage.binary_dilation(found, box) if found.any() else found for found in (above, below))
+    return Signal(emission, absorption, highest, lowest)
 
 
 def line_free(found: np.ndarray) -> np.ndarray:
-    """Return the channels outside the first and last with emission, [channel].
+    """Return the channels outside the first and last with signal, [channel].
 
-    The mean of three channels in `emission` spreads bright edges of a line to the channel beside.
+    The mean of three channels in `signal` spreads bright edges of a line to the channel beside.
     """
     free = np.ones(found.shape[0], bool)
     lit = np.flatnonzero(found.any(axis=(1, 2)))
@@ -99,15 +124,15 @@ def power_of_channels(power: np.ndarray, usable: np.ndarray) -> tuple[np.ndarray
     return mean, 2.0 * n, side
 
 
-def power_beside_emission(image: np.ndarray, found: np.ndarray, beam_pixels: float) -> tuple[np.ndarray, float]:
-    """Return the noise power |FT|^2 of a channel, half plane [v, u], from pixels beside the emission, and its dof.
+def power_beside_signal(image: np.ndarray, found: np.ndarray, beam_pixels: float) -> tuple[np.ndarray, float]:
+    """Return the noise power |FT|^2 of a channel, half plane [v, u], from pixels beside the signal, and its dof.
 
     The autocovariance is the sum of products of pixel pairs over their number, cut by a Gaussian lag window; its
     transform is the power (Blackman & Tukey 1958), smoothed over as many cells as the window leaves out lags.
 
     Args:
         image: [channel, y, x] of an even or odd square; blank channels 0.
-        found: [channel, y, x] where there is emission, or nothing.
+        found: [channel, y, x] where there is a line, or nothing.
         beam_pixels: major axis of the beam, FWHM.
 
     """
@@ -142,7 +167,7 @@ class Correlation(NamedTuple):
 
 
 def channel_correlation(image: np.ndarray, beside: np.ndarray, beam_area_pixels: float) -> Correlation | None:
-    """Measure the correlation of channels from pixels without emission; None where no two neighbours have any.
+    """Measure the correlation of channels from pixels without signal; None where no two neighbours have any.
 
     Args:
         image: [channel, y, x].
@@ -171,7 +196,7 @@ def channel_correlation(image: np.ndarray, beside: np.ndarray, beam_area_pixels:
 
 
 def edge_excess(image: np.ndarray, beside: np.ndarray) -> float | None:
-    """Return the noise in the outer quarter of the square over that in its inner quarter, of pixels without emission.
+    """Return the noise in the outer quarter of the square over that in its inner quarter, of pixels without signal.
 
     Args:
         image: [channel, y, x].

@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from kinematics import C_KMS, galaxy_velocity_kms
 from steelyard_schemas import ContractError, GriddedVisibilities, Store
-from vis_gridder import dirty_cube
+from vis_gridder import dirty_cube, line_sign
 
 from steelyard.spectral import channel_width_kms, velocities_kms
 
-__all__ = ["FirstLook", "first_look"]
+__all__ = ["FirstLook", "check_emission", "first_look"]
 
 DETECTION_SIGMA = 5.0
 SIDELOBES = 0.3
@@ -93,6 +93,32 @@ def first_look(data: Store[GriddedVisibilities], rest_frequency_hz: float) -> Fi
         field_arcsec=npix * cell,
         cell_arcsec=cell,
         peak_sigma=peak_sigma,
+    )
+
+
+def check_emission(data: Store[GriddedVisibilities], *, absorber: bool) -> None:
+    """Refuse a line in absorption, which no disc of gas in emission fits.
+
+    Args:
+        data: gridded, free of continuum.
+        absorber: whether the model has a central absorber, so that absorption beside emission is welcome.
+
+    Raises:
+        ContractError: the line is in absorption, or mostly so and the model has no absorber.
+
+    """
+    sign = line_sign(data)
+    if sign is None or sign.net >= 0 or (absorber and sign.kind != "absorption"):
+        return
+    advice = (
+        "a disc of gas in emission cannot fit it"
+        if sign.kind == "absorption"
+        else "add [absorber] continuum_jy to the galaxy file if it is absorption against the nucleus"
+    )
+    raise ContractError(
+        data.manifest.source,
+        f"shows the line in {sign.kind}, deepest at {sign.absorption_sigma:.1f} times the noise (emission "
+        f"{sign.emission_sigma:.1f}): {advice}",
     )
 
 

@@ -32,7 +32,7 @@ from steelyard.approximation import Expansion, Features, approximate_log_density
 from steelyard.coordinates import Coordinates, sampled_at
 from steelyard.cosmology import distance_warning
 from steelyard.density import CellData, cell_data, log_density
-from steelyard.first_look import FirstLook, first_look
+from steelyard.first_look import FirstLook, check_emission, first_look
 from steelyard.gridding import load_gridded
 from steelyard.mode_search import search_mode
 from steelyard.model import GalaxyModel, ModelGrid
@@ -94,12 +94,13 @@ def prepare(galaxy: Galaxy, data: Store[GriddedVisibilities], dtype: DTypeLike =
     """Check a galaxy against its data and set up the model, which computes in `dtype`.
 
     Raises:
-        ContractError: priors outside the surrogate's domain, no emission, nothing to sample.
+        ContractError: priors outside the surrogate's domain, no emission or absorption in its place, nothing to sample.
 
     """
     rest_hz, cells = galaxy.line.rest_frequency_hz, trimmed(data)
     grid = ModelGrid.of(cells, rest_hz, galaxy.data.primary_beam, dtype)
     model = GalaxyModel(galaxy, grid)
+    check_emission(data, absorber=galaxy.absorber is not None)
     look = first_look(data, rest_hz)
     parameters = resolve_parameters(galaxy, look)
     return Problem(galaxy, cells, look, parameters, Coordinates(parameters.space, model, look))

@@ -13,6 +13,7 @@ from steelyard_schemas import ContractError, GriddedVisibilities, Store
 from vis_gridder.constants import SPEED_OF_LIGHT_KMS
 from vis_gridder.dirty import Beam, dirty_beam, dirty_cube, fit_beam
 from vis_gridder.kernel import taper
+from vis_gridder.line_sign import line_sign
 from vis_gridder.lines import line_channels
 from vis_gridder.moments import robust_noise
 from vis_gridder.velocity import radio_velocity_kms
@@ -33,7 +34,7 @@ BLOCK_PIXELS = 2**22
 CLIP_SIGMA = 4.0
 """Voxels above count in the first and second moments, where they belong to something detected."""
 FALSE_DETECTIONS = 0.01
-"""Peaks of noise per data set that are taken for emission."""
+"""Peaks of noise per data set that are taken for a line."""
 SIDELOBES = 0.5
 """Islands whose peak is below this fraction of the highest are taken for sidelobes, which for extended gas add up:
 to 0.34 on the VLA snapshot of NGC 5921 and 0.39 on an ALMA mock whose beam alone has 0.15."""
@@ -66,7 +67,7 @@ class Maps:
 
     @property
     def detected(self) -> np.ndarray:
-        """[y, x] where emission is detected."""
+        """[y, x] where the line is detected."""
         return np.isfinite(self.velocity_kms)
 
 
@@ -76,13 +77,16 @@ def make_maps(gridded: Store[GriddedVisibilities]) -> Maps:
     Moment 0 sums all channels of the line, so that noise averages out and no flux is cut. Moments 1 and 2 take
     voxels above `CLIP_SIGMA` times the noise, in islands of the sky that hold a peak above `detection_sigma`: the
     height that noise alone, were all voxels independent, passes in one data set of a hundred. The image is dirty,
-    so that islands much fainter than the brightest are left out too.
+    so that islands much fainter than the brightest are left out too. Of a line in absorption they are the voxels
+    that are as far below zero.
     """
     npix = gridded.manifest.npix
     velocity, _ = velocity_axis(gridded)
     width_kms = _channel_width_kms(gridded)
     found = line_channels(gridded)
     channels = range(velocity.size) if found is None else found
+    sign = line_sign(gridded, channels)
+    absorbed = -1.0 if sign is not None and sign.net < 0 else 1.0
     # About the middle of the line, so that the second moment does not cancel.
     middle = float(velocity[channels].mean())
     noise = np.full(velocity.size, np.nan)
@@ -93,7 +97,7 @@ def make_maps(gridded: Store[GriddedVisibilities]) -> Maps:
             image = cube[channel - start].astype(float)
             if not np.isfinite(noise[channel]):
                 continue
-            significance = image / noise[channel]
+            significance = absorbed * image / noise[channel]
             kept = np.where(significance > CLIP_SIGMA, image, 0.0)
             total += image
             flux += kept

@@ -205,7 +205,7 @@ def _finish(axes: Axes, maps: Maps, beam: Beam | None, cell_arcsec: float, title
 def _nothing(axes: Axes, maps: Maps, beam: Beam | None, cell_arcsec: float, title: str) -> None:
     _view(axes, *_where(maps, beam, cell_arcsec))
     axes.set_title(title)
-    text = f"no emission above {maps.detection_sigma:.1f} sigma"
+    text = f"no line above {maps.detection_sigma:.1f} sigma"
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center")
 
 
