@@ -94,7 +94,7 @@ def prepare(galaxy: Galaxy, data: Store[GriddedVisibilities], dtype: DTypeLike =
     """Check a galaxy against its data and set up the model, which computes in `dtype`.
 
     Raises:
-        ContractError: priors outside the surrogate's domain, no emission or absorption in its place, nothing to sample.
+        ContractError: priors outside the surrogate's domain, no emission, a line in absorption, nothing to sample.
 
     """
     rest_hz, cells = galaxy.line.rest_frequency_hz, trimmed(data)
