@@ -84,6 +84,7 @@ def test_brightness_units(read, unit, factor):
     cube = read(BUNIT=unit)
     assert bright(cube) == pytest.approx(FLUX * factor, rel=1e-6)
     assert bool(assumed(cube, "Rayleigh-Jeans")) == (unit[0] == "K" or unit == "mK")
+    assert bool(assumed(cube, "M of MJY/BEAM is milli")) == (unit == "MJY/BEAM")
 
 
 AT_REST = REST_HZ * u.Hz

@@ -96,11 +96,12 @@ def jy_per_pixel(
             where, f"is in '{text}' (BUNIT): a moment map, integrated over the line; give the cube, in Jy/beam or K"
         )
     pixel_sr = (cell_arcsec * ARCSEC) ** 2
+    milli = (f"assumed that the M of {text} is milli: BUNIT mJy would say so",) if re.search(r"\bMJY\b", text) else ()
     if unit.is_equivalent(units.Jy / units.beam):
         beam_sr = np.array([np.pi * b.major_arcsec * b.minor_arcsec / (4.0 * np.log(2.0)) for b in beams]) * ARCSEC**2
-        return unit.to(units.Jy / units.beam) * pixel_sr / beam_sr, ()
+        return unit.to(units.Jy / units.beam) * pixel_sr / beam_sr, milli
     if unit.is_equivalent(units.Jy / units.pix):
-        return np.full(len(beams), unit.to(units.Jy / units.pix)), ()
+        return np.full(len(beams), unit.to(units.Jy / units.pix)), milli
     if unit.is_equivalent(units.Jy / units.sr):
         return np.full(len(beams), unit.to(units.Jy / units.sr) * pixel_sr), ()
     if unit.is_equivalent(units.K):
