@@ -81,9 +81,12 @@ def told_warnings() -> Iterator[None]:
     """Print warnings about the data as lines, each once."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DataWarning)
-        yield
-    for message in dict.fromkeys(str(warning.message) for warning in caught):
-        print(f"warning: {message}", file=sys.stderr)
+        try:
+            yield
+        finally:
+            # What is odd about data often explains the error that ends the command.
+            for message in dict.fromkeys(str(warning.message) for warning in caught):
+                print(f"warning: {message}", file=sys.stderr)
 
 
 def _names(files: list[Path]) -> str:
@@ -187,7 +190,7 @@ def grid_command(
 
     Example: vis-gridder grid target.ms --cell-arcsec 0.1 --npix 144 --rest-frequency-hz 230.538e9 -o target.zarr
     """
-    with _one_line_errors():
+    with _one_line_errors(), told_warnings():
         pages = [plot / f"{name}.png" for name in PICTURES] if plot else []
         _free(out, dirty_fits, *pages, overwrite=overwrite)
         unfit = {
@@ -341,7 +344,7 @@ def convert(
 
     Example: vis-gridder convert target.ms --spw 0 -o target.zarr
     """
-    with _one_line_errors():
+    with _one_line_errors(), told_warnings():
         _free(out, overwrite=overwrite)
         sources = open_visibilities(file, field=field, spw=spw, scan=scan, observation=observation)
         if len(sources) > 1:
