@@ -125,7 +125,7 @@ def _excess(source: Source, spec: GridSpec, channels: range, done: Pass, noise: 
     if noise.scatters is None or done.noise is None:
         return []
     if is_noise_free(source):
-        return ["no noise in these data, a model's: what scatters within cells is the sky"]
+        return ["assumed a model without noise, as its smoothness shows: scatter within cells is taken for the sky"]
     account = account_for_scatter(source, spec, channels, done.noise)
     text = f"samples of a cell scatter by {noise.scatters:.2f} times their noise variance; {account}"
     warnings.warn(f"{source.name}: {text}", DataWarning, stacklevel=3)

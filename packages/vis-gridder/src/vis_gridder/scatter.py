@@ -116,22 +116,28 @@ def _entries(source: Source, spec: GridSpec, channels: range, noise: Noise) -> _
     cells_per_metre = source.frequency_hz[at] / SPEED_OF_LIGHT_M_S * spec.field_rad
     # Groups are numbered as rows come, so they are those of the first pass.
     numbering = TimeDifferences(source.name, [])
-    keys, sums = np.zeros(0, np.int64), np.zeros((5, 0))
+    parts = [(np.zeros(0, np.int64), np.zeros((5, 0)))]
     for block in source.blocks():
         group = numbering.groups(block).group.astype(np.int64)
         cell, moments, good = _moments(block, at, cells_per_metre, spec.npix, noise.channel_factor[chosen])
         key = (cell * noise.dof.size + group[:, None])[good]
-        keys, sums = _summed(np.concatenate([keys, key]), np.concatenate([sums, moments[:, good]], axis=1))
+        parts.append(_summed([(key, moments[:, good])]))
+        # What has been summed is summed again only when as much has come, so that the work grows with the data.
+        if sum(keys.size for keys, _ in parts[1:]) > parts[0][0].size:
+            parts = [_summed(parts)]
+    keys, sums = _summed(parts)
     cell, group = np.divmod(keys, noise.dof.size)
     return _Entries(
         np.unique(cell, return_inverse=True)[1], noise.antenna1[group], noise.antenna2[group], noise.scan[group], sums
     )
 
 
-def _summed(keys: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return distinct keys and the sums of their columns."""
-    distinct, at = np.unique(keys, return_inverse=True)
-    return distinct, np.array([np.bincount(at, weights=row, minlength=distinct.size) for row in sums])
+def _summed(parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct keys of all parts, and the sums of their columns."""
+    keys, columns = zip(*parts, strict=True)
+    distinct, at = np.unique(np.concatenate(keys), return_inverse=True)
+    rows = np.concatenate(columns, axis=1)
+    return distinct, np.array([np.bincount(at, weights=row, minlength=distinct.size) for row in rows])
 
 
 def _moments(
