@@ -56,6 +56,21 @@ def test_info(uvfits):
     assert "suggested_cell_arcsec" in plain.stdout
 
 
+def test_every_command_warns_of_dead_samples(write_uvfits, tmp_path):
+    rng = np.random.default_rng(1)
+    data = rng.standard_normal((300, 1, 6, 2)) + 1j * rng.standard_normal((300, 1, 6, 2))
+    data[:60, 0, 3:] = 0
+    uvw = np.repeat(rng.uniform(-1e-6, 1e-6, (30, 3)), 10, axis=0)
+    path = write_uvfits(data, np.ones(data.shape), uvw_s=uvw, file="dead.uvfits")
+    for command in (["info"], ["grid", "-o", tmp_path / "grid.zarr"], ["convert", "-o", tmp_path / "own.zarr"]):
+        result = run(command[0], path, *command[1:])
+        assert result.exit_code == 0, result.stderr
+        assert result.stderr.count("warning: dead.uvfits: flagged 180 of 1800 samples that are exactly zero") == 1
+    facts = json.loads(run("info", path, "--json").stdout)
+    assert facts["flagged_fraction"] == 0.1
+    assert any("180 of 1800 samples" in line for line in facts["history"])
+
+
 def test_pictures_line_and_history(uvfits, tmp_path):
     pytest.importorskip("matplotlib", reason="the extra [plot] draws pictures")
     result = run("grid", uvfits, "-o", tmp_path / "out.zarr", "--plot", tmp_path / "pictures")

@@ -192,6 +192,8 @@ def test_what_cannot_be_converted_says_so(source):
     with pytest.raises(ContractError, match=r"where the telescope 'backyard' stands.*array_position_m"):
         convert_frame(source(frequency_frame="TOPO", telescope="backyard"), "LSRK")
     with pytest.raises(ContractError, match="missing or outside 1900 to 2100"):
+        convert_frame(source(1000.0, frequency_frame="TOPO"), "LSRK")
+    with pytest.raises(ContractError, match="no times"):
         convert_frame(source(0.0, frequency_frame="TOPO"), "LSRK")
     # The Earth's centre needs no telescope.
     assert frame_factor(source(frequency_frame="GEO", telescope="backyard"), "BARY").constant is None

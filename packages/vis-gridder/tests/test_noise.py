@@ -128,7 +128,7 @@ def test_few_differences_fall_back_on_the_pooled_noise(make_vis):
 
 def test_says_so_where_there_is_nothing_to_difference(make_vis):
     rng = np.random.default_rng(5)
-    with pytest.raises(ContractError, match="no baseline twice"):
+    with pytest.raises(ContractError, match="no baseline was observed twice"):
         estimate_noise(make_vis(np.arange(9), np.arange(9), noise(rng, (9, 2), 1)))
     with pytest.raises(ContractError, match="repeats itself exactly"):
         estimate_noise(

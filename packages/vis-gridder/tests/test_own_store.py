@@ -89,6 +89,10 @@ def test_a_store_without_times_has_no_start(spoilt):
     assert found.start_mjd_s is None
 
 
-def test_a_store_with_one_unknown_antenna_has_a_start(spoilt):
-    (found,) = open_visibilities(spoilt(antenna1=at(0, -1), time_mjd_s=at(..., 5e9)))
+@pytest.mark.parametrize("unknown", [0.0, np.nan])
+def test_the_start_is_the_first_time_that_is_known(spoilt, unknown):
+    def times(array):
+        array[:] = [unknown, 5e9, 5e9 + 1, unknown]
+
+    (found,) = open_visibilities(spoilt(time_mjd_s=times, antenna1=at(0, -1)))
     assert found.start_mjd_s == 5e9

@@ -84,18 +84,14 @@ def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
 @contextmanager
 def told_warnings() -> Iterator[None]:
     """Print warnings about the data as lines, each once."""
-    caught: list[warnings.WarningMessage] = []
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", DataWarning)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", DataWarning)
+        try:
             yield
-    finally:  # an error that follows may be due to what was warned of
-        _print_warnings(caught)
-
-
-def _print_warnings(caught: list[warnings.WarningMessage]) -> None:
-    for message in dict.fromkeys(str(warning.message) for warning in caught):
-        print(f"warning: {message}", file=sys.stderr)
+        finally:
+            # What is odd about data often explains the error that ends the command.
+            for message in dict.fromkeys(str(warning.message) for warning in caught):
+                print(f"warning: {message}", file=sys.stderr)
 
 
 def _names(files: list[Path]) -> str:

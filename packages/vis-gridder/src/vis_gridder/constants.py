@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
-__all__ = ["ARCSEC", "SPEED_OF_LIGHT_KMS", "SPEED_OF_LIGHT_M_S"]
+__all__ = ["ARCSEC", "LARGEST_JY", "SPEED_OF_LIGHT_KMS", "SPEED_OF_LIGHT_M_S"]
 
 ARCSEC = math.pi / 648_000.0
 """One second of arc in radians."""
 SPEED_OF_LIGHT_M_S = 299_792_458.0
 SPEED_OF_LIGHT_KMS = SPEED_OF_LIGHT_M_S / 1000.0
+LARGEST_JY = 1e15
+"""Beyond any visibility, in whatever units: the Sun's strongest bursts are 1e11 Jy. Such values fill gaps."""

@@ -12,11 +12,14 @@ from steelyard_schemas import ContractError, GriddedVisibilities, NoiseReport, S
 from vis_gridder.cells import CellStatistics, CellSums, Counts
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
 from vis_gridder.history import DataWarning
+from vis_gridder.noise_free import is_noise_free
 from vis_gridder.one_pass import Pass, in_threads, one_pass
+from vis_gridder.scatter import account_for_scatter
 from vis_gridder.set_noise import SetNoise, set_noise
 from vis_gridder.source import Source, as_source
 from vis_gridder.spec import GridSpec
 from vis_gridder.spectral.prepare import same_channels
+from vis_gridder.unmeasured import measured_only
 from vis_gridder.velocity import channels_within
 
 __all__ = ["GridWarning", "grid"]
@@ -65,10 +68,12 @@ def grid(
 
     Warns:
         GridWarning: some visibilities lie beyond the grid's edge.
+        DataWarning: the scatter within cells is beyond 1.3 times the noise from differences in time, and where; the
+            data are then read twice.
 
     """
     given = [data] if isinstance(data, (Store, Source)) else list(data)
-    sources = [d if isinstance(d, Source) else as_source(d) for d in given]
+    sources = [d if isinstance(d, Source) else measured_only(as_source(d)) for d in given]
     if not sources:
         raise ContractError("grid", "got no data; give at least one data set")
     _check_together(sources)
@@ -88,8 +93,9 @@ def grid(
         _check_edge(source, spec, this, float(frequency[-1]))
         noise = set_noise(source, this, together=len(sources) > 1)
         counts = counts.plus(this.counts)
+        told = [*noise.history, *_excess(source, spec, channels, this, noise)]
         label = f"{source.name}: " if len(sources) > 1 else ""
-        history += [label + line for line in (*source.history, *noise.history)]
+        history += [label + line for line in (*source.history, *told)]
         _join(total, this.cells, noise.weight_factor, sum(n.scale.size for n in noises))
         noises.append(noise)
 
@@ -112,6 +118,18 @@ def grid(
         f"of half the plane, beta {spec.beta:g}, scatter from {spec.min_count} visibilities"
     )
     return _store(first, spec, rest_hz, frequency, statistics, noises, counts, [s.name for s in sources], history)
+
+
+def _excess(source: Source, spec: GridSpec, channels: range, done: Pass, noise: SetNoise) -> list[str]:
+    """Warn where cells scatter more than their noise, and return what the history says of it."""
+    if noise.scatters is None or done.noise is None:
+        return []
+    if is_noise_free(source):
+        return ["assumed a model without noise, as its smoothness shows: scatter within cells is taken for the sky"]
+    account = account_for_scatter(source, spec, channels, done.noise)
+    text = f"samples of a cell scatter by {noise.scatters:.2f} times their noise variance; {account}"
+    warnings.warn(f"{source.name}: {text}", DataWarning, stacklevel=3)
+    return [text]
 
 
 def _join(total: list[CellSums], more: list[CellSums], factor: float, first_group: int) -> None:

@@ -9,7 +9,9 @@ import numpy as np
 from numba import njit
 from steelyard_schemas import ContractError, Store, Visibilities
 
-from vis_gridder.source import Block, Source, antennas_known, as_source
+from vis_gridder.baselines import Baselines
+from vis_gridder.source import Block, Source, as_source
+from vis_gridder.unmeasured import measured_only
 
 __all__ = ["Groups", "Noise", "TimeDifferences", "estimate_noise"]
 
@@ -36,6 +38,7 @@ class Noise:
         weight_scale: the factor that turns the file's weights into inverse variances, pooled over all data.
         weight_scale_error: its relative standard error.
         n_differences: differences used.
+        n_still: groups whose samples never change, which is no noise; they take the pooled value.
 
     """
 
@@ -49,6 +52,7 @@ class Noise:
     weight_scale: float
     weight_scale_error: float
     n_differences: int
+    n_still: int = 0
 
 
 def estimate_noise(vis: Store[Visibilities] | Source) -> Noise:
@@ -58,23 +62,24 @@ def estimate_noise(vis: Store[Visibilities] | Source) -> Noise:
     of the real part of a sample of weight w. A baseline in a scan has too few differences for a value in every
     channel, so s is a product: s of the baseline and scan, pooled over channels, times a factor of the channel,
     pooled over baselines and scans. Gaps from flags are bridged. Nothing is rejected: outliers are noise that the
-    data have. A sky that changes from one integration to the next adds to d; see the README for how much.
+    data have. A sky that changes from one integration to the next adds to d; see the README for how much. A baseline
+    that never changes within a scan has no noise to go by: it adds nothing to the pooled noise and takes it.
 
     The chain of n samples gives n - 1 differences that share samples; they are worth 2 (n - 1)^2 / (3 n - 4)
     degrees of freedom (von Neumann 1941, Ann. Math. Stat. 12, 367), for the real and the imaginary part each.
 
     Raises:
-        ContractError: no baseline was observed twice within a scan.
+        ContractError: no baseline was observed twice within a scan, or the rows name no antennas.
 
     """
-    source = vis if isinstance(vis, Source) else as_source(vis)
+    source = vis if isinstance(vis, Source) else measured_only(as_source(vis))
     differences = TimeDifferences(source.name, [range(source.frequency_hz.size)])
     for block in source.blocks():
         differences.add(block, differences.groups(block), 0)
     noise = differences.result()
     if noise is None:
         raise ContractError(
-            source.name, "observed no baseline twice within a scan, so differences in time give no noise"
+            source.name, f"has no differences in time to measure noise from: {differences.why_none()}"
         )
     return noise
 
@@ -94,9 +99,10 @@ class TimeDifferences:
     def __init__(self, name: str, channel_ranges: Sequence[range]) -> None:
         self.name = name
         self.ranges = channel_ranges
-        self.baselines = np.zeros(0, np.int64)
-        self.slots = np.zeros(0, np.int64)
+        self.baselines = Baselines()
         self.n_groups = 0
+        self.n_named = self.n_nameless = 0
+        self.nameless_group = -1
         self.slot_group = np.zeros(0, np.int32)
         self.slot_scan = np.zeros(0, np.int32)
         self.labels = np.zeros((0, 3), np.int32)
@@ -107,16 +113,17 @@ class TimeDifferences:
 
     def groups(self, block: Block) -> Groups:
         """Tell which baseline and scan each row belongs to; call once for every block, in order."""
-        if not antennas_known(block.antenna1):
-            # Nobody knows which rows belong together; all noise is one.
-            if self.n_groups == 0:
-                self.n_groups = 1
-                self.labels = np.full((1, 3), -1, np.int32)
-            return Groups(np.zeros(block.u_m.size, np.int32), None, 0, 1)
-        slot = self._slots(block)
-        n_slots = self.baselines.size
+        slot = self.baselines.slots(block)
+        n_slots, n_nameless = self.baselines.n, int(np.count_nonzero(slot < 0))
         self.slot_group, self.slot_scan = (_grown(a, n_slots, fill=-1) for a in (self.slot_group, self.slot_scan))
-        self.labels = _grown(self.labels, self.n_groups + block.u_m.size)
+        self.labels = _grown(self.labels, self.n_groups + block.u_m.size + 1)
+        if n_nameless and self.nameless_group < 0:
+            # Nobody knows which of these rows belong together: their noise is one.
+            self.nameless_group = self.n_groups
+            self.labels[self.n_groups] = -1
+            self.n_groups += 1
+        self.n_named += slot.size - n_nameless
+        self.n_nameless += n_nameless
         group, previous, self.n_groups = _assign(
             slot,
             block.antenna1,
@@ -126,8 +133,10 @@ class TimeDifferences:
             self.slot_scan,
             self.labels,
             self.n_groups,
+            self.nameless_group,
         )
-        return Groups(group, (slot, previous), n_slots, self.n_groups)
+        chain = (slot, previous) if n_nameless < slot.size else None
+        return Groups(group, chain, n_slots, self.n_groups)
 
     def add(self, block: Block, groups: Groups, index: int) -> None:
         """Add one range of channels of a block; ranges may be added at the same time, each its blocks in order."""
@@ -153,15 +162,18 @@ class TimeDifferences:
 
     def result(self) -> Noise | None:
         """Return the noise, or None where there are no differences; ends the chains that are still open."""
+        self.sums = [_grown(sums, self.n_groups) for sums in self.sums]
         for sums, last in zip(self.sums, self.last, strict=True):
             _end_chains(sums, last, self.slot_group)
         columns = np.sum([part[: self.n_groups] for part in self.sums], axis=0, dtype=float).T
         total, pairs, dof, weight, count = (np.asarray(column, float) for column in columns)
         if not pairs.sum() > 0:
             return None
-        pooled = total.sum() / (2.0 * pairs.sum())
-        if not pooled > 0:
+        if not total.sum() > 0:
             raise ContractError(self.name, "has no noise: every baseline repeats itself exactly")
+        still, with_still = (pairs > 0) & (total == 0), pairs.sum()
+        pairs, dof = np.where(still, 0.0, pairs), np.where(still, 0.0, dof)
+        pooled = total.sum() / (2.0 * pairs.sum())
         enough = (dof >= FEWEST_DOF) & (total > 0)
         scale = np.where(enough, total / np.maximum(2.0 * pairs, 1.0), pooled)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -173,27 +185,24 @@ class TimeDifferences:
             sigma_jy=np.where(weight > 0, sigma, np.nan),
             dof=np.where(enough, dof, dof.sum()),
             variance_per_weight=scale,
+            # Sums of channels are over all groups, those that never change too.
             channel_factor=_channel_factor(
-                np.concatenate(self.channel_sums, axis=1), pooled, dof.sum() / pairs.sum() * _alike(scale, pairs)
+                np.concatenate(self.channel_sums, axis=1),
+                total.sum() / (2.0 * with_still),
+                dof.sum() / pairs.sum() * _alike(scale, pairs),
             ),
             weight_scale=float(1.0 / pooled),
             weight_scale_error=float(np.sqrt(2.0 / dof.sum())),
             n_differences=int(pairs.sum()),
+            n_still=int(np.count_nonzero(still)),
         )
 
-    def _slots(self, block: Block) -> np.ndarray:
-        """Return the slot of each row's baseline, numbered as baselines turn up."""
-        low, high = np.minimum(block.antenna1, block.antenna2), np.maximum(block.antenna1, block.antenna2)
-        key = (low.astype(np.int64) << 32) | high
-        at = np.searchsorted(self.baselines, key)
-        if not self.baselines.size or np.any(self.baselines[np.minimum(at, self.baselines.size - 1)] != key):
-            new = np.setdiff1d(key, self.baselines)
-            slots = np.concatenate([self.slots, self.slots.size + np.arange(new.size)])
-            baselines = np.concatenate([self.baselines, new])
-            order = np.argsort(baselines)
-            self.baselines, self.slots = baselines[order], slots[order]
-            at = np.searchsorted(self.baselines, key)
-        return self.slots[at]
+    def why_none(self) -> str:
+        """Return why there are no differences, as a sentence."""
+        if self.n_named == 0:
+            return "the rows name no antennas"
+        but = f" among the rows that name antennas ({self.n_nameless} do not)" if self.n_nameless else ""
+        return f"no baseline was observed twice within a scan{but}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -238,7 +247,8 @@ def _channel_factor(channel_sums: np.ndarray, pooled: float, dof_per_pair: float
 
     """
     total, pairs = channel_sums
-    known = pairs > 0
+    # A channel that never changes in time has no noise of its own, which is not to have none.
+    known = (pairs > 0) & (total > 0)
     n = int(np.count_nonzero(known))
     factor = np.ones(total.size)
     if n < 2:
@@ -263,8 +273,9 @@ def _assign(
     slot_scan: np.ndarray,
     labels: np.ndarray,
     n_groups: int,
+    nameless_group: int,
 ) -> tuple[np.ndarray, np.ndarray, int]:
-    """Give each row the group of its baseline and scan.
+    """Give each row the group of its baseline and scan, or that of rows without baseline (slot -1).
 
     `previous` is -1, but where a group starts: there it is the group that the baseline had before, or the new one
     itself where there was none.
@@ -274,6 +285,9 @@ def _assign(
     previous = np.full(n, -1, np.int32)
     for row in range(n):
         s = slot[row]
+        if s < 0:
+            group[row] = nameless_group
+            continue
         new = slot_group[s] < 0
         if new or slot_scan[s] != scan[row]:
             previous[row] = n_groups if new else slot_group[s]
@@ -372,6 +386,8 @@ def _differences(
     """
     stop = first_channel + last.shape[2]
     for row in range(slot.size):
+        if slot[row] < 0:
+            continue
         state = last[slot[row]]
         if previous[row] >= 0:
             _end_chain(sums, previous[row], state)

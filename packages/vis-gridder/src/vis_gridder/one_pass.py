@@ -29,12 +29,13 @@ IN_FLIGHT = 2
 class Pass:
     """What one pass over a data set leaves: sums for each range of channels, the noise if baselines repeat.
 
-    `n_groups` counts noise groups.
+    `n_groups` counts noise groups; `why_no_noise` says why there is none from differences in time.
     """
 
     cells: list[CellSums]
     noise: Noise | None
     n_groups: int
+    why_no_noise: str = ""
 
     @property
     def counts(self) -> Counts:
@@ -114,7 +115,8 @@ def one_pass(
                 finish_one()
         while pending:
             finish_one()
-    return Pass(cells, differences.result(), differences.n_groups)
+    noise = differences.result()
+    return Pass(cells, noise, differences.n_groups, "" if noise else differences.why_none())
 
 
 def in_threads[T, R](function: Callable[[T], R], items: Iterable[T]) -> list[R]:

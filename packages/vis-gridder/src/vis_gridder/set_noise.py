@@ -14,6 +14,8 @@ __all__ = ["SetNoise", "set_noise"]
 
 WORTH_TELLING = 0.02
 """Weights wrong by a smaller factor change no result that anybody would notice."""
+WORTH_WARNING = 1.3
+"""Scatter within cells over the variance from differences in time: what is above is not noise of the receivers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +30,8 @@ class SetNoise:
         weight_scale: the factor that would turn the file's weights into inverse variances.
         visibility_noise_jy: typical standard deviation of the real part of one visibility.
         n_used: visibility-channels.
+        scatters: scatter within cells in units of the variance from differences in time, where that is above 1.3 and
+            not by chance; otherwise None.
         history: sentences on how it was found.
 
     """
@@ -39,6 +43,7 @@ class SetNoise:
     weight_scale: float
     visibility_noise_jy: float
     n_used: int
+    scatters: float | None
     history: tuple[str, ...]
 
 
@@ -56,24 +61,36 @@ def set_noise(source: Source, done: Pass, *, together: bool) -> SetNoise:
     """
     residual, residual_dof = done.scatter()
     noise = done.noise
+    scatters = None
+    if done.counts.used == 0:
+        raise ContractError(
+            source.name, "has no good sample in these channels and on this grid; nothing is left to grid"
+        )
     if noise is not None:
         scale, dof, channel_factor = noise.variance_per_weight, noise.dof, noise.channel_factor
         weight_scale, error = noise.weight_scale, noise.weight_scale_error
         visibility_noise = float(np.nanmedian(noise.sigma_jy))
         how = f"noise from {noise.n_differences} differences in time per baseline and scan"
         if residual_dof > 0:
-            how += f"; the scatter within cells is {residual / residual_dof * weight_scale:.3f} of that variance"
+            ratio = residual / residual_dof * weight_scale
+            how += f"; the scatter within cells is {ratio:.3f} of that variance"
+            chance = np.hypot(np.sqrt(2.0 / residual_dof), error)
+            scatters = ratio if ratio > WORTH_WARNING and ratio - 1.0 > 5.0 * ratio * chance else None
+        if noise.n_still:
+            how += (
+                f"; {noise.n_still} of {noise.dof.size} baselines in scans never change; they take the pooled noise"
+            )
     else:
         if not residual > 0:
             raise ContractError(
-                source.name, "gives no noise: no baseline repeats in time and no cell holds scatter; widen the cells"
+                source.name, f"gives no noise: {done.why_no_noise}, and no cell holds scatter; widen the cells"
             )
         pooled = residual / residual_dof
         scale, dof = np.full(done.n_groups, pooled), np.full(done.n_groups, residual_dof)
         channel_factor = np.ones(sum(len(cells.channels) for cells in done.cells))
         weight_scale, error = 1.0 / pooled, np.sqrt(2.0 / residual_dof)
         visibility_noise = float(np.sqrt(pooled / done.mean_weight))
-        how = "no baseline repeats in time: noise from the scatter pooled over all cells"
+        how = f"{done.why_no_noise}: noise from the scatter pooled over all cells"
     history = [how]
     if abs(weight_scale - 1.0) > max(WORTH_TELLING, 5.0 * error * weight_scale):
         history.append(f"weights in the file are not inverse variances: corrected by a factor of {weight_scale:.4g}")
@@ -86,5 +103,6 @@ def set_noise(source: Source, done: Pass, *, together: bool) -> SetNoise:
         weight_scale=weight_scale,
         visibility_noise_jy=visibility_noise,
         n_used=done.counts.used,
+        scatters=scatters,
         history=tuple(history),
     )

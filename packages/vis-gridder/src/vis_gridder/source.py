@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from steelyard_schemas import Observation, Store, Visibilities
 
-__all__ = ["ROW_ARRAYS", "Block", "Source", "antennas_known", "as_source", "collect", "rows_per_block"]
+__all__ = ["ROW_ARRAYS", "Block", "Source", "as_source", "collect", "first_time", "rows_per_block"]
 
 BLOCK_BYTES = 16 * 2**20
 """Of complex samples in a block: far above what a call costs, far below what a machine has."""
@@ -69,9 +69,10 @@ def rows_per_block(n_channels: int) -> int:
     return max(1, BLOCK_BYTES // (8 * n_channels))
 
 
-def antennas_known(antenna1: np.ndarray) -> bool:
-    """Return whether rows have antennas and times: in formats that have none, the antenna of every row is -1."""
-    return bool(np.any(antenna1 >= 0))
+def first_time(time_mjd_s: np.ndarray) -> float | None:
+    """Return the first time that is known; rows of formats without times have 0 there, others may have NaN."""
+    known = np.flatnonzero(np.isfinite(time_mjd_s) & (time_mjd_s > 0))
+    return float(time_mjd_s[known[0]]) if known.size else None
 
 
 def as_source(vis: Store[Visibilities]) -> Source:
@@ -83,14 +84,13 @@ def as_source(vis: Store[Visibilities]) -> Source:
         for first in range(0, n_rows, step):
             yield Block(*(vis[name][first : first + step] for name in ROW_ARRAYS))
 
-    timed = antennas_known(vis["antenna1"])
     return Source(
         observation=vis.manifest.observation,
         name=vis.manifest.source,
         frequency_hz=vis["frequency_hz"],
         channel_width_hz=vis["channel_width_hz"],
         n_rows=n_rows,
-        start_mjd_s=float(vis["time_mjd_s"][0]) if timed else None,
+        start_mjd_s=first_time(vis["time_mjd_s"]),
         blocks=blocks,
         history=list(vis.manifest.history),
     )

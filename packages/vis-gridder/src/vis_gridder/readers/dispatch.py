@@ -19,6 +19,7 @@ from vis_gridder.readers.own_store import open_own_store
 from vis_gridder.readers.text_table import is_text_table, open_text_table
 from vis_gridder.readers.viscube_grid import is_viscube_grid
 from vis_gridder.source import Source, collect
+from vis_gridder.unmeasured import measured_only
 
 __all__ = ["Format", "detect_format", "open_visibilities", "read_visibilities"]
 
@@ -101,7 +102,8 @@ def open_visibilities(
     """Open Stokes I visibilities as streams: a Measurement Set, UVFITS, viscube `.npz`, text or our own store.
 
     Parallel-hand correlations are averaged with their weights, flagged samples get weight 0, autocorrelations
-    are dropped, channels ascend in frequency, u, v, w are in metres; what was done is in `history`. Memory is that
+    are dropped, channels ascend in frequency, u, v, w are in metres; samples that no receiver measures are flagged
+    (`measured_only`); what was done is in `history`. Memory is that
     of a block, except for `.npz` and text, which are read whole. A file may be gzipped if it is UVFITS or text.
 
     Args:
@@ -124,7 +126,20 @@ def open_visibilities(
             samples show as the blocks are read.
 
     """
-    path = Path(path)
+    found = _open(Path(path), field, spw, scan, observation, column, allow_mixed_widths)
+    # One place for all formats, whatever else their readers do.
+    return [measured_only(source) for source in found]
+
+
+def _open(
+    path: Path,
+    field: Choices,
+    spw: Choices,
+    scan: str | int | None,
+    observation: Choice,
+    column: DataColumn | None,
+    allow_mixed_widths: bool,
+) -> list[Source]:
     kind = detect_format(path)
     asked = {"field": field, "spw": spw, "scan": scan, "observation": observation, "column": column}
     if refused := [name for name, wish in asked.items() if wish is not None and name not in OPTIONS[kind]]:

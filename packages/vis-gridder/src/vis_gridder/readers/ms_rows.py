@@ -76,7 +76,7 @@ def _samples(path: Path, rows: Any, first: int, n: int, reading: Reading) -> Sto
             parts.append(_one_setup(path, part, 0, here.size, reading, reading.hands[int(kind)]))
     back = np.argsort(np.concatenate(at))
     vis, weight, flag = (np.concatenate([part[i] for part in parts])[back] for i in range(3))
-    return StokesI(vis, weight, flag, sum(p.n_weightless for p in parts), sum(p.n_not_finite for p in parts))
+    return StokesI(vis, weight, flag, *(sum(counts) for counts in zip(*(part[3:] for part in parts), strict=True)))
 
 
 def _one_setup(path: Path, rows: Any, first: int, n: int, reading: Reading, hands: np.ndarray) -> StokesI:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 from steelyard_schemas import ContractError, StoreReader, Visibilities, open_store
 
 from vis_gridder.readers.axis import spectral_axis
-from vis_gridder.source import ROW_ARRAYS, Block, Source, antennas_known
+from vis_gridder.source import ROW_ARRAYS, Block, Source, first_time
 
 __all__ = ["open_own_store"]
 
@@ -51,10 +52,9 @@ def open_own_store(path: Path) -> Source:
 
 
 def _start_mjd_s(reader: StoreReader[Visibilities]) -> float | None:
-    """Return the first row's time; None where all antennas are -1, the mark of formats without times."""
-    first = float(next(reader.blocks(("time_mjd_s",), rows=1))["time_mjd_s"][0])
-    known = any(antennas_known(rows["antenna1"]) for rows in reader.blocks(("antenna1",)))
-    return first if known else None
+    """Return the first time that is known, or None."""
+    with closing(first_time(arrays["time_mjd_s"]) for arrays in reader.blocks(("time_mjd_s",))) as times:
+        return next((time for time in times if time is not None), None)
 
 
 def _checked(path: Path, block: Block) -> tuple[Block, bool]:

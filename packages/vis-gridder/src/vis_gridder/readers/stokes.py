@@ -8,6 +8,8 @@ import numpy as np
 from numba import njit
 from steelyard_schemas import ContractError
 
+from vis_gridder.constants import LARGEST_JY
+
 __all__ = ["StokesI", "stokes_i"]
 
 
@@ -19,13 +21,16 @@ class StokesI(NamedTuple):
     flag: np.ndarray
     n_weightless: int
     n_not_finite: int
+    n_dead_hands: int = 0
 
 
 def stokes_i(where: object, data: np.ndarray, weight: np.ndarray, flag: np.ndarray, hands: np.ndarray) -> StokesI:
     """Average parallel hands to Stokes I, weighted: I = sum(w V) / sum(w), weight sum(w).
 
     A hand that is flagged or has no weight is left out and the other stands for I, which is right for an
-    unpolarised line. Samples that are not flagged but not finite count as flagged.
+    unpolarised line. So is a hand that is exactly zero beside one that is not: no receiver made it. Where all are
+    exactly zero the sample is kept as it is, since a model may say so; `measured_only` decides when it knows more.
+    Values that are not finite, or beyond LARGEST_JY as only fill values are, count as flagged.
 
     Args:
         where: the file, for messages.
@@ -47,7 +52,7 @@ def stokes_i(where: object, data: np.ndarray, weight: np.ndarray, flag: np.ndarr
     vis = np.empty((n_rows, n_channels), np.complex64)
     total = np.empty(vis.shape, np.float32)
     lost = np.empty(vis.shape, bool)
-    n_bad, n_weightless, n_not_finite = _average(
+    n_bad, n_weightless, n_not_finite, n_dead_hands = _average(
         np.ascontiguousarray(data, np.complex64),
         np.ascontiguousarray(weight, np.float32),
         np.ascontiguousarray(flag),
@@ -62,7 +67,7 @@ def stokes_i(where: object, data: np.ndarray, weight: np.ndarray, flag: np.ndarr
             f"has weights that are NaN, infinite or negative in {n_bad} unflagged samples; "
             "flag them or set the weights anew (initweights, statwt)",
         )
-    return StokesI(vis, total, lost, n_weightless, n_not_finite)
+    return StokesI(vis, total, lost, n_weightless, n_not_finite, n_dead_hands)
 
 
 @njit(cache=True, nogil=True)
@@ -74,14 +79,19 @@ def _average(
     vis: np.ndarray,
     total: np.ndarray,
     lost: np.ndarray,
-) -> tuple[int, int, int]:
-    """Fill the last three; return how many samples have unusable weights, no weight, values that are not finite."""
-    n_bad = n_weightless = n_not_finite = 0
+) -> tuple[int, int, int, int]:
+    """Fill the last three.
+
+    Return how many samples have unusable weights, no weight, values that are not finite, zero beside a live hand.
+    """
+    n_bad = n_weightless = n_not_finite = n_dead_hands = 0
     per_row = weight.shape[1] == 1
     for row in range(data.shape[0]):
         for channel in range(data.shape[1]):
             mean = 0j
             sum_weight = 0.0
+            dead = 0
+            dead_weight = 0.0
             for hand in hands:
                 if flag[row, channel, hand]:
                     continue
@@ -89,16 +99,23 @@ def _average(
                 value = np.complex128(data[row, channel, hand])
                 if not (w >= 0.0 and w < np.inf):
                     n_bad += 1
-                elif not (np.isfinite(value.real) and np.isfinite(value.imag)):
+                elif not (abs(value.real) < LARGEST_JY and abs(value.imag) < LARGEST_JY):  # NaN too
                     n_not_finite += 1
                 elif w == 0.0:
                     n_weightless += 1
+                elif value == 0.0:
+                    dead += 1
+                    dead_weight += w
                 else:
                     mean += w * value
                     sum_weight += w
+            if sum_weight > 0.0:
+                n_dead_hands += dead
+            else:
+                sum_weight = dead_weight
             lost[row, channel] = sum_weight == 0.0
             vis[row, channel] = 0j if sum_weight == 0.0 else mean / sum_weight
             total[row, channel] = sum_weight
             if np.isinf(total[row, channel]):
                 n_bad += 1
-    return n_bad, n_weightless, n_not_finite
+    return n_bad, n_weightless, n_not_finite, n_dead_hands

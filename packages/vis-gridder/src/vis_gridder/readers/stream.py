@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from steelyard_schemas import ContractError, Observation
 
+from vis_gridder.constants import LARGEST_JY
 from vis_gridder.history import DataWarning
 from vis_gridder.readers.axis import SpectralAxis
 from vis_gridder.readers.stokes import StokesI
@@ -135,7 +136,7 @@ class _Tally:
 
     def __init__(self, path: Path, axis: SpectralAxis) -> None:
         self.path, self.axis = path, axis
-        self.n_usable = self.n_weightless = self.n_not_finite = 0
+        self.n_usable = self.n_weightless = self.n_not_finite = self.n_dead_hands = 0
         self.unusable: dict[str, int] = {}
 
     def block(self, rows: Rows) -> Block:
@@ -152,6 +153,7 @@ class _Tally:
         self.n_usable += int(np.count_nonzero(usable))
         self.n_weightless += samples.n_weightless
         self.n_not_finite += samples.n_not_finite
+        self.n_dead_hands += samples.n_dead_hands
         return Block(
             **{
                 name: self._coordinate(name, metres, usable)
@@ -186,5 +188,9 @@ class _Tally:
 
     def notes(self) -> list[str]:
         """Return the lines of history that count samples."""
-        counts = {"that are not finite": self.n_not_finite, "of zero weight": self.n_weightless}
+        counts = {
+            f"that are not finite or beyond {LARGEST_JY:g} Jy": self.n_not_finite,
+            "of zero weight": self.n_weightless,
+            "that are exactly zero beside a hand that is not": self.n_dead_hands,
+        }
         return [f"flagged {count} correlations {why}" for why, count in counts.items() if count]
