@@ -14,7 +14,7 @@ from steelyard_schemas.priors import Fixed, Normal, Sine, Uniform
 
 FREE = {
     "kind": "galaxy",
-    "schema_version": "1.1",
+    "schema_version": "1.2",
     "name": "Free",
     "distance": {"mpc": 16.0},
     "line": {"name": "CO(2-1)", "rest_frequency_hz": 230.538e9},
