@@ -12,6 +12,15 @@ from steelyard_schemas.layout import is_store, read_manifest
 from steelyard_schemas.npz import read_npz, write_npz
 from steelyard_schemas.observation import Observation
 from steelyard_schemas.posterior import Posterior
+from steelyard_schemas.reading import (
+    open_file,
+    parse_json,
+    parse_msgpack,
+    read_bytes,
+    read_json,
+    read_msgpack,
+    read_toml,
+)
 from steelyard_schemas.registry import parse
 from steelyard_schemas.store import Store, read_store, write_store
 from steelyard_schemas.stream import StoreReader, open_store, write_stream
@@ -45,14 +54,21 @@ __all__ = [
     "file_hash",
     "is_store",
     "job_identity",
+    "open_file",
     "open_store",
     "pack",
     "parse",
+    "parse_json",
+    "parse_msgpack",
     "part_hash",
+    "read_bytes",
+    "read_json",
     "read_manifest",
     "read_model",
+    "read_msgpack",
     "read_npz",
     "read_store",
+    "read_toml",
     "unpack",
     "validate",
     "write_model",
