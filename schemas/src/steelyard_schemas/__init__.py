@@ -9,6 +9,7 @@ from steelyard_schemas.galaxy import Galaxy
 from steelyard_schemas.gridded import GriddedVisibilities, Kernel, NoiseReport
 from steelyard_schemas.hashing import content_hash
 from steelyard_schemas.layout import is_store, read_manifest
+from steelyard_schemas.names import MemberName, member_files, member_name, safe_member
 from steelyard_schemas.npz import read_npz, write_npz
 from steelyard_schemas.observation import Observation
 from steelyard_schemas.posterior import Posterior
@@ -38,6 +39,7 @@ __all__ = [
     "GriddedVisibilities",
     "JobRecord",
     "Kernel",
+    "MemberName",
     "NoiseReport",
     "Observation",
     "Posterior",
@@ -54,6 +56,8 @@ __all__ = [
     "file_hash",
     "is_store",
     "job_identity",
+    "member_files",
+    "member_name",
     "open_file",
     "open_store",
     "pack",
@@ -69,6 +73,7 @@ __all__ = [
     "read_npz",
     "read_store",
     "read_toml",
+    "safe_member",
     "unpack",
     "validate",
     "write_model",

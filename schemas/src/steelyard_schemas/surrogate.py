@@ -8,6 +8,7 @@ from pydantic import Field
 
 from steelyard_schemas.arrays import ArraySpec
 from steelyard_schemas.contract import Contract, Part
+from steelyard_schemas.names import MemberName
 
 __all__ = ["Domain", "ErrorEnvelope", "Interval", "SurrogateArtifact"]
 
@@ -70,7 +71,7 @@ class SurrogateArtifact(Contract):
         description="configuration and seed that reproduce the weights"
     )
     errors: tuple[ErrorEnvelope, ...]
-    files: dict[str, str] = Field(
+    files: dict[MemberName, str] = Field(
         description="file or folder -> 'sha256:...' of its bytes, or of the names and bytes in it"
     )
     created_utc: str

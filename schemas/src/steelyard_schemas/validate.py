@@ -9,25 +9,35 @@ from steelyard_schemas.contract import Contract, StoreContract
 from steelyard_schemas.errors import ContractError
 from steelyard_schemas.files import read_model
 from steelyard_schemas.layout import is_store
+from steelyard_schemas.names import member_files, safe_member
+from steelyard_schemas.reading import open_file
 from steelyard_schemas.stream import open_store
 from steelyard_schemas.surrogate import SurrogateArtifact
 
 __all__ = ["file_hash", "part_hash", "validate"]
 
+MANIFEST = "manifest.json"
+
 
 def file_hash(path: str | Path) -> str:
     """Return 'sha256:...' of a file's bytes."""
-    return "sha256:" + hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    with open_file(path) as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def part_hash(path: str | Path) -> str:
-    """Return `file_hash` of a file; of a folder, one hash over the names and contents of all files in it."""
+    """Return `file_hash` of a file; of a folder, one hash over the names and contents of all files in it.
+
+    Raises:
+        ContractError: it cannot be read, or there is more in the folder than files and folders.
+
+    """
     path = Path(path)
     if path.is_file():
         return file_hash(path)
     digest = hashlib.sha256()
-    for part in sorted(p for p in path.rglob("*") if p.is_file()):
-        digest.update(f"{part.relative_to(path).as_posix()} {file_hash(part)}\n".encode())
+    for name in member_files(path):
+        digest.update(f"{name} {file_hash(path / name)}\n".encode())
     return "sha256:" + digest.hexdigest()
 
 
@@ -46,8 +56,8 @@ def validate(path: str | Path) -> Contract:
         for _ in reader.blocks():
             pass  # the hash is checked when all rows have been read
         return reader.manifest
-    if (path / "manifest.json").is_file():
-        artifact = read_model(path / "manifest.json", SurrogateArtifact)
+    if (path / MANIFEST).is_file():
+        artifact = read_model(safe_member(path, MANIFEST), SurrogateArtifact)
         if problems := _file_problems(path, artifact):
             raise ContractError(path, problems)
         return artifact
@@ -59,7 +69,7 @@ def validate(path: str | Path) -> Contract:
 def _file_problems(folder: Path, artifact: SurrogateArtifact) -> list[str]:
     problems = []
     for name, expected in artifact.files.items():
-        part = folder / name
+        part = safe_member(folder, name)
         if not part.exists():
             problems.append(f"{name} is missing")
         elif (found := part_hash(part)) != expected:
