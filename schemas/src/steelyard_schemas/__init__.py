@@ -28,8 +28,9 @@ from steelyard_schemas.stream import StoreReader, open_store, write_stream
 from steelyard_schemas.surrogate import SurrogateArtifact
 from steelyard_schemas.survey import JobRecord, SurveyJob, job_identity
 from steelyard_schemas.training import TrainingJob, TrainingRecord
-from steelyard_schemas.validate import file_hash, part_hash, validate
+from steelyard_schemas.validate import file_hash, part_hash, part_problems, validate
 from steelyard_schemas.visibilities import Visibilities
+from steelyard_schemas.weights import pack_weights, read_weights
 
 __all__ = [
     "ArraySpec",
@@ -61,10 +62,12 @@ __all__ = [
     "open_file",
     "open_store",
     "pack",
+    "pack_weights",
     "parse",
     "parse_json",
     "parse_msgpack",
     "part_hash",
+    "part_problems",
     "read_bytes",
     "read_json",
     "read_manifest",
@@ -73,6 +76,7 @@ __all__ = [
     "read_npz",
     "read_store",
     "read_toml",
+    "read_weights",
     "safe_member",
     "unpack",
     "validate",
