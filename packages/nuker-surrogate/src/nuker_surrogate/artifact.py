@@ -17,6 +17,7 @@ import zarr
 from steelyard_schemas import (
     ContractError,
     atomic_path,
+    member_files,
     pack_weights,
     part_hash,
     part_problems,
@@ -154,6 +155,16 @@ def find_artifact(which: str | Path | None = None, *, registry: str | Path | Non
     if not (Path(which) / MANIFEST).is_file():
         raise ContractError(which, f"is not a surrogate artifact (no {MANIFEST} in it)")
     return Path(which)
+
+
+def artifact_files(folder: Path, manifest: SurrogateArtifact) -> dict[str, int]:
+    """Return names and sizes of the files that an artifact's manifest lists; the manifest itself comes last.
+
+    Raises:
+        ContractError: a part is a link, or there are links or devices in it.
+    """
+    files = {name: size for part in sorted(manifest.files) for name, size in member_files(folder, part).items()}
+    return {**files, **member_files(folder, MANIFEST)}
 
 
 def _pack(weights: Weights) -> bytes:

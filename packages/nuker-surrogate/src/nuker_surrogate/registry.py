@@ -12,11 +12,10 @@ from pathlib import Path
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 from platformdirs import user_cache_path
-from steelyard_schemas import ContractError, atomic_path, member_files, read_bytes, safe_member, validate
-from steelyard_schemas.surrogate import SurrogateArtifact
+from steelyard_schemas import ContractError, atomic_path, read_bytes, safe_member, validate
 from steelyard_schemas.validate import MANIFEST
 
-from nuker_surrogate.artifact import check_version, in_order, load_surrogate, shipped_versions
+from nuker_surrogate.artifact import artifact_files, check_version, in_order, load_surrogate, shipped_versions
 from nuker_surrogate.download import MOST_FILE_BYTES, check_sizes, download
 
 ENVIRONMENT = "STEELYARD_SURROGATES"
@@ -163,16 +162,6 @@ def _taken(version: str, where: str) -> ContractError:
         f"surrogate {version}",
         f"exists already in {where}, and a published version never changes: release yours under a higher version",
     )
-
-
-def artifact_files(folder: Path, manifest: SurrogateArtifact) -> dict[str, int]:
-    """Return names and sizes of the files that an artifact's manifest lists; the manifest itself comes last.
-
-    Raises:
-        ContractError: a part is a link, or there are links or devices in it.
-    """
-    files = {name: size for part in sorted(manifest.files) for name, size in member_files(folder, part).items()}
-    return {**files, **member_files(folder, MANIFEST)}
 
 
 def _write(path: Path, data: bytes) -> None:
