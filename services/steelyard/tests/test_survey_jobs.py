@@ -2,8 +2,10 @@
 
 import json
 import resource
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -21,6 +23,7 @@ from steelyard_schemas import ContractError, Posterior, SurveyJob, read_store, u
 
 from .support.survey_works import break_down
 
+ROOT = Path(__file__).parents[3]
 SAMPLE = """\
 [defaults]
 distance.mpc = 10.0
@@ -251,6 +254,15 @@ def test_a_damaged_plan_says_so(survey, damage):
     survey.plan.write_bytes(damage(survey.plan.read_bytes()))
     with pytest.raises(ContractError, match=r"plan\.msgpack: .*; plan again with `steelyard survey run`"):
         list(survey.jobs())
+
+
+def test_a_store_of_another_kind_is_no_posterior(survey):
+    run_all(survey)
+    posterior = survey.job_folder(next(survey.jobs()).output) / "posterior.zarr"
+    shutil.rmtree(posterior)
+    shutil.copytree(ROOT / "schemas" / "examples" / "visibilities-1.1" / "example.zarr", posterior)
+    with pytest.raises(ContractError, match="holds 'visibilities', expected 'posterior'"):
+        mass_rows(survey)
 
 
 @pytest.mark.parametrize("output", ["../../x", "/x", "a/../../x", ""])
