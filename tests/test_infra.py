@@ -176,6 +176,10 @@ def test_the_image_copies_what_is_there_and_has_no_root():
     assert users[-1] != "root"
     # uv must take the locked versions, and the build must be told if they do not fit.
     assert "uv sync --no-dev" in text
+    # Nothing is installed by name alone before its hash is known.
+    installs = re.findall(r"(?:uv )?pip install [^&\n]*", text)
+    assert ["--require-hashes" in line for line in installs] == [True, True, False]
+    assert "jax[$ACCELERATOR]==$version" in installs[2]
     assert "--upgrade" not in text
 
 

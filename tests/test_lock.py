@@ -2,6 +2,7 @@
 
 import importlib.util
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,65 @@ def test_strip_is_idempotent(lock):
     assert lock.strip(ours) == ours
 
 
+WORKING = """\
+version = 1
+
+[[package]]
+name = "alpha"
+version = "1.2.3"
+source = {{ registry = "https://mirror.example/simple" }}
+sdist = {{ url = "https://mirror.example/alpha-1.2.3.tar.gz", hash = "sha256:{0}" }}
+wheels = [
+    {{ url = "https://mirror.example/alpha-1.2.3-py3-none-win32.whl", hash = "sha256:{1}" }},
+    {{ url = "https://mirror.example/alpha-1.2.3-py3-none-any.whl", hash = "sha256:{2}" }},
+]
+
+[[package]]
+name = "beta"
+version = "0.4"
+source = {{ editable = "packages/beta" }}
+"""
+A, B, C, D = (letter * 64 for letter in "abcd")
+REQUIREMENTS = f"alpha==1.2.3 ; python_version < '3.14' \\\n    --hash=sha256:{A} \\\n    --hash=sha256:{B}\n"
+
+
+def test_the_hash_of_the_file_in_use_must_be_known(lock):
+    tracked = lock.strip(WORKING.format(A, C, B))
+    assert "sha256" not in tracked
+    assert lock.hashes(REQUIREMENTS) == {"alpha==1.2.3": {A, B}}
+    # Of a wheel for another system, or of one that came later, nothing need be known; nor where uv filled nothing in.
+    for working in (WORKING.format(A, C, B), WORKING.format(D, C, A), tracked):
+        assert lock.hash_problems(tracked, REQUIREMENTS, working) == []
+    (problem,) = lock.hash_problems(tracked, REQUIREMENTS, WORKING.format(A, B, C))
+    assert "alpha==1.2.3" in problem
+    assert "alpha-1.2.3-py3-none-any.whl" in problem
+    assert "whose hash is not in requirements.lock" in problem
+
+
+@pytest.mark.parametrize(
+    ("requirements", "words"),
+    [
+        ("", "pins others than uv.lock (alpha==1.2.3)"),
+        (REQUIREMENTS.replace("1.2.3", "1.2.4"), "pins others than uv.lock (alpha==1.2.3, alpha==1.2.4)"),
+        (REQUIREMENTS + f"gamma==1 --hash=sha256:{A}\n", "pins others than uv.lock (gamma==1)"),
+        ("alpha==1.2.3\n", "holds no hash of alpha==1.2.3"),
+        ("--index-url https://mirror.example\n" + REQUIREMENTS, "holds an address"),
+    ],
+)
+def test_hashes_that_do_not_go_with_the_lock_are_found(lock, requirements, words):
+    tracked = lock.strip(WORKING.format(A, C, B))
+    assert any(words in problem for problem in lock.hash_problems(tracked, requirements, tracked))
+
+
+def test_ours_hold_every_hash_and_the_uv_that_is_required(lock):
+    requirements = (ROOT / "requirements.lock").read_text()
+    assert lock.hash_problems(lock.strip((ROOT / "uv.lock").read_text()), requirements, "") == []
+    required = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["uv"]["required-version"]
+    found = lock.hashes((ROOT / ".ci" / "uv.txt").read_text())
+    assert found.keys() == {f"uv{required}"}
+    assert len(found[f"uv{required}"]) > 10  # a wheel for every platform
+
+
 @pytest.fixture
 def repository(tmp_path, lock, monkeypatch):
     """A repository of one project without dependencies, its lock tracked and current; no index is asked."""
@@ -85,10 +145,12 @@ def repository(tmp_path, lock, monkeypatch):
 
     write_project("1.0")
     (tmp_path / ".python-version").write_text("3.12\n")
-    for command in (["uv", "lock", "--quiet", "--offline"], ["git", "init", "-q"], ["git", "add", "uv.lock"]):
-        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     monkeypatch.setattr(lock, "ROOT", tmp_path)
     monkeypatch.setenv("UV_OFFLINE", "1")
+    subprocess.run(["uv", "lock", "--quiet"], cwd=tmp_path, check=True, capture_output=True)
+    lock.export()
+    for command in (["git", "init", "-q"], ["git", "add", "uv.lock", "requirements.lock"]):
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     return tmp_path, write_project
 
 
@@ -110,6 +172,13 @@ def test_check_finds_an_address(lock, repository):
         file.write("# https://mirror.example\n")
     subprocess.run(["git", "add", "uv.lock"], cwd=folder, check=True)
     assert any("holds addresses" in problem for problem in lock.check())
+
+
+def test_check_finds_untracked_hashes(lock, repository):
+    folder, _ = repository
+    subprocess.run(["git", "rm", "-q", "--cached", "requirements.lock"], cwd=folder, check=True)
+    (problem,) = lock.check()
+    assert "requirements.lock is not tracked" in problem
 
 
 def test_check_finds_an_untracked_lock(lock, repository):

@@ -46,6 +46,12 @@ def test_toml_is_the_same_galaxy(make, tmp_path):
     assert read_model(tmp_path / "g.toml", Galaxy) == make.galaxy()
 
 
+def test_an_error_is_one_line_whatever_names_are_in_it():
+    error = ContractError("a\nb", ["col\x1b[2J", "two\r\nlines \ud800", "M☉"])
+    assert str(error) == "a b: col\\x1b[2J; two lines \\ud800; M☉"
+    assert error.problems[0] == "col\x1b[2J"
+
+
 finite = st.floats(allow_nan=False, allow_infinity=False)
 
 

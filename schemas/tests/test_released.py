@@ -121,7 +121,8 @@ def test_every_lost_part_of_an_artifact_is_told(artifact):
     shutil.rmtree(artifact / "validation.zarr")
     with pytest.raises(ContractError) as caught:
         validate(artifact)
-    assert set(caught.value.problems) == {"weights.msgpack is missing", "validation.zarr is missing"}
+    told = {f"{part} is missing: copy the artifact again" for part in ("weights.msgpack", "validation.zarr")}
+    assert set(caught.value.problems) == told
 
 
 def test_a_folder_of_something_else(tmp_path):

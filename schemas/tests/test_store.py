@@ -1,7 +1,10 @@
 """Stores on disk: round trip, damage, atomic writes."""
 
 import json
+import os
 import shutil
+import time
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -120,7 +123,7 @@ def test_what_is_no_store_of_ours_is_refused(tmp_path):
     with pytest.raises(ContractError, match="a Zarr store but not one of Steelyard's"):
         read_store(tmp_path / "foreign", Visibilities)
     (tmp_path / "foreign" / "zarr.json").write_text("{")
-    with pytest.raises(ContractError, match=r"zarr\.json is damaged"):
+    with pytest.raises(ContractError, match=r"zarr\.json: syntax error"):
         read_store(tmp_path / "foreign", Visibilities)
     with pytest.raises(ContractError, match="no such file or folder"):
         validate(tmp_path / "nowhere")
@@ -147,6 +150,117 @@ def test_a_shortened_chunk_cannot_be_read(written):
     chunk = written / "vis" / "c" / "0" / "0"
     chunk.write_bytes(chunk.read_bytes()[:-20])
     with pytest.raises(ContractError, match="array 'vis' cannot be read"):
+        validate(written)
+
+
+def claim(path, name, **claims):
+    """Edit what an array says of itself, there and in the consolidated metadata."""
+    for file, place in (
+        (path / name / "zarr.json", lambda data: data),
+        (path / "zarr.json", lambda data: data["consolidated_metadata"]["metadata"][name]),
+    ):
+        data = json.loads(file.read_text())
+        for field, value in claims.items():
+            place(data)[field] = value
+        file.write_text(json.dumps(data))
+
+
+def rows(length, chunk):
+    """The shape and grid of a column of so many rows."""
+    return {
+        "shape": [length],
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [chunk]}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("chunk", "words"),
+    [
+        (6, r"array 'u_m' is truncated \(1 of 166666666667 chunks present\)"),
+        (10**12, r"array 'u_m' has chunks of 8,000,000,000,000 bytes, expected 2,147,483,647 at most"),
+    ],
+)
+def test_a_store_cannot_claim_more_than_its_files_hold(written, chunk, words):
+    for spec in Visibilities.ARRAYS:
+        if spec.dims == ("row",):
+            claim(written, spec.name, **rows(10**12, chunk))
+        elif spec.dims[0] == "row":
+            claim(written, spec.name, **rows(10**12, chunk) | {"shape": [10**12, 3]})
+            claim(
+                written,
+                spec.name,
+                chunk_grid={"name": "regular", "configuration": {"chunk_shape": [chunk, 3]}},
+            )
+    tracemalloc.start()
+    began = time.perf_counter()
+    with pytest.raises(ContractError, match=words):
+        validate(written)
+    assert time.perf_counter() - began < 2  # of a count through all chunks: hours
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
+
+
+def test_a_short_file_cannot_claim_a_large_chunk(written):
+    # 800 MB in a file of some sixty bytes: below what a codec can hold, above what it can compress to.
+    size = sum(f.stat().st_size for f in (written / "frequency_hz").rglob("*") if f.is_file())
+    for name in ("frequency_hz", "channel_width_hz"):
+        claim(written, name, **rows(10**8, 10**8))
+    for name in ("vis", "weight", "flag"):
+        claim(
+            written,
+            name,
+            shape=[6, 10**8],
+            chunk_grid={"name": "regular", "configuration": {"chunk_shape": [1, 10**8]}},
+        )
+    assert 1e5 * size < 8e8
+    with pytest.raises(ContractError, match=r"'frequency_hz' claims 800,000,000 bytes, more than its \d+ in files"):
+        validate(written)
+
+
+def test_consolidated_metadata_cannot_describe_other_arrays(written):
+    file = written / "zarr.json"
+    data = json.loads(file.read_text())
+    known = data["consolidated_metadata"]["metadata"]
+    known["../../outside"] = known["scan"]
+    known["u_m"]["shape"] = [3]
+    file.write_text(json.dumps(data))
+    assert read_store(written, Visibilities)["u_m"].shape == (6,)
+
+
+def test_links_pipes_and_devices_in_a_store_are_refused(written, tmp_path):
+    chunk = written / "scan" / "c" / "0"
+    (tmp_path / "outside").write_bytes(chunk.read_bytes())
+    chunk.unlink()
+    chunk.symlink_to(tmp_path / "outside")
+    with pytest.raises(ContractError, match="'scan/c/0' is a link or a device"):
+        validate(written)
+    chunk.unlink()
+    os.mkfifo(chunk)
+    with pytest.raises(ContractError, match="'scan/c/0' is a link or a device"):
+        validate(written)
+    chunk.unlink()
+    chunk.write_bytes((tmp_path / "outside").read_bytes())
+    validate(written)
+    (tmp_path / "link").symlink_to(written)  # the store itself may be reached by one
+    validate(tmp_path / "link")
+    (written / "zarr.json").rename(tmp_path / "zarr.json")
+    (written / "zarr.json").symlink_to(tmp_path / "zarr.json")
+    with pytest.raises(ContractError, match=r"'zarr\.json' is a link"):
+        validate(written)
+
+
+@pytest.mark.parametrize("name", ["zarr.json", "scan/zarr.json"])
+def test_metadata_nested_too_deeply_is_refused(written, name):
+    (written / name).write_text('{"a":' * 100_000)
+    with pytest.raises(ContractError) as error:
+        validate(written)
+    assert "\n" not in str(error.value)
+
+
+def test_a_group_in_the_place_of_an_array_is_refused(written):
+    shutil.rmtree(written / "scan")
+    zarr.open_group(written / "scan", mode="w", zarr_format=3)
+    with pytest.raises(ContractError, match="'scan'"):
         validate(written)
 
 

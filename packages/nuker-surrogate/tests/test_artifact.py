@@ -2,6 +2,7 @@ import json
 import shutil
 import sys
 
+import msgpack
 import numpy as np
 import pytest
 import zarr
@@ -11,7 +12,7 @@ from nuker_surrogate import NukerParams, load_surrogate
 from nuker_surrogate.artifact import find_artifact, shipped_versions
 from nuker_surrogate.release import release
 from nuker_surrogate.train import TrainingConfig, train
-from steelyard_schemas import ContractError, part_hash, validate
+from steelyard_schemas import ContractError, pack_weights, part_hash, read_weights, validate
 
 LAW = NukerParams(2.0, 2.5, 0.8, 120.0)
 
@@ -123,11 +124,113 @@ def test_foreign_folders_and_unknown_versions_are_refused(tmp_path):
     refused("99.0.0", r"surrogate 99\.0\.0: is not shipped; there is")
 
 
-def test_foreign_weights_with_a_right_hash_are_refused(copy, edit_manifest):
-    files = json.loads((copy / "manifest.json").read_text())["files"]
-    (copy / "weights.msgpack").write_bytes(b"\x81\xa1a\x01")  # a valid map, of something else
-    edit_manifest(copy, files=files | {"weights.msgpack": part_hash(copy / "weights.msgpack")})
-    refused(copy, "holds no weights")
+@pytest.fixture
+def replace_weights(copy, edit_manifest):
+    """Put other weights into the artifact, and their hash into its manifest."""
+
+    def replace(data):
+        (copy / "weights.msgpack").write_bytes(data)
+        edit_manifest(copy, files=part_hashes(copy) | {"weights.msgpack": part_hash(copy / "weights.msgpack")})
+
+    return replace
+
+
+def part_hashes(folder):
+    return json.loads((folder / "manifest.json").read_text())["files"]
+
+
+def packed(values, **changes):
+    array = np.array(values)
+    return {"dtype": "<f8", "shape": list(array.shape), "data": array.tobytes()} | changes
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xc1",
+        b"\x91" * 5000,
+        b"\xdd\xff\xff\xff\xff",  # a list that claims four billion members
+        b"\x81\xa1a\x01",  # a valid map, of something else
+        msgpack.packb({"kernels": [[1.0]]}),
+        msgpack.packb({"R_pc": packed([1.0, np.nan])}),
+        msgpack.packb({"R_pc": packed([1.0, np.inf])}),
+        msgpack.packb({"R_pc": packed([1.0], shape=[2**40])}),
+        msgpack.packb({"R_pc": packed([1.0], shape=[-1])}),
+        msgpack.packb({"R_pc": packed([1.0], shape=[1, True])}),
+        msgpack.packb({"R_pc": packed([1.0], dtype="|O")}),
+        msgpack.packb({"R_pc": packed([1.0], dtype="<i8")}),
+        msgpack.packb({"R_pc": packed([1.0], dtype=["<f8"])}),
+    ],
+)
+def test_what_is_no_weights_is_refused_though_its_hash_is_right(copy, replace_weights, data):
+    replace_weights(data)
+    refused(copy, r"weights\.msgpack: (holds no weights|is not msgpack)")
+    with pytest.raises(ContractError, match=r"weights\.msgpack: (holds no weights|is not msgpack)"):
+        validate(copy)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"R_pc": -1.0}, "radii are not positive"),
+        ({"cusp_R_pc": 0.0}, "radii are not positive"),
+        ({"R_pc": None}, "holds no weights: expected the arrays"),
+        ({"more": 1.0}, "holds no weights: expected the arrays"),
+        ({"cusp_weight": [1.0]}, "cusp_weight do not have the manifest's widths"),
+        ({"deconvolution": [[1.0]]}, "deconvolution do not have the manifest's widths"),
+        ({"biases": ([1.0],)}, "biases do not have the manifest's widths"),
+    ],
+)
+def test_weights_of_another_surrogate_are_refused(copy, replace_weights, changes, words):
+    weights = dict(read_weights(copy / "weights.msgpack"))
+    for name, value in changes.items():
+        if value is None:
+            del weights[name]
+        elif isinstance(value, tuple):
+            weights[name] = tuple(np.array(one) for one in value)
+        elif isinstance(value, list):
+            weights[name] = np.array(value)
+        else:
+            weights[name] = np.full_like(weights.get(name, np.zeros(1)), value)
+    replace_weights(pack_weights(weights))
+    refused(copy, words)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"files": {}}, r"files lists no weights\.msgpack"),
+        ({"files": {"weights.msgpack": "md5:0"}}, "files"),
+        ({"sigma_pc": [float("nan"), 1.0]}, r"sigma_pc\.0: input should be a finite number"),
+        ({"sigma_pc": [-1.0, 1.0]}, r"sigma_pc\.0: input should be greater than 0"),
+        ({"sigma_pc": [0.0, 1.0]}, r"sigma_pc\.0: input should be greater than 0"),
+        ({"sigma_pc": [2.0, 1.0]}, "sigma_pc must ascend"),
+        ({"sigma_pc": []}, "sigma_pc"),
+        ({"input_scale": [0.0] * 5}, r"input_scale\.0"),
+        ({"input_mean": [0.0]}, "must have one length"),
+        ({"hidden": [-3]}, r"hidden\.0"),
+        ({"version": "1.2.x"}, "version"),
+    ],
+)
+def test_a_manifest_of_impossible_numbers_is_refused(copy, edit_manifest, fields, words):
+    edit_manifest(copy, **fields)
+    refused(copy, words)
+    with pytest.raises(ContractError, match=words):
+        validate(copy)
+
+
+@pytest.mark.parametrize(("value", "words"), [(np.nan, "not finite"), (-1.0, "negative errors")])
+def test_a_validation_of_impossible_numbers_is_refused(copy, edit_manifest, value, words):
+    zarr.open_group(copy / "validation.zarr", mode="r+")["surface_density_error"][0] = value
+    edit_manifest(copy, files=part_hashes(copy) | {"validation.zarr": part_hash(copy / "validation.zarr")})
+    with pytest.raises(ContractError, match=words):
+        validate(copy)
+
+
+def test_a_manifest_that_never_ends_is_refused(copy):
+    (copy / "manifest.json").write_text('{"files":' * 50_000)
+    refused(copy, "nested too deeply")
 
 
 def test_layers_of_another_shape_are_refused(copy, edit_manifest):

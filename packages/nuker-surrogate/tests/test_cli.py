@@ -113,6 +113,8 @@ def test_the_table_names_every_route_and_the_maps_are_drawn(monkeypatch, capfd, 
         (("publish", "{tmp}/none"), "none is named: give its path or URL"),
         (("publish", "{tmp}/none", "--registry", "{tmp}/registry"), "is not a surrogate artifact"),
         (("list", "--registry", "notaprotocol://x"), "Protocol not known"),
+        (("show", "{tmp}"), "is not a surrogate artifact"),
+        (("ablations", "/dev/null/x", "--points", "1"), "Not a directory"),
         (("evaluate", "--points", "0", "--faces", "0"), "nothing to measure"),
         (("evaluate", "--from-pc", "30", "--to-pc", "10"), "radii from 30 to 10 pc"),
         (("evaluate", "1.1.0", "--beside", "1.1.0"), "two surrogates of one version and head"),
@@ -128,6 +130,7 @@ def test_bad_input_gets_one_line_and_leaves_nothing(monkeypatch, capfd, tmp_path
     assert run(monkeypatch, *filled) == 1
     printed = capfd.readouterr()
     assert printed.out == ""
+    assert printed.err.startswith("error: ")
     assert printed.err.count("\n") == 1
     assert words in printed.err
     assert list(tmp_path.iterdir()) == []

@@ -80,7 +80,7 @@ def test_its_names_are_those_of_the_package():
 
 
 def test_the_file_is_short_and_stands_alone(tmp_path, folders):
-    assert len(SOURCE.read_text().splitlines()) < 60
+    assert len(SOURCE.read_text().splitlines()) < 65
     shutil.copy(SOURCE, tmp_path)
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from numpy_loader import NumpySurrogate; "
@@ -135,6 +135,15 @@ def test_damage_and_foreign_folders_are_refused(copy, tmp_path):
     refused(copy, "No such file")
     refused(tmp_path, "cannot be read as a surrogate")
     (copy / "manifest.json").write_text("[]")
+    refused(copy, "cannot be read as a surrogate")
+
+
+def test_impossible_numbers_are_refused(copy, edit_manifest):
+    widths = json.loads((copy / "manifest.json").read_text())["sigma_pc"]
+    for bad in (-1.0, 0.0, float("nan"), float("inf")):
+        edit_manifest(copy, sigma_pc=[bad, *widths[1:]])
+        refused(copy, "not finite, or widths that are not positive")
+    (copy / "manifest.json").write_text('{"files":' * 50_000)
     refused(copy, "cannot be read as a surrogate")
 
 

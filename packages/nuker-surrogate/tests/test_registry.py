@@ -1,12 +1,13 @@
+import json
 import shutil
 
 import fsspec
 import pytest
 from fsspec.registry import known_implementations
-from nuker_surrogate import artifact, load_surrogate, registry
+from nuker_surrogate import artifact, download, load_surrogate, registry
 from nuker_surrogate.artifact import find_artifact
 from nuker_surrogate.registry import fetch, publish, published_versions
-from steelyard_schemas import ContractError
+from steelyard_schemas import ContractError, part_hash, validate
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def url(request, tmp_path, memory):
 def refused(words, function, *arguments, **keywords):
     with pytest.raises(ContractError, match=words) as error:
         function(*arguments, **keywords)
-    assert "\n" not in str(error.value)
+    assert str(error.value).isprintable()
 
 
 def test_what_is_published_is_what_is_fetched(url, made):
@@ -160,11 +161,137 @@ def test_a_renamed_version_is_refused(tmp_path, made):
     refused("holds version 1.9.0, not 3.0.0", load_surrogate, "3.0.0", registry=tmp_path)
 
 
-def test_names_that_lead_out_of_the_folder_are_refused(memory, made, cache):
+def everything(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_only_what_the_manifest_lists_is_downloaded(memory, made, cache, tmp_path):
     publish(made["1.9.0"], "memory://team")
-    memory.store["/team/1.9.0/../../evil"] = memory.store["/team/1.9.0/weights.msgpack"]
-    refused("it is not an artifact", fetch, "1.9.0", "memory://team")
-    assert list(cache.rglob("*evil*")) == []
+    data = memory.store["/team/1.9.0/weights.msgpack"]
+    for name in (f"/{tmp_path}/ESCAPED", "../../ESCAPED", "notes.txt", "validation.zarr.txt"):
+        memory.store[f"/team/1.9.0/{name}"] = data
+    before = set(everything(tmp_path))
+    folder = fetch("1.9.0", "memory://team")
+    assert {p.relative_to(folder).as_posix(): d for p, d in everything(folder).items()} == {
+        p.relative_to(made["1.9.0"]).as_posix(): d for p, d in everything(made["1.9.0"]).items()
+    }
+    assert all(folder in path.parents for path in set(everything(tmp_path)) - before)
+
+
+@pytest.mark.parametrize("name", ["/{tmp}/ESCAPED", "../../../ESCAPED", "a\\b", "C:x/../y", "a\0b", "a//b", "./a"])
+def test_names_in_a_listed_part_that_lead_out_are_refused(memory, made, cache, tmp_path, name):
+    publish(made["1.9.0"], "memory://team")
+    data = memory.store["/team/1.9.0/weights.msgpack"]
+    memory.store[f"/team/1.9.0/validation.zarr/{name.format(tmp=tmp_path)}"] = data
+    before = everything(tmp_path)
+    refused("the name .* it must be relative", fetch, "1.9.0", "memory://team")
+    assert everything(tmp_path) == before
+
+
+BAD_PARTS = ["../../../ESCAPED", "/{tmp}/ESCAPED", "validation.zarr/../../../ESCAPED", "a\\b", "a\0b", "", "."]
+
+
+@pytest.mark.parametrize("part", BAD_PARTS)
+def test_parts_that_lead_out_are_refused_before_anything_else_is_read(
+    memory, made, tmp_path, part, edit_manifest, monkeypatch
+):
+    url = "memory://team"
+    publish(made["1.9.0"], url)
+    bad = shutil.copytree(made["1.9.0"], tmp_path / "a" / "b" / "c" / "bad")
+    secret = tmp_path / "ESCAPED"
+    secret.write_bytes(b"secret")
+    name = part.format(tmp=tmp_path)
+    edit_manifest(bad, files=part_hashes(bad) | {name: part_hash(secret)})
+    before = everything(tmp_path)
+    for attack in (
+        lambda: publish(bad, tmp_path / "registry" / "deep"),
+        lambda: publish(bad, "memory://rivals"),
+        lambda: load_surrogate(bad),
+        lambda: validate(bad),
+    ):
+        refused("the name .* it must be relative", attack)
+    memory.pipe_file("/team/1.9.0/manifest.json", (bad / "manifest.json").read_bytes())
+    opened, open_file = [], type(memory)._open
+    monkeypatch.setattr(
+        type(memory), "_open", lambda self, path, *a, **k: (opened.append(path), open_file(self, path, *a, **k))[1]
+    )
+    refused("the name .* it must be relative", fetch, "1.9.0", url)
+    assert opened == ["/team/1.9.0/manifest.json"]
+    assert everything(tmp_path) == before
+    assert not any(path.startswith("/rivals") for path in memory.store)
+
+
+def part_hashes(folder):
+    return json.loads((folder / "manifest.json").read_text())["files"]
+
+
+@pytest.mark.parametrize("part", ["weights.msgpack", "validation.zarr", "validation.zarr/alpha/c/0", "manifest.json"])
+def test_links_out_of_an_artifact_are_not_followed(url, made, tmp_path, part):
+    bad = shutil.copytree(made["1.9.0"], tmp_path / "bad")
+    (bad / part).rename(tmp_path / "outside")
+    (bad / part).symlink_to(tmp_path / "outside")
+    refused("is a link", publish, bad, url)
+    refused("is a link", load_surrogate, bad)
+    refused("is a link", validate, bad)
+    assert published_versions(url) == ()
+
+
+def test_an_artifact_and_a_registry_may_be_reached_by_links(made, tmp_path):
+    (tmp_path / "artifact").symlink_to(made["1.9.0"])
+    (tmp_path / "real").mkdir()
+    (tmp_path / "registry").symlink_to(tmp_path / "real")
+    assert publish(tmp_path / "artifact", tmp_path / "registry") == "1.9.0"
+    assert load_surrogate("1.9.0", registry=tmp_path / "registry").version == "1.9.0"
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "words"),
+    [
+        ("MOST_MANIFEST_BYTES", 1000, "'manifest.json' is longer than the 1,000 bytes allowed"),
+        ("MOST_FILE_BYTES", 10_000, "'weights.msgpack' is longer than the 10,000 bytes allowed"),
+        ("MOST_BYTES", 10_000, "is longer than the .* bytes allowed"),
+        ("MOST_FILES", 5, "holds 14 files, expected 5 at most"),
+    ],
+)
+def test_a_download_is_bounded(memory, made, cache, monkeypatch, limit, value, words):
+    publish(made["1.9.0"], "memory://team")
+    monkeypatch.setattr(type(memory), "info", lambda self, path, **_: {"name": path, "size": 1, "type": "file"})
+    monkeypatch.setattr(type(memory), "isfile", lambda self, path: path in self.store)
+    monkeypatch.setattr(download, limit, value)
+    refused(f"memory://team/1.9.0: .*{words}", fetch, "1.9.0", "memory://team")
+    assert everything(cache) == {}
+    if limit != "MOST_MANIFEST_BYTES":
+        refused("too large to share|14 files", download.check_sizes, artifact_sizes(made["1.9.0"]), "a")
+
+
+def artifact_sizes(folder):
+    return {path: len(data) for path, data in everything(folder).items() if path.name != "manifest.json"}
+
+
+def test_a_registry_that_lists_the_files_of_another_is_refused(memory, made, monkeypatch, cache):
+    publish(made["1.9.0"], "memory://team")
+    monkeypatch.setattr(type(memory), "find", lambda self, path: ["/elsewhere/1.9.0/validation.zarr/alpha/c/0"])
+    refused("which is not in it: it is not an artifact", fetch, "1.9.0", "memory://team")
+    assert everything(cache) == {}
+
+
+@pytest.mark.parametrize("text", [b"[]", b"{", b'{"a":' * 50_000, b'{"kind": "cat"}', b"\xff", b""])
+def test_a_manifest_that_is_none_is_refused(memory, made, cache, text):
+    publish(made["1.9.0"], "memory://team")
+    memory.store["/team/1.9.0/manifest.json"] = type(memory.store["/team/1.9.0/manifest.json"])(
+        memory, "/team/1.9.0/manifest.json", text
+    )
+    refused("^memory://team/1.9.0: ", fetch, "1.9.0", "memory://team")
+    assert everything(cache) == {}
+
+
+def test_versions_are_plain_digits(memory, made):
+    publish(made["1.9.0"], "memory://team")
+    for version in ("١.9.0", "1.9.0\n", f"1.{'9' * 5000}.0"):
+        memory.store[f"/team/{version}/manifest.json"] = memory.store["/team/1.9.0/manifest.json"]
+        with pytest.raises(ValueError, match="not a semantic version"):
+            fetch(version, "memory://team")
+    assert published_versions("memory://team") == ("1.9.0",)
 
 
 def test_an_unknown_version_says_what_there_is(url, made):

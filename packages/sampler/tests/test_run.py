@@ -1,11 +1,16 @@
 """The run as a whole: compiled programs, checkpoints, progress, diagnostics."""
 
+import os
+import subprocess
+import sys
+
 import arviz_stats
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from sampler import MalaConfig, Monitor, ParameterSpace, Uniform, find_mode, load_checkpoint, sample, summarize
+from sampler.checkpoint import Checkpoint, SamplerState, _here, save_checkpoint
 from sampler.diagnostics import suspect_chains
 
 CONFIG = MalaConfig(n_warmup=100, max_steps=300, target_ess=1e6, seed=11, checkpoint_seconds=0.0)
@@ -79,6 +84,23 @@ def test_chains_of_a_density_that_has_changed_are_not_gone_on_with(tmp_path):
         sample(lambda z: ridge(z) * jnp.nan, jnp.zeros(3), longer, checkpoint=path)
     assert path.read_bytes() == kept
     sample(lambda z: ridge(z) + 1e-4, jnp.zeros(3), longer, checkpoint=path)  # rounding
+
+
+def test_what_a_killed_process_left_of_a_checkpoint_is_swept(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    path, here = tmp_path / "run.npz", _here()
+    left = tmp_path / f"run.npz.{here}-{ended.pid}.partial"
+    kept = [f"run.npz.{here}-{os.getppid()}.partial", f"run.npz.00000000-{ended.pid}.partial", "run.npz.x.partial"]
+    for name in (left.name, *kept):
+        (tmp_path / name).touch()
+    save_checkpoint(path, _run_of_one_step())
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*kept, path.name])
+
+
+def _run_of_one_step():
+    empty = {name: np.zeros(1) for name in SamplerState._fields}
+    return Checkpoint("f", "c", SamplerState(**empty))
 
 
 def test_checkpoints_of_other_runs_and_damaged_ones_are_refused(tmp_path):

@@ -9,17 +9,28 @@ from steelyard_schemas.galaxy import Galaxy
 from steelyard_schemas.gridded import GriddedVisibilities, Kernel, NoiseReport
 from steelyard_schemas.hashing import content_hash
 from steelyard_schemas.layout import is_store, read_manifest
+from steelyard_schemas.names import MemberName, member_files, member_name, safe_member
 from steelyard_schemas.npz import read_npz, write_npz
 from steelyard_schemas.observation import Observation
 from steelyard_schemas.posterior import Posterior
+from steelyard_schemas.reading import (
+    open_file,
+    parse_json,
+    parse_msgpack,
+    read_bytes,
+    read_json,
+    read_msgpack,
+    read_toml,
+)
 from steelyard_schemas.registry import parse
 from steelyard_schemas.store import Store, read_store, write_store
 from steelyard_schemas.stream import StoreReader, open_store, write_stream
 from steelyard_schemas.surrogate import SurrogateArtifact
 from steelyard_schemas.survey import JobRecord, SurveyJob, job_identity
 from steelyard_schemas.training import TrainingJob, TrainingRecord
-from steelyard_schemas.validate import file_hash, part_hash, validate
+from steelyard_schemas.validate import file_hash, part_hash, part_problems, validate
 from steelyard_schemas.visibilities import Visibilities
+from steelyard_schemas.weights import pack_weights, read_weights
 
 __all__ = [
     "ArraySpec",
@@ -29,6 +40,7 @@ __all__ = [
     "GriddedVisibilities",
     "JobRecord",
     "Kernel",
+    "MemberName",
     "NoiseReport",
     "Observation",
     "Posterior",
@@ -45,14 +57,27 @@ __all__ = [
     "file_hash",
     "is_store",
     "job_identity",
+    "member_files",
+    "member_name",
+    "open_file",
     "open_store",
     "pack",
+    "pack_weights",
     "parse",
+    "parse_json",
+    "parse_msgpack",
     "part_hash",
+    "part_problems",
+    "read_bytes",
+    "read_json",
     "read_manifest",
     "read_model",
+    "read_msgpack",
     "read_npz",
     "read_store",
+    "read_toml",
+    "read_weights",
+    "safe_member",
     "unpack",
     "validate",
     "write_model",

@@ -13,4 +13,10 @@ class ContractError(ValueError):
     def __init__(self, where: object, problems: Sequence[str] | str) -> None:
         self.where = str(where)
         self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
-        super().__init__(f"{self.where}: " + "; ".join(self.problems))
+        super().__init__(_one_line(f"{self.where}: " + "; ".join(self.problems)))
+
+
+def _one_line(text: str) -> str:
+    # Names from files are in it: what they would do to a terminal is shown instead.
+    plain = " ".join(text.split()) if any(c in text for c in "\n\r\t") else text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from pathlib import Path
 
 import msgpack
@@ -11,6 +9,7 @@ import msgpack
 from steelyard_schemas.atomic import atomic_path
 from steelyard_schemas.contract import Contract
 from steelyard_schemas.errors import ContractError
+from steelyard_schemas.reading import parse_msgpack, read_json, read_toml
 from steelyard_schemas.registry import parse
 
 __all__ = ["pack", "read_model", "unpack", "write_model"]
@@ -20,21 +19,12 @@ def read_model[M: Contract](path: str | Path, expect: type[M]) -> M:
     """Read a contract from a .toml or .json file.
 
     Raises:
-        ContractError: no such file, a syntax error (with its line), or fields that break the contract.
+        ContractError: no such file, one that is too long, a syntax error (with its line), or fields that break the
+            contract.
 
     """
     path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not a text file"
-        raise ContractError(path, f"cannot be read: {reason}") from error
-    try:
-        data = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
-    except ValueError as error:
-        raise ContractError(path, f"syntax error: {error}") from error
-    if not isinstance(data, dict):
-        raise ContractError(path, f"holds a {type(data).__name__}, expected a table of fields")
+    data = read_toml(path) if path.suffix == ".toml" else read_json(path)
     return _expect(parse(data, where=path), expect, path)
 
 
@@ -51,12 +41,7 @@ def pack(model: Contract) -> bytes:
 
 def unpack[M: Contract](message: bytes, expect: type[M]) -> M:
     """Turn a msgpack message back into the contract it must hold."""
-    try:
-        data = msgpack.unpackb(message)
-    except Exception as error:  # msgpack has no common base for malformed input
-        raise ContractError("message", f"is not msgpack ({type(error).__name__})") from error
-    if not isinstance(data, dict):
-        raise ContractError("message", f"holds a {type(data).__name__}, expected a map")
+    data = parse_msgpack(message, where="message")
     return _expect(parse(data, where="message"), expect, "message")
 
 

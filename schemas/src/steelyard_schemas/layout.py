@@ -6,7 +6,6 @@ arrays that lead with the dimension `row` share one chunk length, so that rows c
 
 from __future__ import annotations
 
-import json
 import math
 import warnings
 from collections.abc import Iterable, Mapping
@@ -19,6 +18,8 @@ import zarr
 from steelyard_schemas.arrays import ArraySpec, array_problems
 from steelyard_schemas.contract import StoreContract
 from steelyard_schemas.errors import ContractError
+from steelyard_schemas.names import member_files, safe_member
+from steelyard_schemas.reading import MOST_BYTES, read_json
 
 __all__ = [
     "add_array",
@@ -31,8 +32,13 @@ __all__ = [
 ]
 
 ATTRIBUTE = "steelyard"
+METADATA = "zarr.json"
 CHUNK_BYTES = 8 * 2**20
 """Of the largest array in a block of rows: far above what a file costs, and enough chunks for every core."""
+MOST_CHUNK_BYTES = 2**31 - 1
+"""Of a chunk that is read: what the codecs can hold."""
+MOST_COMPRESSION = 100_000
+"""Bytes of an array per byte in its files. Zstandard makes 32,768 equal bytes four, and nothing smaller."""
 
 
 def by_row(spec: ArraySpec) -> bool:
@@ -73,7 +79,7 @@ def finish_group(group: zarr.Group, path: Path, manifest: StoreContract) -> None
 
 def is_store(path: str | Path) -> bool:
     """Tell whether `path` is a folder with a Zarr v3 group in it."""
-    return (Path(path) / "zarr.json").is_file()
+    return (Path(path) / METADATA).is_file()
 
 
 def read_manifest(path: str | Path) -> dict[str, Any]:
@@ -81,11 +87,8 @@ def read_manifest(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if not is_store(path):
         raise ContractError(path, "is not a Zarr v3 store (no zarr.json in it)")
-    try:
-        metadata = json.loads((path / "zarr.json").read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ContractError(path, f"zarr.json is damaged ({error})") from error
-    attributes = metadata.get("attributes") if isinstance(metadata, dict) else None
+    metadata = read_json(safe_member(path, METADATA))
+    attributes = metadata.get("attributes")
     if not isinstance(attributes, dict) or not isinstance(attributes.get(ATTRIBUTE), dict):
         raise ContractError(path, f"is a Zarr store but not one of Steelyard's (no '{ATTRIBUTE}' attribute)")
     return attributes[ATTRIBUTE]
@@ -95,22 +98,50 @@ def open_arrays(path: Path, specs: Iterable[ArraySpec]) -> dict[str, zarr.Array]
     """Open the arrays of a store without reading them.
 
     Raises:
-        ContractError: an array is missing, too many, truncated or not as its spec says; all are listed.
+        ContractError: an array is missing, too many, truncated, larger than its files can hold or not as its spec
+            says; all are listed. Or there is more in the store than files and folders.
 
     """
     specs = tuple(specs)
+    sizes = member_files(path)
+    if long := [name for name, size in sizes.items() if name.endswith(METADATA) and size > MOST_BYTES]:
+        raise ContractError(path, [f"{name} is longer than {MOST_BYTES:,} bytes" for name in long])
     try:
-        group = zarr.open_group(path, mode="r", zarr_format=3)
-        stored = {spec.name: group[spec.name] for spec in specs if spec.name in group}
-        stored |= {name: array for name, array in group.arrays() if name not in stored}
+        # Not by the consolidated metadata, which could describe other arrays than those that are read.
+        group = zarr.open_group(path, mode="r", zarr_format=3, use_consolidated=False)
+        members = {spec.name: group[spec.name] for spec in specs if spec.name in group}
+        members |= {name: array for name, array in group.arrays() if name not in members}
+        stored = {name: array for name, array in members.items() if isinstance(array, zarr.Array)}
+        problems = array_problems(specs, stored) or [
+            problem for name, array in stored.items() for problem in _file_problems(name, array, _below(sizes, name))
+        ]
     except Exception as error:  # Zarr raises many types for damaged metadata
         raise ContractError(path, f"Zarr cannot open it: {error}") from error
-    problems = array_problems(specs, stored) or [
-        # Zarr fills chunks that are absent with zeros; a truncated store must not read as empty sky.
-        f"array '{name}' is truncated ({array.nchunks_initialized} of {array.nchunks} chunks present)"
-        for name, array in stored.items()
-        if array.nchunks_initialized < array.nchunks
-    ]
     if problems:
         raise ContractError(path, problems)
     return stored
+
+
+def _below(sizes: Mapping[str, int], name: str) -> dict[str, int]:
+    """Return the files of one array, by their names within it."""
+    return {file[len(name) + 1 :]: size for file, size in sizes.items() if file.startswith(f"{name}/")}
+
+
+def _file_problems(name: str, array: zarr.Array, files: Mapping[str, int]) -> list[str]:
+    """Compare what an array claims to hold with its files, before anything is allocated or counted through."""
+    if array.shards is not None:
+        return [f"array '{name}' is sharded, which is not read: write it without shards"]
+    grid = [-(-n // max(1, chunk)) for n, chunk in zip(array.shape, array.chunks, strict=True)]
+    n_chunks, n_files = math.prod(grid), len(files.keys() - {METADATA})
+    # Zarr fills chunks that are absent with zeros; a truncated store must not read as empty sky.
+    if n_chunks > n_files:
+        return [f"array '{name}' is truncated ({n_files} of {n_chunks} chunks present)"]
+    present = sum(array.metadata.encode_chunk_key(place) in files for place in np.ndindex(*grid))
+    if n_chunks > present:
+        return [f"array '{name}' is truncated ({present} of {n_chunks} chunks present)"]
+    n_bytes, chunk_bytes = (array.dtype.itemsize * math.prod(shape) for shape in (array.shape, array.chunks))
+    if n_chunks and chunk_bytes > MOST_CHUNK_BYTES:
+        return [f"array '{name}' has chunks of {chunk_bytes:,} bytes, expected {MOST_CHUNK_BYTES:,} at most"]
+    if n_bytes > MOST_COMPRESSION * sum(files.values()):
+        return [f"array '{name}' claims {n_bytes:,} bytes, more than its {sum(files.values()):,} in files can hold"]
+    return []

@@ -9,6 +9,7 @@ import numpy as np
 
 from steelyard_schemas.atomic import atomic_path
 from steelyard_schemas.errors import ContractError
+from steelyard_schemas.reading import open_file
 
 __all__ = ["read_npz", "write_npz"]
 
@@ -27,8 +28,10 @@ def read_npz(path: str | Path, advice: str, names: Collection[str] | None = None
     """
     try:
         # Opened here, because NumPy leaves the file open when it is damaged.
-        with Path(path).open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+        with open_file(path) as raw, np.load(raw, allow_pickle=False) as file:
             return {name: file[name] for name in file.files if names is None or name in names}
+    except ContractError as error:
+        raise ContractError(path, f"{error.problems[0]}; {advice}") from error
     except Exception as error:  # damage shows in zipfile, zlib, struct or NumPy, each with exceptions of its own
         raise ContractError(path, f"cannot be read ({error or type(error).__name__}); {advice}") from error
 

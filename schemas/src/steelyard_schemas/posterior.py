@@ -9,6 +9,7 @@ from pydantic import Field
 from steelyard_schemas.arrays import ArraySpec
 from steelyard_schemas.contract import Part, StoreContract
 from steelyard_schemas.galaxy import Galaxy
+from steelyard_schemas.names import MemberName
 from steelyard_schemas.observation import FrequencyFrame
 from steelyard_schemas.priors import Prior
 
@@ -38,7 +39,7 @@ class Inputs(Part):
 class ParameterSummary(Part):
     """Marginal posterior of one parameter and the convergence of its chains."""
 
-    name: str
+    name: MemberName
     unit: str
     prior: Prior
     mean: float

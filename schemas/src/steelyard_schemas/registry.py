@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
@@ -88,11 +89,14 @@ def parse(data: Mapping[str, Any], *, where: object) -> Contract:
     data = dict(data)
     kind, version = data.get("kind"), data.get("schema_version")
     if not isinstance(kind, str) or kind not in CONTRACTS:
-        raise ContractError(where, f"kind is {kind!r}, expected one of {', '.join(CONTRACTS)}")
-    while (kind, version) in MIGRATIONS:
-        data = MIGRATIONS[kind, str(version)](data)
-        version = data.get("schema_version")
+        raise ContractError(where, f"kind is {reprlib.repr(kind)}, expected one of {', '.join(CONTRACTS)}")
     current = current_version(kind)
+    if not isinstance(version, str):
+        unknown = f"{kind} schema_version {reprlib.repr(version)} is unknown; this installation reads {current}"
+        raise ContractError(where, unknown)
+    while (kind, version) in MIGRATIONS:
+        data = MIGRATIONS[kind, version](data)
+        version = str(data["schema_version"])
     if version != current:
         if _as_tuple(version) > _as_tuple(current):
             advice = (
@@ -101,7 +105,7 @@ def parse(data: Mapping[str, Any], *, where: object) -> Contract:
             )
         else:
             advice = f"is unknown; this installation reads {current}"
-        raise ContractError(where, f"{kind} schema_version {version!r} {advice}")
+        raise ContractError(where, f"{kind} schema_version {reprlib.repr(version)} {advice}")
     try:
         return CONTRACTS[kind].model_validate(data)
     except ValidationError as error:

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from steelyard_schemas.contract import Contract
 from steelyard_schemas.galaxy import Galaxy
+from steelyard_schemas.names import MemberName
 
 __all__ = ["JobRecord", "SurveyJob", "job_identity"]
 
@@ -31,7 +32,7 @@ class SurveyJob(Contract):
     schema_version: Literal["1.2"] = "1.2"
     job_id: str = Field(pattern=r"^[0-9a-f]{64}$", description="identity of inputs, configuration and artifact")
     galaxy: Galaxy
-    output: str = Field(description="folder of this job, relative to the survey's")
+    output: MemberName = Field(description="folder of this job, relative to the survey's")
 
 
 class JobRecord(Contract):

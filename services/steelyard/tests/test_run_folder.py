@@ -39,8 +39,15 @@ def test_warnings_are_remembered(tmp_path):
 
 def test_a_damaged_record_says_so(tmp_path):
     (tmp_path / "run.json").write_text('{"identity": "a')
-    with pytest.raises(ContractError, match=r"run\.json: is damaged.*--restart"):
+    with pytest.raises(ContractError, match=r"run\.json: syntax error.*--restart"):
         RunFolder(tmp_path).claim("a")
+    for text, words in (("[]", "holds a list"), ('{"a":' * 50_000, "nested too deeply")):
+        (tmp_path / "run.json").write_text(text)
+        with pytest.raises(ContractError, match=rf"run\.json: .*{words}.*--restart"):
+            RunFolder(tmp_path).claim("a")
+    (tmp_path / "run.json").write_text('{"subcells": {"none": 1}}')
+    with pytest.raises(ContractError, match=r"run\.json: is damaged.*--restart"):
+        _ = RunFolder(tmp_path).subcells
 
 
 def test_gridded_data_are_taken_up_only_for_the_same_source(tmp_path, toy_grid):

@@ -2,8 +2,10 @@
 
 import json
 import resource
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -21,6 +23,7 @@ from steelyard_schemas import ContractError, Posterior, SurveyJob, read_store, u
 
 from .support.survey_works import break_down
 
+ROOT = Path(__file__).parents[3]
 SAMPLE = """\
 [defaults]
 distance.mpc = 10.0
@@ -73,8 +76,9 @@ def test_a_changed_record_or_a_damaged_one_is_not_finished(survey):
     job = next(survey.jobs())
     assert survey.is_finished(job)
     assert not survey.is_finished(job._replace(job_id="0" * 64))
-    survey.record_path(job.output).write_text('{"kind": "job_rec')
-    assert not survey.is_finished(job)
+    for text in ('{"kind": "job_rec', "[]", '{"a":' * 50_000):
+        survey.record_path(job.output).write_text(text)
+        assert not survey.is_finished(job)
 
 
 def test_a_missing_data_file_is_that_galaxys_failure(survey):
@@ -239,6 +243,33 @@ def test_a_folder_that_is_no_survey(tmp_path):
     (tmp_path / "survey.json").write_text('{"survey": 99}')
     with pytest.raises(ContractError, match="planned by another version"):
         survey_state(SurveyFolder(tmp_path))
+    for text in ("[]", "{", '{"survey":' * 50_000, '{"survey": 1}', '{"survey": 1, "jobs": [], "data_folder": "."}'):
+        (tmp_path / "survey.json").write_text(text)
+        with pytest.raises(ContractError, match=r"survey\.json: .*; plan again with `steelyard survey run`"):
+            survey_state(SurveyFolder(tmp_path))
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[:-1], lambda whole: whole + b"\x01", lambda whole: b"\xc1"])
+def test_a_damaged_plan_says_so(survey, damage):
+    survey.plan.write_bytes(damage(survey.plan.read_bytes()))
+    with pytest.raises(ContractError, match=r"plan\.msgpack: .*; plan again with `steelyard survey run`"):
+        list(survey.jobs())
+
+
+def test_a_store_of_another_kind_is_no_posterior(survey):
+    run_all(survey)
+    posterior = survey.job_folder(next(survey.jobs()).output) / "posterior.zarr"
+    shutil.rmtree(posterior)
+    shutil.copytree(ROOT / "schemas" / "examples" / "visibilities-1.1" / "example.zarr", posterior)
+    with pytest.raises(ContractError, match="holds 'visibilities', expected 'posterior'"):
+        mass_rows(survey)
+
+
+@pytest.mark.parametrize("output", ["../../x", "/x", "a/../../x", ""])
+def test_a_job_works_in_its_survey_only(survey, output):
+    with pytest.raises(ContractError, match="must be relative"):
+        survey.job_folder(output)
+    assert not survey.is_finished(next(survey.jobs())._replace(output=output))
 
 
 def test_reasons_are_short_and_records_whole():

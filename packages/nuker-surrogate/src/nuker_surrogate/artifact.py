@@ -12,11 +12,23 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import msgpack
 import numpy as np
 import zarr
-from steelyard_schemas import ContractError, atomic_path, part_hash, read_model, write_model
-from steelyard_schemas.surrogate import ErrorEnvelope, SurrogateArtifact
+from steelyard_schemas import (
+    ContractError,
+    atomic_path,
+    member_files,
+    pack_weights,
+    part_hash,
+    part_problems,
+    read_model,
+    read_weights,
+    safe_member,
+    write_model,
+)
+from steelyard_schemas.layout import add_array
+from steelyard_schemas.surrogate import VALIDATION, WEIGHTS, ErrorEnvelope, SurrogateArtifact
+from steelyard_schemas.validate import MANIFEST
 
 from nuker_surrogate.deprojection import Float
 from nuker_surrogate.domain import DOMAIN, NAMES, from_box
@@ -26,10 +38,9 @@ from nuker_surrogate.heads import INPUTS, Standardisation, Weights
 from nuker_surrogate.surrogate import Surrogate
 
 SHIPPED = Path(__file__).parent / "artifacts"
-MANIFEST = "manifest.json"
-_WEIGHTS, _VALIDATION = "weights.msgpack", "validation.zarr"
+_PLAIN = ("R_pc", "cusp_R_pc", "cusp_weight", "deconvolution")
 _PAPERS_GRID = "1."  # the major version says which Gaussians: 2 has wider ones
-_VERSION = re.compile(r"\d+\.\d+\.\d+")
+_VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 
 
 def save_surrogate(
@@ -60,8 +71,8 @@ def save_surrogate(
     check_version(version)
     with atomic_path(Path(folder), overwrite=False) as temporary:
         temporary.mkdir()
-        (temporary / _WEIGHTS).write_bytes(_pack(weights))
-        _write_validation(temporary / _VALIDATION, box, errors)
+        (temporary / WEIGHTS).write_bytes(_pack(weights))
+        _write_validation(temporary / VALIDATION, box, errors)
         manifest = SurrogateArtifact(
             version=version,
             head=training["head"],
@@ -74,7 +85,7 @@ def save_surrogate(
             domain=DOMAIN,
             training=training,
             errors=envelopes,
-            files={name: part_hash(temporary / name) for name in (_WEIGHTS, _VALIDATION)},
+            files={name: part_hash(temporary / name) for name in (WEIGHTS, VALIDATION)},
             created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
             code_version=installed_version("nuker-surrogate"),
         )
@@ -96,22 +107,12 @@ def load_surrogate(which: str | Path | None = None, *, registry: str | Path | No
             contract newer than this installation, or a registry that cannot be reached. One line says which.
     """
     folder = find_artifact(which, registry=registry)
-    manifest = read_model(folder / MANIFEST, SurrogateArtifact)
+    manifest = read_model(safe_member(folder, MANIFEST), SurrogateArtifact)
     if isinstance(which, str) and _VERSION.fullmatch(which) and manifest.version != which:
         raise ContractError(folder, f"holds version {manifest.version}, not {which}: its folder was renamed")
-    for name, expected in manifest.files.items():
-        part = folder / name
-        if not part.exists():
-            raise ContractError(folder, f"{name} is missing: copy the artifact again")
-        if (found := part_hash(part)) != expected:
-            raise ContractError(
-                folder,
-                f"{name} has hash {found[:18]}..., its manifest says {expected[:18]}...: it was altered or "
-                "damaged; copy the artifact again",
-            )
-    if _WEIGHTS not in manifest.files:
-        raise ContractError(folder, f"the manifest lists no {_WEIGHTS}")
-    return Surrogate(manifest, _unpack(folder / _WEIGHTS, manifest))
+    if problems := part_problems(folder, manifest):
+        raise ContractError(folder, problems)
+    return Surrogate(manifest, _read_weights(safe_member(folder, WEIGHTS), manifest))
 
 
 def check_version(version: str) -> None:
@@ -156,47 +157,57 @@ def find_artifact(which: str | Path | None = None, *, registry: str | Path | Non
     return Path(which)
 
 
-def _pack(weights: Weights) -> bytes:
-    def plain(array: Any) -> dict[str, Any]:
-        little = np.asarray(array)
-        little = little.astype(little.dtype.newbyteorder("<"))
-        return {"dtype": little.dtype.str, "shape": list(little.shape), "data": little.tobytes()}
+def artifact_files(folder: Path, manifest: SurrogateArtifact) -> dict[str, int]:
+    """Return names and sizes of the files that an artifact's manifest lists; the manifest itself comes last.
 
-    return msgpack.packb(
+    Raises:
+        ContractError: a part is a link, or there are links or devices in it.
+    """
+    files = {name: size for part in sorted(manifest.files) for name, size in member_files(folder, part).items()}
+    return {**files, **member_files(folder, MANIFEST)}
+
+
+def _pack(weights: Weights) -> bytes:
+    return pack_weights(
         {
-            "kernels": [plain(kernel) for kernel in weights.kernels],
-            "biases": [plain(bias) for bias in weights.biases],
-            "R_pc": plain(weights.features.R_pc),
-            "cusp_R_pc": plain(weights.features.cusp_radius_pc),
-            "cusp_weight": plain(weights.features.cusp_weight),
-            "deconvolution": plain(weights.deconvolution),
+            "kernels": [np.asarray(kernel) for kernel in weights.kernels],
+            "biases": [np.asarray(bias) for bias in weights.biases],
+            "R_pc": weights.features.R_pc,
+            "cusp_R_pc": weights.features.cusp_radius_pc,
+            "cusp_weight": weights.features.cusp_weight,
+            "deconvolution": np.asarray(weights.deconvolution),
         }
     )
 
 
-def _unpack(path: Path, manifest: SurrogateArtifact) -> Weights:
-    def array(plain: dict[str, Any]) -> np.ndarray:
-        return np.frombuffer(plain["data"], np.dtype(plain["dtype"])).reshape(plain["shape"])
-
-    try:
-        data = msgpack.unpackb(path.read_bytes())
-        weights = Weights(
-            Standardisation(np.array(manifest.input_mean), np.array(manifest.input_scale)),
-            tuple(array(kernel) for kernel in data["kernels"]),
-            tuple(array(bias) for bias in data["biases"]),
-            RadialFeatures(
-                np.array(manifest.sigma_pc), array(data["R_pc"]), array(data["cusp_R_pc"]), array(data["cusp_weight"])
-            ),
-            array(data["deconvolution"]),
-        )
-    except Exception as error:  # msgpack and NumPy share no base for malformed input
-        raise ContractError(path, f"holds no weights ({type(error).__name__}: {error})") from error
-    widths = (len(manifest.inputs), *manifest.hidden, len(manifest.sigma_pc)) if manifest.head != "linear" else ()
-    if [kernel.shape for kernel in weights.kernels] != list(pairwise(widths)):
-        raise ContractError(path, f"its layers do not have the manifest's widths {widths}")
-    if weights.deconvolution.shape != (weights.features.n_features, len(manifest.sigma_pc)):
-        raise ContractError(path, f"its linear map has shape {weights.deconvolution.shape}, not that of its features")
-    return weights
+def _read_weights(path: Path, manifest: SurrogateArtifact) -> Weights:
+    found: dict[str, Any] = read_weights(path)
+    names = {"kernels": tuple, "biases": tuple} | dict.fromkeys(_PLAIN, np.ndarray)
+    if {name: type(value) for name, value in found.items()} != names:
+        raise ContractError(path, f"holds no weights: expected the arrays {', '.join(names)}")
+    n = len(manifest.sigma_pc)
+    widths = (len(INPUTS), *manifest.hidden, n) if manifest.head != "linear" else ()
+    R_pc, cusp_R_pc, cusp_weight, matrix = (found[name] for name in _PLAIN)
+    expected = {
+        "kernels": list(pairwise(widths)),
+        "biases": [(width,) for width in widths[1:]],
+        "cusp_weight": cusp_R_pc.shape,
+        "deconvolution": (cusp_R_pc.size + 2 * R_pc.size, n),
+    }
+    for name, shapes in expected.items():
+        value = found[name]
+        shape = [part.shape for part in value] if isinstance(value, tuple) else value.shape
+        if shape != shapes:
+            raise ContractError(path, f"{name} do not have the manifest's widths: shape {shape}, expected {shapes}")
+    if R_pc.ndim != 1 or cusp_R_pc.ndim != 1 or min(R_pc.min(initial=1), cusp_R_pc.min(initial=1)) <= 0:
+        raise ContractError(path, "its radii are not positive numbers")
+    return Weights(
+        Standardisation(np.array(manifest.input_mean), np.array(manifest.input_scale)),
+        found["kernels"],
+        found["biases"],
+        RadialFeatures(np.array(manifest.sigma_pc), R_pc, cusp_R_pc, cusp_weight),
+        matrix,
+    )
 
 
 def _write_validation(path: Path, box: Float, errors: dict[Key, Float]) -> None:
@@ -206,11 +217,5 @@ def _write_validation(path: Path, box: Float, errors: dict[Key, Float]) -> None:
     values["surface_density_error"] = errors["surface_density", 1.0]
     group = zarr.open_group(path, mode="w", zarr_format=3)
     for spec in SurrogateArtifact.VALIDATION_ARRAYS:
-        array = group.create_array(
-            spec.name,
-            shape=(len(box),),
-            dtype=spec.dtype,
-            dimension_names=spec.dims,
-            attributes={"units": spec.unit, "long_name": spec.meaning},
-        )
+        array = add_array(group, spec, (len(box),), len(box))
         array[...] = values[spec.name]

@@ -21,7 +21,7 @@ class _OneLineErrors(TyperGroup):
         try:
             return super().invoke(ctx)
         except (ValueError, OSError, FloatingPointError) as error:
-            print(f"{ctx.command_path}: {error}", file=sys.stderr)
+            print("error: " + " ".join(str(error).split()), file=sys.stderr)
             raise typer.Exit(1) from error
 
 

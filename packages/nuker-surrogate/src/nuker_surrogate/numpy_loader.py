@@ -28,7 +28,11 @@ class NumpySurrogate:
             self.sigma_pc, *self._inputs = (np.array(m[key]) for key in ("sigma_pc", "input_mean", "input_scale"))
             self._parts: dict[str, Any] = msgpack.unpackb(packed, object_hook=_array)
             self._R = np.concatenate([self._parts["cusp_R_pc"], self._parts["R_pc"], self.sigma_pc[1:]])
-        except (OSError, KeyError, TypeError, ValueError) as error:
+            parts = [self.sigma_pc, *self._inputs, *(p for p in self._parts.values() if isinstance(p, np.ndarray))]
+            parts += [*self._parts["kernels"], *self._parts["biases"]]
+            if not all(np.isfinite(p).all() for p in parts) or not np.all(self._R > 0) or not np.all(parts[0] > 0):
+                raise ValueError("it holds numbers that are not finite, or widths that are not positive")
+        except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"{folder}: cannot be read as a surrogate ({type(error).__name__}: {error})") from error
 
     def coefficients(self, alpha: Any, beta: Any, gamma: Any, r_b_pc: Any) -> np.ndarray:

@@ -8,14 +8,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 from platformdirs import user_cache_path
-from steelyard_schemas import ContractError, validate
+from steelyard_schemas import ContractError, atomic_path, read_bytes, safe_member, validate
+from steelyard_schemas.validate import MANIFEST
 
-from nuker_surrogate.artifact import MANIFEST, check_version, in_order, load_surrogate, shipped_versions
+from nuker_surrogate.artifact import artifact_files, check_version, in_order, load_surrogate, shipped_versions
+from nuker_surrogate.download import MOST_FILE_BYTES, check_sizes, download
 
 ENVIRONMENT = "STEELYARD_SURROGATES"
 
@@ -54,25 +55,30 @@ def publish(artifact_folder: str | Path, registry: str | Path | None = None) -> 
     url = _required(registry)
     folder = Path(artifact_folder)
     manifest = load_surrogate(folder).manifest
+    validate(folder)
     version = manifest.version
     if version in shipped_versions() and load_surrogate(version).manifest != manifest:
         # Shipped versions are found first, so this one would never be loaded.
         raise _taken(version, "this package")
-    names = [name for part in sorted(manifest.files) for name in _files(folder, part)]
+    sizes = artifact_files(folder, manifest)
+    check_sizes(sizes, folder)
     with _reaching(url):
         fs, root = _open(url)
         if version in _versions(fs, root):
             raise _taken(version, url)
         if isinstance(fs, LocalFileSystem):
             try:
-                with _new_folder(Path(root) / version) as new:
-                    for name in [*names, MANIFEST]:
-                        _write(new / name, (folder / name).read_bytes())
-            except FileExistsError as error:
+                with atomic_path(Path(root) / version, overwrite=False) as new:
+                    new.mkdir()
+                    for name in sizes:
+                        _write(safe_member(new, name), read_bytes(folder / name, MOST_FILE_BYTES))
+            except ContractError as error:
+                if not (Path(root) / version).exists():
+                    raise
                 raise _taken(version, url) from error
         else:
-            for name in [*names, MANIFEST]:
-                target, data = f"{root}/{version}/{name}", (folder / name).read_bytes()
+            for name in sizes:  # the manifest comes last
+                target, data = f"{root}/{version}/{name}", read_bytes(folder / name, MOST_FILE_BYTES)
                 try:
                     fs.pipe_file(target, data, mode="create")
                 except FileExistsError as error:
@@ -121,15 +127,13 @@ def fetch(version: str | None = None, registry: str | Path | None = None) -> Pat
         if isinstance(fs, LocalFileSystem):
             return Path(root) / version
         try:
-            with _new_folder(cached) as new:
-                for name in fs.find(source):
-                    relative = name[len(source) + 1 :]
-                    if ".." in relative.split("/"):  # an object may be called anything
-                        raise ContractError(url, f"{version} holds a file called {relative!r}: it is not an artifact")
-                    _write(new / relative, fs.cat_file(name))
+            with atomic_path(cached, overwrite=False) as new:
+                new.mkdir()
+                download(fs, source, version, new, f"{url}/{version}")
                 _check(new, f"{url}/{version}")
-        except FileExistsError:
-            pass  # another process has fetched it meanwhile
+        except ContractError:
+            if not cached.is_dir():  # else another process has fetched it meanwhile
+                raise
     return cached
 
 
@@ -160,13 +164,6 @@ def _taken(version: str, where: str) -> ContractError:
     )
 
 
-def _files(folder: Path, part: str) -> list[str]:
-    """Files of a part of an artifact, relative to its folder."""
-    path = folder / part
-    found = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    return [p.relative_to(folder).as_posix() for p in found]
-
-
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
@@ -177,25 +174,6 @@ def _check(folder: Path, where: str) -> None:
         validate(folder)
     except ContractError as error:
         raise ContractError(where, error.problems) from error
-
-
-@contextmanager
-def _new_folder(target: Path) -> Iterator[Path]:
-    """Yield a folder that becomes `target` if the block succeeds. Raises FileExistsError if another came first.
-
-    `atomic_path` looks before it writes; here the rename itself refuses, so that of two publishers only one wins.
-    """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
-        new = Path(scratch) / target.name
-        new.mkdir()
-        yield new
-        try:
-            new.rename(target)
-        except OSError as error:
-            if target.exists():
-                raise FileExistsError(str(target)) from error
-            raise
 
 
 @contextmanager

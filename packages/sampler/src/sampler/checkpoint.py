@@ -1,6 +1,10 @@
 """The whole state of a sampling run, and its file: a .npz of plain arrays, replaced atomically."""
 
+import glob
+import hashlib
 import os
+import socket
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,7 +76,8 @@ class Checkpoint(NamedTuple):
 def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
     """Write a checkpoint; a crash at any moment leaves either the old file or the new one."""
     path = Path(path)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    partial = path.with_name(f"{path.name}.{_here()}-{os.getpid()}.partial")
+    _sweep(path)
     try:
         with partial.open("wb") as file:
             np.savez(
@@ -86,8 +91,47 @@ def save_checkpoint(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+        _sync_folder(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _here() -> str:
+    """Name where a process number means the same process: a host and, in containers, a name space of processes."""
+    where = socket.gethostname()
+    with suppress(OSError):
+        where += os.readlink("/proc/self/ns/pid")
+    return hashlib.sha256(where.encode()).hexdigest()[:8]
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed processes of this machine left of earlier writings."""
+    for partial in path.parent.glob(f"{glob.escape(path.name)}.{_here()}-*.partial"):
+        number = partial.name.rpartition(".")[0].rpartition("-")[2]
+        if number.isdecimal() and not _runs(int(number)):
+            partial.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    if os.name == "nt":
+        return True  # where asking would end it
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # of another user
+    return True
+
+
+def _sync_folder(path: Path) -> None:
+    # Not every system opens folders, and not every file system syncs them.
+    with suppress(OSError):
+        number = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(number)
+        finally:
+            os.close(number)
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:

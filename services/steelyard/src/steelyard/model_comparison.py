@@ -15,6 +15,7 @@ from steelyard_schemas import (
     GriddedVisibilities,
     Posterior,
     atomic_path,
+    read_json,
     read_model,
     read_store,
 )
@@ -29,6 +30,7 @@ __all__ = ["ModelComparison", "ModelEvidence", "compare_models", "models_folder"
 NO_BLACK_HOLE = 0.0
 """log10 of the mass [Msun] that stands for none: one sun."""
 WITH, WITHOUT = "with_black_hole", "without_black_hole"
+ANEW = "delete it to compute the evidence anew"
 LEAST_OVERLAP = 0.01
 LARGEST_ERROR = 1.0
 N_PROPOSALS = 1000
@@ -138,7 +140,7 @@ def compare_models(
     folder = Path(out) if out is not None else models_folder(model, base)
     none = model.priors.model_copy(update={"log10_mbh": Fixed(value=NO_BLACK_HOLE)})
     record = folder / "models.json"
-    known = json.loads(record.read_text()) if record.exists() else {}
+    known = read_json(record, advice=ANEW) if record.exists() else {}
     found: dict[str, ModelEvidence] = {}
     for name, variant in ((WITH, model), (WITHOUT, model.model_copy(update={"priors": none}))):
         tell(name.replace("_", " "))
@@ -146,6 +148,8 @@ def compare_models(
         _share_data(RunFolder(folder / WITH), run, model, base / model.data.path)
         posterior = fit(variant, run.path, base=base, progress=progress, note=note)
         earlier = known.get(name, {})
+        if not isinstance(earlier, dict):
+            raise ContractError(record, f"holds no evidence under '{name}'; {ANEW}")
         if (earlier.get("posterior_hash"), earlier.get("n_proposals")) == (
             posterior.manifest.content_hash,
             n_proposals,

@@ -17,6 +17,7 @@ from steelyard_schemas import (
     Posterior,
     Store,
     atomic_path,
+    read_json,
     read_npz,
     read_store,
     write_npz,
@@ -107,7 +108,7 @@ class RunFolder:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the search for the mode had to say."""
-        return tuple(self._read().get("warnings", ()))
+        return tuple(map(str, self._read().get("warnings") or ()))
 
     def keep_warnings(self, warnings: tuple[str, ...]) -> None:
         """Remember what the search for the mode had to say."""
@@ -116,7 +117,11 @@ class RunFolder:
     @property
     def subcells(self) -> ChosenSubcells:
         """What the model of the chains was fitted with."""
-        return ChosenSubcells(**self._read().get("subcells", {"subcells": "standard"}))
+        kept = self._read().get("subcells", {"subcells": "standard"})
+        try:
+            return ChosenSubcells(**kept)
+        except TypeError as error:
+            raise ContractError(self._run, f"is damaged ({error}); use --restart") from error
 
     def keep_subcells(self, chosen: ChosenSubcells) -> None:
         """Remember with what the chains go on."""
@@ -125,10 +130,7 @@ class RunFolder:
     def _read(self) -> dict[str, Any]:
         if not self._run.exists():
             return {}
-        try:
-            return json.loads(self._run.read_text())
-        except ValueError as error:
-            raise ContractError(self._run, f"is damaged ({error}): use --restart") from error
+        return read_json(self._run, advice="use --restart")
 
     def _update(self, **fields: Any) -> None:
         state = self._read() | fields

@@ -17,7 +17,18 @@ from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
 import msgpack
-from steelyard_schemas import ContractError, JobRecord, SurveyJob, atomic_path, pack, read_model, write_model
+from steelyard_schemas import (
+    ContractError,
+    JobRecord,
+    SurveyJob,
+    atomic_path,
+    pack,
+    read_json,
+    read_model,
+    read_msgpack,
+    safe_member,
+    write_model,
+)
 
 from steelyard.survey.identity import JobKeys, data_stamp
 from steelyard.survey.sample import Cell, SampleRow
@@ -26,6 +37,9 @@ from steelyard.survey.surrogates import SurrogateShelf
 __all__ = ["PlannedJob", "SurveyFolder", "plan_jobs"]
 
 PLAN_VERSION = 1
+PLANNED = [str, str, str, str, dict, bytes]
+"""Types of the fields of a planned job."""
+AGAIN = "plan again with `steelyard survey run`"
 MOST_PROBLEMS = 50
 
 
@@ -54,7 +68,7 @@ class SurveyFolder:
 
     def job_folder(self, output: str) -> Path:
         """Where one galaxy's posterior, checkpoint, status and record are."""
-        return self.path / "galaxies" / output
+        return safe_member(self.path / "galaxies", output)
 
     def write_plan(self, jobs: Iterable[PlannedJob], sample: Path) -> int:
         """Replace the plan, with jobs of like shape one after the other; return their number."""
@@ -91,14 +105,15 @@ class SurveyFolder:
 
         """
         self._about()
-        with self.plan.open("rb") as file:
-            for fields in msgpack.Unpacker(file):
-                yield PlannedJob(*fields)
+        for fields in read_msgpack(self.plan, advice=AGAIN):
+            if not isinstance(fields, list) or [type(field) for field in fields] != PLANNED:
+                raise ContractError(self.plan, f"holds something else than jobs; {AGAIN}")
+            yield PlannedJob(*fields)
 
     @property
     def n_jobs(self) -> int:
         """Number of planned jobs."""
-        return int(self._about()["jobs"])
+        return self._about()["jobs"]
 
     @property
     def data_folder(self) -> Path:
@@ -121,24 +136,21 @@ class SurveyFolder:
     def is_finished(self, job: PlannedJob) -> bool:
         """Whether a job of this identity has its posterior. What failed is tried again by the next run."""
         try:
-            known = json.loads(self.record_path(job.output).read_bytes())
-        except (OSError, ValueError):
+            known = read_json(self.record_path(job.output))
+        except ContractError:
             return False
         return known.get("job_id") == job.job_id and known.get("status") in ("converged", "not_converged")
 
     def _about(self) -> dict[str, Any]:
-        try:
-            about: dict[str, Any] = json.loads(self.about.read_text())
-        except FileNotFoundError as error:
-            raise ContractError(self.path, "holds no survey: start one with `steelyard survey run`") from error
-        except ValueError as error:
-            raise ContractError(
-                self.about, f"is damaged ({error}): plan again with `steelyard survey run`"
-            ) from error
+        if not self.about.exists():
+            raise ContractError(self.path, "holds no survey: start one with `steelyard survey run`")
+        about = read_json(self.about, advice=AGAIN)
         if about.get("survey") != PLAN_VERSION:
             raise ContractError(
                 self.about, f"was planned by another version ({about.get('survey')!r}): plan it again"
             )
+        if not isinstance(about.get("jobs"), int) or not isinstance(about.get("data_folder"), str):
+            raise ContractError(self.about, f"says neither how many jobs there are nor where their data; {AGAIN}")
         return about
 
 
@@ -180,7 +192,7 @@ def _planned(row: SampleRow, data_folder: Path, shelf: SurrogateShelf) -> Planne
         galaxy = galaxy.model_copy(update={"stars": stars})
     keys = JobKeys(galaxy, data_stamp(data_folder / galaxy.data.path), surrogate)
     # The hash keeps the results of a galaxy whose row was changed apart from those before.
-    output = f"{re.sub(r'[^A-Za-z0-9.+-]+', '_', galaxy.name)}-{keys.fit[:10]}"
+    output = f"{re.sub(r'[^A-Za-z0-9.+-]+', '_', galaxy.name)[:80]}-{keys.fit[:10]}"
     job = SurveyJob(job_id=keys.job, galaxy=galaxy, output=output)
     return PlannedJob(keys.job, galaxy.name, output, _shape(job), row.columns, pack(job))
 

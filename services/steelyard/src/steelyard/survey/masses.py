@@ -76,7 +76,8 @@ def _row(survey: SurveyFolder, job: PlannedJob, against: str | None) -> MassRow:
     if record.status == "failed" or not path.exists():
         return row
     posterior = parse(read_manifest(path), where=path)
-    assert isinstance(posterior, Posterior)
+    if not isinstance(posterior, Posterior):
+        raise ContractError(path, f"holds '{posterior.kind}', expected 'posterior'")
     sampled = next((p for p in posterior.parameters if p.name == MASS), None)
     reference = job.columns.get(against) if against else posterior.galaxy.truth.get(MASS)
     spread = job.columns.get(f"{against}_sd", 0.0)

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import csv
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from steelyard_schemas import ContractError, Galaxy, parse, read_model
+from steelyard_schemas import ContractError, Galaxy, parse, read_model, read_toml
 from steelyard_schemas.registry import current_version
 
 __all__ = ["SampleRow", "read_defaults", "sample_rows"]
@@ -41,7 +40,7 @@ def read_defaults(path: str | Path) -> dict[str, Any]:
         ContractError: it cannot be read, or is no TOML.
 
     """
-    return _toml(Path(path))
+    return read_toml(path)
 
 
 def sample_rows(path: str | Path, defaults: Mapping[str, Any] | None = None) -> Iterator[SampleRow]:
@@ -58,7 +57,7 @@ def sample_rows(path: str | Path, defaults: Mapping[str, Any] | None = None) -> 
     path = Path(path)
     defaults = dict(defaults or {})
     if path.suffix == ".toml":
-        content = _toml(path)
+        content = read_toml(path)
         rows, own = content.pop("galaxy", []), content.pop("defaults", {})
         if content or not isinstance(rows, list) or not isinstance(own, dict):
             raise ContractError(
@@ -226,12 +225,3 @@ def _check_header(path: Path, header: list[str]) -> None:
     ]
     if problems:
         raise ContractError(path, problems)
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ContractError(path, f"cannot be read: {getattr(error, 'strerror', None) or error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ContractError(path, f"syntax error: {error}") from error

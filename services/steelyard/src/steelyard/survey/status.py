@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from steelyard_schemas import atomic_path
+from steelyard_schemas import atomic_path, read_json
 
 if TYPE_CHECKING:
     import sampler
@@ -95,7 +95,7 @@ def read_status(folders: Iterator[Path]) -> Iterator[JobStatus]:
     known = {field.name for field in fields(JobStatus)}
     for folder in folders:
         with suppress(OSError, ValueError, TypeError):
-            told = json.loads((folder / STATUS_FILE).read_bytes())
+            told = read_json(folder / STATUS_FILE)
             yield JobStatus(**{name: value for name, value in told.items() if name in known})
 
 

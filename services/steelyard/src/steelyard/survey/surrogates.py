@@ -7,7 +7,15 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-from steelyard_schemas import ContractError, SurrogateArtifact, atomic_path, read_model
+from steelyard_schemas import (
+    ContractError,
+    SurrogateArtifact,
+    atomic_path,
+    member_files,
+    read_bytes,
+    read_model,
+    safe_member,
+)
 
 __all__ = ["Resolved", "SurrogateShelf", "read_parts", "unpack_parts"]
 
@@ -42,10 +50,10 @@ class SurrogateShelf:
 
     def _resolve(self, which: str) -> Resolved:
         # Not at the top of the file: it loads JAX, which workers that have no galaxy yet, and tests, can do without.
-        from nuker_surrogate.artifact import MANIFEST, find_artifact, shipped_versions
+        from nuker_surrogate.artifact import MANIFEST, artifact_files, find_artifact, shipped_versions
 
         source = find_artifact(which)
-        manifest = read_model(source / MANIFEST, SurrogateArtifact)
+        manifest = read_model(safe_member(source, MANIFEST), SurrogateArtifact)
         digest = manifest.files["weights.msgpack"]
         version = manifest.version
         there = find_artifact(version) if version in shipped_versions() else self.folder / version
@@ -55,14 +63,16 @@ class SurrogateShelf:
             )
         if not there.exists():
             with atomic_path(there, overwrite=False) as temporary:
-                shutil.copytree(source, temporary)
+                for name in artifact_files(source, manifest):
+                    target = safe_member(temporary, name)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(source / name, target)
         return Resolved(which if which == "latest" else version, digest)
 
 
 def read_parts(folder: Path) -> dict[str, bytes]:
     """Return all files below a folder by their relative path."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file()) if folder.is_dir() else []
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in files}
+    return {name: read_bytes(folder / name, 2**30) for name in member_files(folder)} if folder.is_dir() else {}
 
 
 def unpack_parts(parts: dict[str, bytes], folder: Path) -> Path:
@@ -79,7 +89,7 @@ def unpack_parts(parts: dict[str, bytes], folder: Path) -> Path:
     try:
         with atomic_path(there, overwrite=False) as temporary:
             for name, data in parts.items():
-                target = temporary / name
+                target = safe_member(temporary, name)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(data)
     except (OSError, ContractError):

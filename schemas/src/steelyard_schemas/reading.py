@@ -1,0 +1,142 @@
+"""Files from outside, read with bounds: whatever is wrong with one is a ContractError of one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tomllib
+from collections.abc import Callable, Iterator
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from steelyard_schemas.errors import ContractError
+
+__all__ = ["open_file", "parse_json", "parse_msgpack", "read_bytes", "read_json", "read_msgpack", "read_toml"]
+
+MOST_BYTES = 64 * 2**20
+"""Of a document that is read whole, unless its reader says otherwise: far above any of ours."""
+PIECE_BYTES = 2**16
+"""Read at a time: a file may claim less than it holds."""
+
+
+def open_file(path: str | Path) -> BufferedReader:
+    """Open a regular file for reading, without waiting for anything else that may bear the name.
+
+    Raises:
+        ContractError: there is none, it may not be read, or it is a folder, a pipe or a device.
+
+    """
+    try:
+        number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except OSError as error:
+        raise ContractError(path, f"cannot be read: {error.strerror or error}") from error
+    file = os.fdopen(number, "rb") if stat.S_ISREG(os.fstat(number).st_mode) else None
+    if file is None:
+        os.close(number)
+        raise ContractError(path, "cannot be read: it is not a regular file")
+    return file
+
+
+def read_bytes(path: str | Path, limit: int = MOST_BYTES) -> bytes:
+    """Return the content of a regular file of at most `limit` bytes.
+
+    Raises:
+        ContractError: it cannot be read, or is longer.
+
+    """
+    data = bytearray()
+    with open_file(path) as file:
+        try:
+            while len(data) <= limit and (piece := file.read(PIECE_BYTES)):
+                data += piece
+        except OSError as error:
+            raise ContractError(path, f"cannot be read: {error.strerror or error}") from error
+    if len(data) > limit:
+        raise ContractError(path, f"is longer than the {limit:,} bytes that are read of such a file")
+    return bytes(data)
+
+
+def read_json(path: str | Path, *, limit: int = MOST_BYTES, advice: str = "") -> dict[str, Any]:
+    """Return the object that a JSON file holds.
+
+    Args:
+        path: of the file.
+        limit: of its size in bytes.
+        advice: what to do if it cannot be read, as "use --restart".
+
+    Raises:
+        ContractError: no such file, too long, no JSON in it, or JSON that is not an object.
+
+    """
+    return parse_json(read_bytes(path, limit), where=path, advice=advice)
+
+
+def read_toml(path: str | Path, *, limit: int = MOST_BYTES) -> dict[str, Any]:
+    """Return the tables of a TOML file; arguments and errors as for `read_json`."""
+    return _parse(lambda data: tomllib.loads(data.decode()), read_bytes(path, limit), path, "")
+
+
+def parse_json(data: bytes, *, where: object, advice: str = "") -> dict[str, Any]:
+    """Return the object that a JSON document holds; `where` names it in errors, which are those of `read_json`."""
+    return _parse(lambda data: json.loads(data.decode()), data, where, advice)
+
+
+def parse_msgpack(message: bytes, *, where: object) -> dict[str, Any]:
+    """Return the map that a msgpack message holds, nothing in it longer than the message itself.
+
+    Raises:
+        ContractError: it is not msgpack, or not a map.
+
+    """
+    try:
+        found = msgpack.unpackb(message)
+    except Exception as error:  # msgpack has no common base for malformed input
+        raise ContractError(where, f"is not msgpack ({type(error).__name__})") from error
+    if not isinstance(found, dict):
+        raise ContractError(where, f"holds a {type(found).__name__}, expected a map")
+    return found
+
+
+def read_msgpack(path: str | Path, *, advice: str = "") -> Iterator[Any]:
+    """Yield the messages of a file one by one, none longer than 64 MiB.
+
+    Raises:
+        ContractError: the file cannot be read, or what follows in it is not a whole message.
+
+    """
+    with open_file(path) as file:
+        messages = msgpack.Unpacker(file, max_buffer_size=MOST_BYTES)
+        end = 0  # of the last whole message
+        while True:
+            try:
+                message = messages.unpack()
+                end = messages.tell()
+            except msgpack.OutOfData:
+                if end != os.fstat(file.fileno()).st_size:
+                    raise ContractError(path, _with("is cut off", advice)) from None
+                return
+            except Exception as error:  # as above
+                raise ContractError(path, _with(f"is damaged ({type(error).__name__})", advice)) from error
+            yield message
+
+
+def _parse(parser: Callable[[bytes], Any], data: bytes, where: object, advice: str) -> dict[str, Any]:
+    try:
+        found = parser(data)
+    except UnicodeDecodeError as error:
+        raise ContractError(where, _with("cannot be read: is not a text file", advice)) from error
+    except ValueError as error:
+        raise ContractError(where, _with(f"syntax error: {error}", advice)) from error
+    except RecursionError as error:
+        raise ContractError(where, _with("is nested too deeply", advice)) from error
+    if not isinstance(found, dict):
+        raise ContractError(where, _with(f"holds a {type(found).__name__}, expected a table of fields", advice))
+    return found
+
+
+def _with(problem: str, advice: str) -> str:
+    return f"{problem}; {advice}" if advice else problem
