@@ -55,13 +55,10 @@ def export() -> None:
     """Write the hashes of all that is locked, and of uv itself."""
     options = ["--all-packages", "--no-emit-workspace", "--no-header", "--no-annotate", "--quiet"]
     (ROOT / HASHES).write_text(_without_addresses(_uv("export", *options, "--format", "requirements-txt")))
-    required = (
-        tomllib.loads((ROOT / "pyproject.toml").read_text()).get("tool", {}).get("uv", {}).get("required-version")
-    )
-    if required:
-        options = ["--generate-hashes", "--no-deps", "--no-header", "--no-annotate", "--quiet"]
-        (ROOT / UV).parent.mkdir(exist_ok=True)
-        (ROOT / UV).write_text(_without_addresses(_uv("pip", "compile", "-", *options, stdin=f"uv{required}\n")))
+    options = ["--generate-hashes", "--no-deps", "--no-header", "--no-annotate", "--quiet"]
+    # The uv that runs this: the one that wrote the lock is the one that CI takes.
+    running = f"uv=={_uv('--version').split()[1]}\n"
+    (ROOT / UV).write_text(_without_addresses(_uv("pip", "compile", "-", *options, stdin=running)))
 
 
 def _uv(*arguments: str, stdin: str | None = None) -> str:
