@@ -52,11 +52,14 @@ def hashes(requirements: str) -> dict[str, set[str]]:
 
 
 def export() -> None:
-    """Write the hashes of all that is locked, and of uv itself."""
+    """Write the hashes of all that is locked."""
     options = ["--all-packages", "--no-emit-workspace", "--no-header", "--no-annotate", "--quiet"]
     (ROOT / HASHES).write_text(_without_addresses(_uv("export", *options, "--format", "requirements-txt")))
+
+
+def pin_uv() -> None:
+    """Pin the uv that runs this, by its hashes: the one that wrote the lock is the one that CI takes."""
     options = ["--generate-hashes", "--no-deps", "--no-header", "--no-annotate", "--quiet"]
-    # The uv that runs this: the one that wrote the lock is the one that CI takes.
     running = f"uv=={_uv('--version').split()[1]}\n"
     (ROOT / UV).write_text(_without_addresses(_uv("pip", "compile", "-", *options, stdin=running)))
 
@@ -168,6 +171,7 @@ def main() -> int:
             return 0
         case ["export"]:
             export()
+            pin_uv()
             return 0
         case ["check"]:
             problems = check()

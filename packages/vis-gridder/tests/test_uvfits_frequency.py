@@ -29,6 +29,7 @@ def test_each_if_runs_its_own_way(write_uvfits, offset_hz):
     mirrored 229.2353275625 - 13 w = 229.0753772278, + 14 w = 229.4075817691.
     """
     data = two_ifs(N_CHANNELS).cumsum(axis=2)  # 1 in the first channel to 28 in the last
+    data = data * np.arange(1, len(data) + 1)[:, None, None, None]  # no row repeats the one before
     path = write_uvfits(
         data,
         np.ones(data.shape),
