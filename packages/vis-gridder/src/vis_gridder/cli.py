@@ -257,12 +257,14 @@ def _write(
     as_json: bool,
 ) -> None:
     written = write_store(out, gridded, overwrite=overwrite)
+    _report(written, out, as_json)  # before what may fail without harm to the store
     if dirty_fits is not None:
         _write_dirty(dirty_fits, gridded, overwrite)
     if plot is not None:
         with _progress("drawing"):
             pictures(gridded, plot, overwrite=overwrite)
-    _report(written, out, plot, as_json)
+        if not as_json:
+            print(f"  pictures in {plot}")
 
 
 def _is_image(files: list[Path], unfit: dict[str, Any]) -> bool:
@@ -310,7 +312,7 @@ def _write_dirty(path: Path, gridded: Store[GriddedVisibilities], overwrite: boo
     write_fits(path, dirty_cube(gridded), gridded, beam=beam, overwrite=overwrite)
 
 
-def _report(gridded: Store[GriddedVisibilities], out: Path, plot: Path | None, as_json: bool) -> None:
+def _report(gridded: Store[GriddedVisibilities], out: Path, as_json: bool) -> None:
     manifest, noise = gridded.manifest, gridded.manifest.noise
     if as_json:
         filled = float(gridded["mask"].mean())
@@ -323,8 +325,6 @@ def _report(gridded: Store[GriddedVisibilities], out: Path, plot: Path | None, a
     print(f"  frequencies in {manifest.observation.frequency_frame}")
     for line in assumptions(manifest.history):
         print(f"  {line}")
-    if plot is not None:
-        print(f"  pictures in {plot}")
 
 
 @app.command()

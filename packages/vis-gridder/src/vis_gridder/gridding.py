@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -15,7 +16,7 @@ from vis_gridder.history import DataWarning
 from vis_gridder.one_pass import Pass, in_threads, one_pass
 from vis_gridder.set_noise import SetNoise, set_noise
 from vis_gridder.source import Source, as_source
-from vis_gridder.spec import GridSpec
+from vis_gridder.spec import GridSpec, fast_even
 from vis_gridder.spectral.prepare import same_channels
 from vis_gridder.velocity import channels_within
 
@@ -219,11 +220,16 @@ def _check_edge(source: Source, spec: GridSpec, done: Pass, highest_hz: float) -
     used, outside = done.counts.used, done.counts.outside
     if outside == 0:
         return
-    finer = SPEED_OF_LIGHT_M_S / (2.0 * done.farthest_m * highest_hz) / ARCSEC
+    # The last half cell before the edge belongs to the Nyquist row, which stays empty.
+    finest = SPEED_OF_LIGHT_M_S / (2.0 * done.farthest_m * highest_hz) / ARCSEC * (1 - 1 / spec.npix)
+    # Rounded down: pixels of what is printed do keep all.
+    unit = 10.0 ** (math.floor(math.log10(finest)) - 2)
+    finer = math.floor(finest / unit) * unit
+    npix = fast_even(math.ceil(spec.npix * spec.cell_arcsec / finer))
     fraction = outside / (used + outside)
     text = (
         f"{outside} visibility-channels ({100 * fraction:.2g} %) lie beyond the edge of the uv grid; "
-        f"pixels of {finer:.3g} arcsec or finer keep all"
+        f"pixels of {finer:.3g} arcsec or finer keep all (npix = {npix} for the same field)"
     )
     if fraction > MOST_OUTSIDE:
         raise ContractError(source.name, text)

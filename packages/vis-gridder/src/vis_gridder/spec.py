@@ -12,7 +12,7 @@ from vis_gridder.constants import ARCSEC
 from vis_gridder.source import Source, as_source
 from vis_gridder.survey import Survey, survey
 
-__all__ = ["DEFAULT_BETA", "DEFAULT_MIN_COUNT", "GridSpec", "suggest_grid"]
+__all__ = ["DEFAULT_BETA", "DEFAULT_MIN_COUNT", "GridSpec", "fast_even", "suggest_grid"]
 
 DEFAULT_BETA = 2.0
 DEFAULT_MIN_COUNT = 10
@@ -102,10 +102,11 @@ def suggest_grid(data: Store[Visibilities] | Source | Survey, *, cell_arcsec: fl
         cell_arcsec = float(f"{pixel_rad / ARCSEC:.3g}")
     elif not cell_arcsec > 0:
         raise ContractError("grid", f"cell_arcsec is {cell_arcsec}, must be positive")
-    return GridSpec(cell_arcsec=cell_arcsec, npix=_fast_even(max(8, math.ceil(field_rad / ARCSEC / cell_arcsec))))
+    return GridSpec(cell_arcsec=cell_arcsec, npix=fast_even(max(8, math.ceil(field_rad / ARCSEC / cell_arcsec))))
 
 
-def _fast_even(n: int) -> int:
+def fast_even(n: int) -> int:
+    """Return the least even number of pixels from `n` on that is fast to transform."""
     n = next_fast_len(n, real=True)
     while n % 2:
         n = next_fast_len(n + 1, real=True)

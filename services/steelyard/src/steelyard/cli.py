@@ -11,7 +11,7 @@ import typer
 import vis_gridder.cli
 from rich.console import Console
 from rich.table import Table
-from steelyard_schemas import Galaxy, Posterior, Store, read_model, validate, write_store
+from steelyard_schemas import Galaxy, Posterior, read_model, validate, write_store
 from vis_gridder import is_image_cube, read_image_cube
 
 from steelyard.compare_cli import compare_command
@@ -88,29 +88,41 @@ def _run_fit(galaxy_file: Path, out: Path | None, *, restart: bool, as_json: boo
     # Imported late: JAX takes seconds to load, and --help should not.
     from steelyard.compiled import keep_compiled
     from steelyard.fitting import default_folder, fit
-    from steelyard.report import write_report
+    from steelyard.report import report_or_warning
 
     keep_compiled()
-    with one_line_errors(), FitProgress(quiet=as_json) as progress, report_warnings(progress):
-        folder = out or default_folder(read_model(galaxy_file, Galaxy), galaxy_file.parent)
-        posterior = fit(galaxy_file, folder, restart=restart, progress=progress, note=progress.note)
-        progress.note("writing the report")
-        page = write_report(folder)
-    _print_posterior(posterior, page, as_json=as_json)
+    with one_line_errors():
+        with FitProgress(quiet=as_json) as progress, report_warnings(progress):
+            folder = out or default_folder(read_model(galaxy_file, Galaxy), galaxy_file.parent)
+            posterior = fit(galaxy_file, folder, restart=restart, progress=progress, note=progress.note)
+        # The result comes first: nothing that fails from here on takes it away.
+        page = None
+        if not as_json:
+            _print_posterior(posterior.manifest)
+        try:
+            with report_warnings(progress):
+                progress.note("writing the report")
+                page = report_or_warning(folder)
+        finally:
+            if as_json:
+                _print_as_json(posterior.manifest, page)
+        if page is not None and not as_json:
+            Console(highlight=False).print(f"report: {page}", soft_wrap=True)
     if not posterior.manifest.converged:
         raise typer.Exit(2)
 
 
-def _print_posterior(posterior: Store[Posterior], page: Path, *, as_json: bool) -> None:
+def _print_as_json(manifest: Posterior, page: Path | None) -> None:
+    keep = {"converged", "complete", "black_hole", "parameters", "quality", "fixed"}
+    facts = manifest.model_dump(mode="json", include=keep)
+    print_json({**facts, "truth": manifest.galaxy.truth, "report": None if page is None else str(page)})
+
+
+def _print_posterior(manifest: Posterior) -> None:
     from steelyard.contraction import unconstrained
     from steelyard.report.page import headline
 
-    manifest = posterior.manifest
     truth = manifest.galaxy.truth
-    if as_json:
-        keep = {"converged", "complete", "black_hole", "parameters", "quality", "fixed"}
-        print_json({**manifest.model_dump(mode="json", include=keep), "truth": truth, "report": str(page)})
-        return
     console = Console(highlight=False)
     table = Table(box=None, header_style="bold")
     for column in ("parameter", "median", "-1 sigma", "+1 sigma", "R-hat", "ESS"):
@@ -142,7 +154,6 @@ def _print_posterior(posterior: Store[Posterior], page: Path, *, as_json: bool) 
         console.print(f"not constrained by these data (as their priors): {', '.join(free)}")
     for warning in manifest.quality.warnings:
         console.print(f"warning: {warning}")
-    console.print(f"report: {page}", soft_wrap=True)
 
 
 @app.command("report")
@@ -156,7 +167,7 @@ def report_command(
     """
     from steelyard.report import write_report
 
-    with one_line_errors():
+    with one_line_errors(), FitProgress() as progress, report_warnings(progress):
         print(write_report(folder, figure_folder=figures))
 
 

@@ -57,11 +57,11 @@ def compare_command(
             from steelyard.comparison import compare
 
             comparison = compare(paths)
+            _print_fits(comparison, as_json=as_json)
             if figure is not None:
                 from steelyard.comparison_figure import draw_masses
 
                 draw_masses(comparison, figure)
-        _print_fits(comparison, as_json=as_json)
         if not comparison.all_converged:
             raise typer.Exit(2)
         return

@@ -99,9 +99,18 @@ def one_line_errors() -> Iterator[None]:
 
 @contextmanager
 def report_warnings(progress: FitProgress) -> Iterator[None]:
-    """Print warnings as plain lines, without the source line that Python shows."""
+    """Print warnings as plain lines, each once, without the source line that Python shows."""
+    told: set[str] = set()
+
+    def tell(message: Warning | str, *_args: object, **_kwargs: object) -> None:
+        if str(message) not in told:
+            told.add(str(message))
+            progress.note(f"warning: {message}")
+
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_args, **_kwargs: progress.note(f"warning: {message}")
+        # Python shows a warning once per place in the code, and not at all under -W ignore.
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = tell
         yield
 
 

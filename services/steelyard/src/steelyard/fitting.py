@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,11 +27,13 @@ from steelyard_schemas import (
     write_store,
 )
 from steelyard_schemas.posterior import Subcells
+from vis_gridder import DataWarning, assumptions
 
 from steelyard.approximation import Expansion, Features, approximate_log_density, approximation_about
 from steelyard.coordinates import Coordinates, sampled_at
 from steelyard.density import CellData, cell_data, log_density
 from steelyard.first_look import FirstLook, first_look
+from steelyard.grid_checks import grid_warnings
 from steelyard.gridding import load_gridded
 from steelyard.mode_search import search_mode
 from steelyard.model import GalaxyModel, ModelGrid
@@ -208,6 +211,7 @@ def _prepared(galaxy: Galaxy, base: Path, folder: RunFolder, restart: bool, note
     if kept is None:
         note(f"reading {path}")
     data = load_gridded(galaxy, base) if kept is None else kept
+    _say_what_is_known(data, note, gridded_now=kept is None and galaxy.data.grid is not None)
     problem = prepare(galaxy, data)
     # Only now, so that bad input does not cost an earlier fit.
     if restart:
@@ -216,6 +220,14 @@ def _prepared(galaxy: Galaxy, base: Path, folder: RunFolder, restart: bool, note
     if kept is None:
         folder.save_gridded(data, stamp)
     return problem
+
+
+def _say_what_is_known(data: Store[GriddedVisibilities], note: Note, *, gridded_now: bool) -> None:
+    """Report what the readers assumed and what is wrong with the grid, before hours are spent on a fit."""
+    for line in assumptions(data.manifest.history):
+        note(line)
+    for text in grid_warnings(data, edge_is_known=gridded_now):
+        warnings.warn(text, DataWarning, stacklevel=2)
 
 
 def _start(

@@ -116,24 +116,23 @@ def _drive(
     with one_line_errors(), SurveyWatch(survey, quiet=as_json) as watch:
         began = time.monotonic()
         tally = run_survey(folder, watch, sample=sample, cluster=cluster, reports=reports, wait=wait)
-        page = _report(survey, against)
+    # The result comes first: nothing that fails from here on takes it away.
     state = survey_state(survey)
-    if as_json:
-        print_json(
-            {
-                **state.as_json(),
-                "lost_workers": tally.lost_workers,
-                "wall_s": time.monotonic() - began,
-                "report": str(page),
-            }
-        )
-    else:
-        console = Console(highlight=False)
-        console.print(
+    if not as_json:
+        print(
             f"{state.total} galaxies: {state.converged} converged, {state.not_converged} did not, "
             f"{state.failed} failed"
         )
-        console.print(f"report: {page}", soft_wrap=True)
+    page = None
+    try:
+        page = _report(survey, against)
+    except Exception as error:
+        watch.note(f"warning: the survey's report was not written: {' '.join(str(error).split())}")
+    if as_json:
+        facts = {"lost_workers": tally.lost_workers, "wall_s": time.monotonic() - began}
+        print_json({**state.as_json(), **facts, "report": None if page is None else str(page)})
+    elif page is not None:
+        print(f"report: {page}")
     if state.converged < state.total:
         raise typer.Exit(2)
 
