@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -88,13 +89,15 @@ def _run_fit(galaxy_file: Path, out: Path | None, *, restart: bool, as_json: boo
     # Imported late: JAX takes seconds to load, and --help should not.
     from steelyard.compiled import keep_compiled
     from steelyard.fitting import default_folder, fit
+    from steelyard.lease import fit_lease
     from steelyard.report import report_or_warning
 
     keep_compiled()
-    with one_line_errors():
+    with one_line_errors(), ExitStack() as held:
         with FitProgress(quiet=as_json) as progress, report_warnings(progress):
             folder = out or default_folder(read_model(galaxy_file, Galaxy), galaxy_file.parent)
-            posterior = fit(galaxy_file, folder, restart=restart, progress=progress, note=progress.note)
+            held.enter_context(fit_lease(folder))  # from the first step to the report
+            posterior = fit(galaxy_file, out, restart=restart, progress=progress, note=progress.note)
         # The result comes first: nothing that fails from here on takes it away.
         page = None
         if not as_json:

@@ -35,11 +35,12 @@ from steelyard.density import CellData, cell_data, log_density
 from steelyard.first_look import FirstLook, first_look
 from steelyard.grid_checks import grid_warnings
 from steelyard.gridding import load_gridded
+from steelyard.lease import check_lease, fit_lease
 from steelyard.mode_search import search_mode
 from steelyard.model import GalaxyModel, ModelGrid
 from steelyard.parameters import Parameters, resolve_parameters
 from steelyard.posterior import build_posterior
-from steelyard.run_folder import RunFolder, source_stamp
+from steelyard.run_folder import RunFolder, named_folder, source_stamp
 from steelyard.subcells import LEVELS
 from steelyard.uv_box import trimmed
 
@@ -107,8 +108,13 @@ def prepare(galaxy: Galaxy, data: Store[GriddedVisibilities], dtype: DTypeLike =
 
 
 def default_folder(galaxy: Galaxy, base: Path) -> Path:
-    """Return where a fit goes if nobody says otherwise: `<name>-fit` beside the galaxy file."""
-    return base / f"{galaxy.name.replace(' ', '_')}-fit"
+    """Return where a fit goes if nobody says otherwise: `<name>-fit` beside the galaxy file.
+
+    Raises:
+        ContractError: the name is too long for a folder.
+
+    """
+    return named_folder(galaxy.name, base, "fit")
 
 
 def fit(
@@ -134,7 +140,7 @@ def fit(
         The posterior, also in `out`/posterior.zarr. Its manifest's `converged` says whether to trust it.
 
     Raises:
-        ContractError: bad input, or `out` holds a fit of other inputs.
+        ContractError: bad input, or `out` holds a fit of other inputs, or another process is at work there.
         KeyboardInterrupt: after the finished part was written; the same call goes on from there.
 
     """
@@ -143,16 +149,34 @@ def fit(
         base = Path() if isinstance(galaxy, Galaxy) else Path(galaxy).parent
     base = Path(base)
     model = galaxy if isinstance(galaxy, Galaxy) else read_model(galaxy, Galaxy)
+    galaxy_file = None if isinstance(galaxy, Galaxy) else Path(galaxy)
     folder = RunFolder(Path(out) if out is not None else default_folder(model, base))
     # Sums over a million residuals need double precision; the caller's own setting comes back afterwards.
-    with jax.enable_x64(True):
-        return _fit(model, base, folder, restart, progress, note)
+    with jax.enable_x64(True), fit_lease(folder.path) as lease:
+        if out is None and galaxy_file is not None:
+            folder.refuse_another_file(galaxy_file, model.name)
+
+        def watched(at: sampler.Progress) -> None:
+            check_lease(lease, folder.path)
+            if progress is not None:
+                progress(at)
+
+        problem = _prepared(model, base, folder, restart, note)
+        if galaxy_file is not None:
+            folder.keep_galaxy_file(galaxy_file)
+        try:
+            return _fit(model, problem, folder, None if progress is None else watched, note)
+        except ValueError as error:
+            if not folder.checkpoint.exists():  # of a fit without a start nothing stays
+                folder.discard()
+            if isinstance(error, ContractError):
+                raise
+            raise ContractError(model.name, f"cannot be fitted: {error} (check [priors] and the data)") from error
 
 
 def _fit(
-    galaxy: Galaxy, base: Path, folder: RunFolder, restart: bool, progress: ProgressCallback | None, note: Note
+    galaxy: Galaxy, problem: Problem, folder: RunFolder, progress: ProgressCallback | None, note: Note
 ) -> Store[Posterior]:
-    problem = _prepared(galaxy, base, folder, restart, note)
     if (done := folder.finished(galaxy)) is not None:
         note(f"already finished: {folder.posterior}")
         return done
@@ -247,11 +271,7 @@ def _start(
         expansion = Expansion(**{name: jnp.asarray(a) for name, a in folder.load_approximation().items()})
         features = Features(problem.coordinates)
         return problem, state.position, sampler.Approximation(approximate_log_density, (features, expansion))
-    try:
-        problem, mode, subcells, warnings = search_mode(problem, progress, note)
-    except ContractError:
-        folder.discard()
-        raise
+    problem, mode, subcells, warnings = search_mode(problem, progress, note)
     folder.keep_subcells(subcells)
     folder.keep_warnings(warnings)
 

@@ -33,8 +33,9 @@ def grid_warnings(data: Store[GriddedVisibilities], *, edge_is_known: bool) -> t
     total = noise.n_used + noise.n_outside
     if not edge_is_known and total and noise.n_outside > CONSIDERABLE * total:
         warnings.append(
-            f"{100 * noise.n_outside / total:.2g} % of the data lie beyond the edge of the uv grid and are not fitted: "
-            f"grid them with pixels finer than {manifest.cell_arcsec:g} arcsec (`steelyard info` suggests a grid)"
+            f"{100 * noise.n_outside / total:.2g} % of the data lie beyond the edge of the uv grid and are not "
+            f"fitted: grid them with pixels finer than {manifest.cell_arcsec:g} arcsec (`steelyard info` suggests a "
+            "grid)"
         )
     beam = main_lobe(data)
     if beam is not None and beam.minor_arcsec < FEWEST_PIXELS * manifest.cell_arcsec:

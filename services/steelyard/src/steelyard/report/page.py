@@ -15,6 +15,7 @@ from steelyard_schemas.posterior import BlackHole, ParameterSummary
 from steelyard_schemas.priors import LogUniform, Normal, Prior, Sine, Uniform
 
 from steelyard.contraction import UNCONSTRAINED_BELOW, unconstrained
+from steelyard.lease import fit_lease
 from steelyard.parameters import PARAMETERS
 from steelyard.report import figures, predictive_figures
 from steelyard.report.predictive import best_misfit
@@ -72,7 +73,7 @@ def write_report(
     Each figure stands alone: where one cannot be drawn the page says why.
 
     Raises:
-        ContractError: the folder holds no posterior, or a damaged one.
+        ContractError: the folder holds no posterior, or a damaged one, or a fit is at work there.
 
     Warns:
         ReportWarning: a figure could not be drawn.
@@ -81,6 +82,13 @@ def write_report(
     run = RunFolder(Path(folder))
     if not run.posterior.exists():
         raise ContractError(run.path, "holds no posterior.zarr: run `steelyard fit` first")
+    with fit_lease(run.path):
+        return _write_report(run, figure_folder, progress)
+
+
+def _write_report(
+    run: RunFolder, figure_folder: str | Path | None, progress: Callable[[int, int], None] | None
+) -> Path:
     products = Products(read_store(run.posterior, Posterior), read_store(run.gridded, GriddedVisibilities))
     images, missing = {}, {}
     for done, (name, draw) in enumerate(FIGURES.items()):
@@ -97,7 +105,7 @@ def write_report(
             progress(done + 1, len(FIGURES))
     for reason in dict.fromkeys(missing.values()):
         names = ", ".join(name for name, why in missing.items() if why == reason)
-        warnings.warn(f"the report lacks figures ({names}): {reason}", ReportWarning, stacklevel=2)
+        warnings.warn(f"the report lacks figures ({names}): {reason}", ReportWarning, stacklevel=3)
     text = _environment().get_template("page.html.j2").render(_context(products, images, missing))
     with atomic_path(run.report, overwrite=True) as temporary:
         temporary.write_text(text, encoding="utf-8")

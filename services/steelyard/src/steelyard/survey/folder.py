@@ -27,6 +27,8 @@ __all__ = ["PlannedJob", "SurveyFolder", "plan_jobs"]
 
 PLAN_VERSION = 1
 MOST_PROBLEMS = 50
+LONGEST_NAME = 100
+"""Characters of a galaxy's name that its folder bears."""
 
 
 class PlannedJob(NamedTuple):
@@ -180,7 +182,7 @@ def _planned(row: SampleRow, data_folder: Path, shelf: SurrogateShelf) -> Planne
         galaxy = galaxy.model_copy(update={"stars": stars})
     keys = JobKeys(galaxy, data_stamp(data_folder / galaxy.data.path), surrogate)
     # The hash keeps the results of a galaxy whose row was changed apart from those before.
-    output = f"{re.sub(r'[^A-Za-z0-9.+-]+', '_', galaxy.name)}-{keys.fit[:10]}"
+    output = f"{re.sub(r'[^A-Za-z0-9.+-]+', '_', galaxy.name)[:LONGEST_NAME]}-{keys.fit[:10]}"
     job = SurveyJob(job_id=keys.job, galaxy=galaxy, output=output)
     return PlannedJob(keys.job, galaxy.name, output, _shape(job), row.columns, pack(job))
 
