@@ -9,6 +9,7 @@ from steelyard_schemas.galaxy import Galaxy
 from steelyard_schemas.gridded import GriddedVisibilities, Kernel, NoiseReport
 from steelyard_schemas.hashing import content_hash
 from steelyard_schemas.layout import is_store, read_manifest
+from steelyard_schemas.memory import machine_memory, require_memory
 from steelyard_schemas.npz import read_npz, write_npz
 from steelyard_schemas.observation import Observation
 from steelyard_schemas.posterior import Posterior
@@ -17,6 +18,7 @@ from steelyard_schemas.store import Store, read_store, write_store
 from steelyard_schemas.stream import StoreReader, open_store, write_stream
 from steelyard_schemas.surrogate import SurrogateArtifact
 from steelyard_schemas.survey import JobRecord, SurveyJob, job_identity
+from steelyard_schemas.terminal import GuardedCommands, error_line, one_line_errors, plain
 from steelyard_schemas.training import TrainingJob, TrainingRecord
 from steelyard_schemas.validate import file_hash, part_hash, validate
 from steelyard_schemas.visibilities import Visibilities
@@ -27,6 +29,7 @@ __all__ = [
     "ContractError",
     "Galaxy",
     "GriddedVisibilities",
+    "GuardedCommands",
     "JobRecord",
     "Kernel",
     "NoiseReport",
@@ -42,17 +45,22 @@ __all__ = [
     "Visibilities",
     "atomic_path",
     "content_hash",
+    "error_line",
     "file_hash",
     "is_store",
     "job_identity",
+    "machine_memory",
+    "one_line_errors",
     "open_store",
     "pack",
     "parse",
     "part_hash",
+    "plain",
     "read_manifest",
     "read_model",
     "read_npz",
     "read_store",
+    "require_memory",
     "unpack",
     "validate",
     "write_model",

@@ -96,7 +96,7 @@ def test_the_surrogate_command_is_mounted():
     wrong = run("surrogate", "show", "no/such/folder")
     assert wrong.exit_code == 1
     (line,) = wrong.stderr.splitlines()
-    assert "surrogate: no/such/folder: is not a surrogate artifact" in line
+    assert line.startswith("error: no/such/folder: is not a surrogate artifact")
 
 
 def test_info_and_grid_are_mounted(workplace):

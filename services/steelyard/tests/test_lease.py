@@ -83,7 +83,7 @@ def test_a_process_number_in_use_again_holds_nothing(tmp_path):
 
 def test_of_another_host_nobody_knows_who_has_died(tmp_path):
     marker(tmp_path, host="elsewhere", pid=7)
-    with pytest.raises(ContractError, match="process 7 on elsewhere.*try again in 60 s"), fit_lease(tmp_path):
+    with pytest.raises(ContractError, match=r"process 7 on elsewhere.*try again in 60 s"), fit_lease(tmp_path):
         pass
 
 
@@ -162,10 +162,10 @@ def test_two_galaxy_files_of_one_name_do_not_share_a_folder(workplace):
         (line,) = result.stderr.splitlines()
         assert f"belongs to {workplace / 'toy.toml'}" in line
         assert "--out" in line
-    with pytest.raises(ContractError, match="none.zarr: no such file"):
+    with pytest.raises(ContractError, match=r"none\.zarr: no such file"):
         fit(other, run.path)  # named on purpose
     (workplace / "toy.toml").unlink()  # renamed, as far as anybody can tell
-    with pytest.raises(ContractError, match="none.zarr: no such file"):
+    with pytest.raises(ContractError, match=r"none\.zarr: no such file"):
         fit(other)
 
 

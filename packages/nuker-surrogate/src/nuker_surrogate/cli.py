@@ -1,32 +1,24 @@
 """Command line: train, evaluate, publish, list and show surrogates. `steelyard surrogate` mounts `app`."""
 
 import shutil
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
-from steelyard_schemas import ContractError
+from steelyard_schemas import ContractError, GuardedCommands
 from typer.core import TyperGroup
 
 from nuker_surrogate import terminal
 from nuker_surrogate.artifact import check_version, in_order, load_surrogate, shipped_versions
 
 
-class _OneLineErrors(TyperGroup):
-    """Says in one line what is wrong with the input or the disk, here and where the commands are mounted."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (ValueError, OSError, FloatingPointError) as error:
-            print(f"{ctx.command_path}: {error}", file=sys.stderr)
-            raise typer.Exit(1) from error
+class _Commands(GuardedCommands, TyperGroup):
+    """All commands behind one guard."""
 
 
 app = typer.Typer(
-    cls=_OneLineErrors,
+    cls=_Commands,
     help="Neural deprojection of the Nuker law into 64 Gaussians.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -15,7 +15,15 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from steelyard_schemas import ContractError, GriddedVisibilities, Store, write_store
+from steelyard_schemas import (
+    ContractError,
+    GriddedVisibilities,
+    GuardedCommands,
+    Store,
+    one_line_errors,
+    write_store,
+)
+from typer.core import TyperGroup
 
 from vis_gridder.advice import advise, advise_image
 from vis_gridder.dirty import dirty_beam, dirty_cube, fit_beam
@@ -33,10 +41,17 @@ from vis_gridder.survey import survey
 
 __all__ = ["app", "main", "told_warnings"]
 
+
+class _Commands(GuardedCommands, TyperGroup):
+    """All commands behind one guard."""
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Read interferometric visibilities, measure their noise and grid them.",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 FILE_HELP = "Measurement Set, UVFITS, viscube .npz, text table, Visibilities store, or one FITS image cube"
@@ -49,16 +64,6 @@ ObservationOption = Annotated[int | None, typer.Option(help="Observation of a Me
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else there")]
 RestOption = Annotated[float | None, typer.Option(help="Rest frequency of the line, if not the file's own")]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what is there")]
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Turn what is wrong with the data or the disk into one line and exit code 1."""
-    try:
-        yield
-    except (ContractError, OSError) as error:
-        print("error: " + " ".join(str(error).split()), file=sys.stderr)
-        raise typer.Exit(1) from error
 
 
 @contextmanager
@@ -110,7 +115,7 @@ def info(
 
     Example: vis-gridder info target.ms --spw 0
     """
-    with _one_line_errors():
+    with one_line_errors():
         if _is_image(files, {"field": field, "spw": spw, "scan": scan, "observation": observation}):
             with told_warnings():
                 facts = advise_image(files[0], rest_frequency_hz)
@@ -187,7 +192,7 @@ def grid_command(
 
     Example: vis-gridder grid target.ms --cell-arcsec 0.1 --npix 144 --rest-frequency-hz 230.538e9 -o target.zarr
     """
-    with _one_line_errors():
+    with one_line_errors():
         pages = [plot / f"{name}.png" for name in PICTURES] if plot else []
         _free(out, dirty_fits, *pages, overwrite=overwrite)
         unfit = {
@@ -341,7 +346,7 @@ def convert(
 
     Example: vis-gridder convert target.ms --spw 0 -o target.zarr
     """
-    with _one_line_errors():
+    with one_line_errors():
         _free(out, overwrite=overwrite)
         sources = open_visibilities(file, field=field, spw=spw, scan=scan, observation=observation)
         if len(sources) > 1:

@@ -8,7 +8,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from astropy.coordinates import SkyCoord
-from steelyard_schemas import ContractError, GriddedVisibilities, NoiseReport, Store, Visibilities
+from steelyard_schemas import (
+    ContractError,
+    GriddedVisibilities,
+    NoiseReport,
+    Store,
+    Visibilities,
+    require_memory,
+)
 
 from vis_gridder.cells import CellStatistics, CellSums, Counts
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
@@ -25,6 +32,8 @@ __all__ = ["GridWarning", "grid"]
 MOST_OUTSIDE = 0.5
 """A grid that loses more than this fraction of the visibilities is a mistake, not a choice."""
 MOMENTS = tuple(spec.name for spec in GriddedVisibilities.ARRAYS_IF["cell_moments"])
+BYTES_PER_CELL = 32
+"""Of the arrays of a gridded store in memory: what gridding itself needs besides goes by the cells that hold data."""
 SAME_CENTRE_ARCSEC = 0.01
 """Phase centres of data sets gridded together may differ by rounding, no more."""
 
@@ -76,6 +85,13 @@ def grid(
     first = sources[0]
     channels, rest_hz = _channels(first, spec)
     frequency = first.frequency_hz[channels.start : channels.stop].copy()
+    n_cells = len(channels) * spec.npix * (spec.npix // 2 + 1)
+    require_memory(
+        "grid",
+        f"a grid of {len(channels)} channels and {spec.npix} x {spec.npix} pixels",
+        BYTES_PER_CELL * n_cells,
+        "choose fewer pixels (--npix, larger --cell-arcsec), a velocity range or wider channels",
+    )
 
     total: list[CellSums] = []
     noises: list[SetNoise] = []

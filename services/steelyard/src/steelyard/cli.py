@@ -12,7 +12,8 @@ import typer
 import vis_gridder.cli
 from rich.console import Console
 from rich.table import Table
-from steelyard_schemas import Galaxy, Posterior, read_model, validate, write_store
+from steelyard_schemas import Galaxy, GuardedCommands, Posterior, read_model, validate, write_store
+from typer.core import TyperGroup
 from vis_gridder import is_image_cube, read_image_cube
 
 from steelyard.compare_cli import compare_command
@@ -22,11 +23,18 @@ from steelyard.survey import cli as survey_cli
 
 __all__ = ["app", "main"]
 
+
+class _Commands(GuardedCommands, TyperGroup):
+    """All commands, those of other packages included, behind one guard."""
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Weigh supermassive black holes from radio interferometry.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,
 )
 app.command("info")(vis_gridder.cli.info)
 app.command("grid")(vis_gridder.cli.grid_command)

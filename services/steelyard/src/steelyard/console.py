@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from steelyard_schemas import ContractError
+from steelyard_schemas import one_line_errors
 
 if TYPE_CHECKING:
     import sampler
@@ -83,18 +81,6 @@ def _facts(progress: sampler.Progress) -> str:
     if progress.gradients_per_second is not None:
         facts.append(f"{progress.gradients_per_second:.1f} grad/s")
     return " ".join(facts)
-
-
-@contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Turn what is wrong with the input or the disk into one line and exit code 1; Ctrl-C into 130."""
-    try:
-        yield
-    except (ContractError, OSError, ValueError) as error:
-        print("error: " + " ".join(str(error).split()), file=sys.stderr)
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt as error:
-        raise typer.Exit(130) from error
 
 
 @contextmanager

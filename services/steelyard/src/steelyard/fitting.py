@@ -24,6 +24,7 @@ from steelyard_schemas import (
     Store,
     job_identity,
     read_model,
+    require_memory,
     write_store,
 )
 from steelyard_schemas.posterior import Subcells
@@ -50,6 +51,8 @@ ProgressCallback = Callable[[sampler.Progress], None]
 Note = Callable[[str], None]
 STEPS_BETWEEN_NEWS = 10
 """One MALA step in five; the others are jumps. All chains together take a few seconds for them."""
+BYTES_PER_VOXEL = 32
+"""Of the gridded data and their dirty cube in double precision, with its transform."""
 MIN_DRAWS = 8
 """Draws per chain below which an interrupted run has nothing to show yet."""
 
@@ -235,6 +238,7 @@ def _prepared(galaxy: Galaxy, base: Path, folder: RunFolder, restart: bool, note
     if kept is None:
         note(f"reading {path}")
     data = load_gridded(galaxy, base) if kept is None else kept
+    _check_memory(data)
     _say_what_is_known(data, note, gridded_now=kept is None and galaxy.data.grid is not None)
     problem = prepare(galaxy, data)
     # Only now, so that bad input does not cost an earlier fit.
@@ -244,6 +248,17 @@ def _prepared(galaxy: Galaxy, base: Path, folder: RunFolder, restart: bool, note
     if kept is None:
         folder.save_gridded(data, stamp)
     return problem
+
+
+def _check_memory(data: Store[GriddedVisibilities]) -> None:
+    """Refuse data whose dirty cube, the first thing that is made of them, does not fit in memory."""
+    n_channels, npix = len(data["frequency_hz"]), data.manifest.npix
+    require_memory(
+        data.manifest.source,
+        f"a fit of {n_channels} channels and {npix} x {npix} pixels",
+        BYTES_PER_VOXEL * float(n_channels) * npix**2,
+        "choose fewer pixels or a velocity range in [data.grid]",
+    )
 
 
 def _say_what_is_known(data: Store[GriddedVisibilities], note: Note, *, gridded_now: bool) -> None:
