@@ -7,6 +7,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from steelyard.cli import app
 from steelyard.cluster.run import SampleFiles, run_survey
 from steelyard.survey.folder import SurveyFolder, plan_jobs
 from steelyard.survey.jobs import Outcome, failure, find_work, run_job
@@ -18,6 +19,7 @@ from steelyard.survey.status import STATUS_SECONDS, StatusWriter, read_status
 from steelyard.survey.summary import survey_state
 from steelyard.survey.surrogates import SurrogateShelf
 from steelyard_schemas import ContractError, Posterior, SurveyJob, read_store, unpack
+from typer.testing import CliRunner
 
 from .support.survey_works import break_down
 
@@ -239,6 +241,62 @@ def test_a_folder_that_is_no_survey(tmp_path):
     (tmp_path / "survey.json").write_text('{"survey": 99}')
     with pytest.raises(ContractError, match="planned by another version"):
         survey_state(SurveyFolder(tmp_path))
+
+
+@pytest.mark.parametrize("length", [0, 1000])
+def test_an_empty_or_cut_plan_is_refused(survey, length, monkeypatch):
+    monkeypatch.setattr("steelyard.survey.folder.REPLANNING_S", 0.0)
+    assert json.loads(survey.about.read_text())["jobs"] == 4
+    survey.plan.write_bytes(survey.plan.read_bytes()[:length])
+    for command in ("status", "report", "resume"):
+        result = CliRunner().invoke(app, ["survey", command, str(survey.path)])
+        assert result.exit_code == 1, result.output
+        line = result.stderr.splitlines()[-1]
+        assert line.startswith(f"error: {survey.plan}: is cut or altered: it is not the plan of 4 galaxies")
+        assert "`steelyard survey run`" in line
+    survey.plan.unlink()
+    assert "plan.msgpack: cannot be read" in CliRunner().invoke(app, ["survey", "status", str(survey.path)]).stderr
+
+
+def test_a_plan_made_before_its_hash_was_kept_is_counted(survey, monkeypatch):
+    monkeypatch.setattr("steelyard.survey.folder.REPLANNING_S", 0.0)
+    about = json.loads(survey.about.read_text())
+    del about["plan_sha256"]
+    survey.about.write_text(json.dumps(about))
+    assert len(list(survey.jobs())) == 4
+    survey.plan.write_bytes(b"")
+    with pytest.raises(ContractError, match="is cut or altered"):
+        list(SurveyFolder(survey.path).jobs())
+
+
+@pytest.mark.parametrize("content", ["", '{"kind": "job_rec', "[]", '{"kind": "job_record"}'])
+def test_a_damaged_record_is_one_row_with_its_reason(survey, content):
+    run_all(survey)
+    job = next(job for job in survey.jobs() if job.name == "good 1")
+    survey.record_path(job.output).write_text(content)
+    assert not survey.is_finished(job)
+    state = survey_state(survey)
+    assert (state.converged, state.failed, state.waiting, state.damaged) == (2, 1, 0, 1)
+    assert "its record is damaged" in state.failures["good 1"]
+    told = CliRunner().invoke(app, ["survey", "status", str(survey.path)])
+    assert told.exit_code == 0
+    assert "0 waiting, 1 damaged" in told.stdout
+    assert "good 1: its record is damaged (" in told.stdout
+    row = next(row for row in mass_rows(survey) if row.name == "good 1")
+    assert (row.status, row.log10_mbh) == ("damaged", None)
+    page = write_survey_report(survey).read_text()
+    assert "1 damaged" in page
+    assert page.count("its record is damaged") == 1
+
+
+def test_a_damaged_posterior_is_one_row_too(survey):
+    run_all(survey)
+    job = next(job for job in survey.jobs() if job.name == "good 1")
+    (survey.job_folder(job.output) / "posterior.zarr" / "zarr.json").write_text("{}")
+    rows = {row.name: row for row in mass_rows(survey)}
+    assert rows["good 1"].status == "damaged"
+    assert "its posterior is damaged" in rows["good 1"].reason
+    assert rows["good 2"].status == "converged"
 
 
 def test_reasons_are_short_and_records_whole():

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from steelyard_schemas import ContractError
 
-from steelyard.console import one_line_errors, print_json
+from steelyard.console import FitProgress, one_line_errors, print_json, report_warnings
 
 if TYPE_CHECKING:
     from steelyard.cluster.run import Cluster, SampleFiles
@@ -163,6 +163,7 @@ def status_command(folder: Folder, as_json: JsonOption = False) -> None:
     console.print(
         f"{state.total} galaxies: {state.converged} converged, {state.not_converged} did not, {state.failed} failed, "
         f"{len(state.at_work)} at work, {state.waiting} waiting"
+        + (f", {state.damaged} damaged" if state.damaged else "")
     )
     if state.at_work:
         console.print(status_table(state.at_work))
@@ -202,7 +203,7 @@ def relation_command(
     from steelyard.survey.folder import SurveyFolder
     from steelyard.survey.relation import fit_relation, read_masses
 
-    with one_line_errors():
+    with one_line_errors(), FitProgress() as progress, report_warnings(progress):
         relation = fit_relation(read_masses(SurveyFolder(folder), covariate), covariate)
     if as_json:
         print_json(relation.as_json())

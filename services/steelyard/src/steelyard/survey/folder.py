@@ -6,10 +6,12 @@ a cluster it is on a file system that every node sees under the same path.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +28,8 @@ from steelyard.survey.surrogates import SurrogateShelf
 __all__ = ["PlannedJob", "SurveyFolder", "plan_jobs"]
 
 PLAN_VERSION = 1
+PLAN_AGAIN = "plan again with `steelyard survey run`"
+REPLANNING_S = 1.0
 MOST_PROBLEMS = 50
 LONGEST_NAME = 100
 """Characters of a galaxy's name that its folder bears."""
@@ -53,6 +57,7 @@ class SurveyFolder:
         self.report = self.path / "report.html"
         self.compiled = self.path / "compiled"
         self.surrogates = self.path / "surrogates"
+        self._checked: tuple[int, int, int] | None = None
 
     def job_folder(self, output: str) -> Path:
         """Where one galaxy's posterior, checkpoint, status and record are."""
@@ -70,15 +75,19 @@ class SurveyFolder:
         ):
             for job in jobs:
                 places.append((sys.intern(job.shape), spool.tell(), spool.write(msgpack.packb(tuple(job)))))
+            digest = hashlib.sha256()
             for _, start, size in sorted(places):
                 spool.seek(start)
-                file.write(spool.read(size))
+                job_bytes = spool.read(size)
+                digest.update(job_bytes)
+                file.write(job_bytes)
         about = {
             "survey": PLAN_VERSION,
             "sample": sample.name,
             # Relative, so that both may move together.
             "data_folder": os.path.relpath(sample.parent, self.path),
             "jobs": len(places),
+            "plan_sha256": digest.hexdigest(),
             "planned_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         with atomic_path(self.about, overwrite=True) as temporary:
@@ -89,13 +98,39 @@ class SurveyFolder:
         """Yield the planned jobs, reading as it goes: a hundred thousand of them need no memory.
 
         Raises:
-            ContractError: there is no plan here.
+            ContractError: there is no plan here, or not the one that was made.
 
         """
-        self._about()
+        self._check_plan()
         with self.plan.open("rb") as file:
             for fields in msgpack.Unpacker(file):
                 yield PlannedJob(*fields)
+
+    def _check_plan(self) -> None:
+        """Compare the plan with what survey.json says of it; once for each plan, for it is as long as the sample."""
+        try:
+            facts = os.stat(self.plan)
+        except OSError as error:
+            raise ContractError(self.plan, f"cannot be read ({error.strerror}): {PLAN_AGAIN}") from error
+        seen = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
+        if seen == self._checked:
+            return
+        if not self._plan_is_whole():
+            time.sleep(REPLANNING_S)  # a driver replaces the plan first, then what is said of it
+            if not self._plan_is_whole():
+                raise ContractError(
+                    self.plan,
+                    f"is cut or altered: it is not the plan of {self.n_jobs} galaxies made here: {PLAN_AGAIN}",
+                )
+        self._checked = seen
+
+    def _plan_is_whole(self) -> bool:
+        about = self._about()
+        with self.plan.open("rb") as file:
+            if "plan_sha256" in about:
+                return hashlib.file_digest(file, "sha256").hexdigest() == about["plan_sha256"]
+            # A survey planned before the hash was kept.
+            return sum(1 for _ in msgpack.Unpacker(file)) == about["jobs"]
 
     @property
     def n_jobs(self) -> int:
@@ -108,9 +143,21 @@ class SurveyFolder:
         return self.path / self._about()["data_folder"]
 
     def record(self, output: str) -> JobRecord | None:
-        """How a job ended, if it did."""
+        """How a job ended, if it did.
+
+        Raises:
+            ContractError: the record is damaged.
+
+        """
         path = self.record_path(output)
         return read_model(path, JobRecord) if path.exists() else None
+
+    def record_or_reason(self, output: str) -> tuple[JobRecord | None, str]:
+        """Return how a job ended, and why that cannot be said where its record is damaged: one must not hide all."""
+        try:
+            return self.record(output), ""
+        except ContractError as error:
+            return None, f"its record is damaged ({error}): the next run does it again"
 
     def record_path(self, output: str) -> Path:
         """Where a job's record lies."""
@@ -126,6 +173,8 @@ class SurveyFolder:
             known = json.loads(self.record_path(job.output).read_bytes())
         except (OSError, ValueError):
             return False
+        if not isinstance(known, dict):
+            return False
         return known.get("job_id") == job.job_id and known.get("status") in ("converged", "not_converged")
 
     def _about(self) -> dict[str, Any]:
@@ -134,13 +183,15 @@ class SurveyFolder:
         except FileNotFoundError as error:
             raise ContractError(self.path, "holds no survey: start one with `steelyard survey run`") from error
         except ValueError as error:
-            raise ContractError(
-                self.about, f"is damaged ({error}): plan again with `steelyard survey run`"
-            ) from error
+            raise ContractError(self.about, f"is damaged ({error}): {PLAN_AGAIN}") from error
+        if not isinstance(about, dict) or not isinstance(about.get("jobs", 0), int):
+            raise ContractError(self.about, f"is damaged: {PLAN_AGAIN}")
         if about.get("survey") != PLAN_VERSION:
             raise ContractError(
                 self.about, f"was planned by another version ({about.get('survey')!r}): plan it again"
             )
+        if missing := sorted({"jobs", "data_folder"} - set(about)):
+            raise ContractError(self.about, f"is damaged, it lacks {', '.join(missing)}: {PLAN_AGAIN}")
         return about
 
 
