@@ -4,20 +4,26 @@ import json
 import resource
 import subprocess
 import sys
+import warnings
+from io import StringIO
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
+from rich.table import Table
 from steelyard.cli import app
 from steelyard.cluster.run import SampleFiles, run_survey
+from steelyard.console import FitProgress, plain_console, report_warnings, say
 from steelyard.survey.folder import SurveyFolder, plan_jobs
 from steelyard.survey.jobs import Outcome, failure, find_work, run_job
 from steelyard.survey.lock import driver_lock, driver_of
 from steelyard.survey.masses import mass_rows, pull_summary
 from steelyard.survey.report import write_survey_report
 from steelyard.survey.sample import sample_rows
-from steelyard.survey.status import STATUS_SECONDS, StatusWriter, read_status
+from steelyard.survey.status import STATUS_SECONDS, JobStatus, StatusWriter, read_status
 from steelyard.survey.summary import survey_state
 from steelyard.survey.surrogates import SurrogateShelf
+from steelyard.survey.watch import status_table
 from steelyard_schemas import ContractError, Posterior, SurveyJob, read_store, unpack
 from typer.testing import CliRunner
 
@@ -241,6 +247,37 @@ def test_a_folder_that_is_no_survey(tmp_path):
     (tmp_path / "survey.json").write_text('{"survey": 99}')
     with pytest.raises(ContractError, match="planned by another version"):
         survey_state(SurveyFolder(tmp_path))
+
+
+def test_names_and_reasons_cannot_command_the_terminal(survey):
+    name, reason = "good [red]1[/red] :smile: \x1b[2J", "no\x07 [bold]way"
+    row = JobStatus(name, reason, "host\x1b[0m:7", 0.0)
+    with StringIO() as told:
+        console = Console(file=told, markup=False, emoji=False, width=200)
+        console.print(status_table([row]))
+        assert r"good [red]1[/red] :smile: \x1b[2J" in told.getvalue()
+        assert r"no\x07 [bold]way" in told.getvalue()
+    job = next(survey.jobs())
+    survey.write_record(job.output, failure(job.job_id, job.name, reason, 1))
+    shown = CliRunner().invoke(app, ["survey", "status", str(survey.path)]).stdout
+    assert r"no\x07 [bold]way" in shown
+    assert {c for c in shown if not c.isprintable()} == {"\n"}
+
+
+def test_what_a_console_of_ours_prints_is_what_it_is_told(capsys):
+    console = plain_console()
+    table = Table("fit", box=None)
+    table.add_row("[bold]a[/bold] :smile:")
+    console.print(table)
+    say("\x1b[2J [red]b")
+    with FitProgress() as progress, report_warnings(progress):
+        progress.note("[red]c \x00")
+        warnings.warn("d \x1b[0m", UserWarning, stacklevel=1)
+        warnings.warn("d \x1b[0m", UserWarning, stacklevel=1)
+    printed = capsys.readouterr()
+    assert "[bold]a[/bold] :smile:" in printed.out
+    assert r"\x1b[2J [red]b" in printed.out
+    assert printed.err.splitlines() == [r"[red]c \x00", r"warning: d \x1b[0m"]
 
 
 @pytest.mark.parametrize("length", [0, 1000])

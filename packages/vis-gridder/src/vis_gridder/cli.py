@@ -21,6 +21,7 @@ from steelyard_schemas import (
     GuardedCommands,
     Store,
     one_line_errors,
+    plain,
     write_store,
 )
 from typer.core import TyperGroup
@@ -69,9 +70,14 @@ OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what
 @contextmanager
 def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
     """Yield a callback for (done, in all): a bar on a terminal, a plain line at the end otherwise."""
-    console = Console(stderr=True)
+    label, console = plain(label), Console(stderr=True)
     if console.is_terminal:
-        columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=console) as bar:
             task = bar.add_task(label, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
@@ -88,7 +94,7 @@ def told_warnings() -> Iterator[None]:
         warnings.simplefilter("always", DataWarning)
         yield
     for message in dict.fromkeys(str(warning.message) for warning in caught):
-        print(f"warning: {message}", file=sys.stderr)
+        print(f"warning: {plain(message)}", file=sys.stderr)
 
 
 def _names(files: list[Path]) -> str:
@@ -141,11 +147,11 @@ def _print_facts(facts: dict[str, Any]) -> None:
     for key, value in facts.items():
         if key in ("history", "assumptions"):
             for line in value:
-                print(f"{key:>28}  {line}")
+                print(f"{key:>28}  {plain(line)}")
         elif isinstance(value, list):
             print(f"{key:>28}  {' to '.join(f'{v:.9g}' for v in value)}")
         else:
-            print(f"{key:>28}  {f'{value:.9g}' if isinstance(value, float) else value}")
+            print(f"{key:>28}  {f'{value:.9g}' if isinstance(value, float) else plain(value)}")
 
 
 @app.command("grid")
@@ -269,7 +275,7 @@ def _write(
         with _progress("drawing"):
             pictures(gridded, plot, overwrite=overwrite)
         if not as_json:
-            print(f"  pictures in {plot}")
+            print(f"  pictures in {plain(plot)}")
 
 
 def _is_image(files: list[Path], unfit: dict[str, Any]) -> bool:
@@ -323,13 +329,13 @@ def _report(gridded: Store[GriddedVisibilities], out: Path, as_json: bool) -> No
         filled = float(gridded["mask"].mean())
         print(json.dumps({"store": str(out), "filled_fraction": filled, **manifest.model_dump(mode="json")}))
         return
-    print(f"{out}: {gridded['mask'].shape[0]} channels, {manifest.npix} x {manifest.npix} pixels")
+    print(f"{plain(out)}: {gridded['mask'].shape[0]} channels, {manifest.npix} x {manifest.npix} pixels")
     print(f"  {noise.n_used} visibility-channels used, {noise.n_flagged} flagged, {noise.n_outside} beyond the edge")
     print(f"  {noise.visibility_noise_jy:.4g} Jy noise of a visibility, weights scaled by {noise.weight_scale:.4g}")
     print(f"  {noise.n_cells_scatter} cells with variance from scatter, {noise.n_cells_propagated} propagated")
-    print(f"  frequencies in {manifest.observation.frequency_frame}")
+    print(f"  frequencies in {plain(manifest.observation.frequency_frame)}")
     for line in assumptions(manifest.history):
-        print(f"  {line}")
+        print(f"  {plain(line)}")
 
 
 @app.command()
@@ -353,7 +359,7 @@ def convert(
             raise ContractError(file, f"has {len(sources)} spectral windows that fit; choose one by --spw")
         with _progress(f"writing {out.name}") as progress:
             write_visibilities(out, sources[0], overwrite=overwrite, progress=progress)
-    print(f"{out}: {sources[0].n_rows} rows, {sources[0].frequency_hz.size} channels")
+    print(f"{plain(out)}: {sources[0].n_rows} rows, {sources[0].frequency_hz.size} channels")
 
 
 def main() -> None:

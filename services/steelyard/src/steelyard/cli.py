@@ -10,14 +10,13 @@ from typing import Annotated
 import nuker_surrogate.cli
 import typer
 import vis_gridder.cli
-from rich.console import Console
 from rich.table import Table
-from steelyard_schemas import Galaxy, GuardedCommands, Posterior, read_model, validate, write_store
+from steelyard_schemas import Galaxy, GuardedCommands, Posterior, plain, read_model, validate, write_store
 from typer.core import TyperGroup
 from vis_gridder import is_image_cube, read_image_cube
 
 from steelyard.compare_cli import compare_command
-from steelyard.console import FitProgress, one_line_errors, print_json, report_warnings
+from steelyard.console import FitProgress, one_line_errors, plain_console, print_json, report_warnings, say
 from steelyard.process import settle_process
 from steelyard.survey import cli as survey_cli
 
@@ -118,7 +117,7 @@ def _run_fit(galaxy_file: Path, out: Path | None, *, restart: bool, as_json: boo
             if as_json:
                 _print_as_json(posterior.manifest, page)
         if page is not None and not as_json:
-            Console(highlight=False).print(f"report: {page}", soft_wrap=True)
+            say(f"report: {page}")
     if not posterior.manifest.converged:
         raise typer.Exit(2)
 
@@ -134,7 +133,7 @@ def _print_posterior(manifest: Posterior) -> None:
     from steelyard.report.page import headline
 
     truth = manifest.galaxy.truth
-    console = Console(highlight=False)
+    console = plain_console()
     table = Table(box=None, header_style="bold")
     for column in ("parameter", "median", "-1 sigma", "+1 sigma", "R-hat", "ESS"):
         table.add_column(column, justify="left" if column == "parameter" else "right", no_wrap=True)
@@ -164,7 +163,7 @@ def _print_posterior(manifest: Posterior) -> None:
     if free := unconstrained(manifest):
         console.print(f"not constrained by these data (as their priors): {', '.join(free)}")
     for warning in manifest.quality.warnings:
-        console.print(f"warning: {warning}")
+        console.print(f"warning: {plain(warning)}")
 
 
 @app.command("report")
@@ -179,7 +178,7 @@ def report_command(
     from steelyard.report import write_report
 
     with one_line_errors(), FitProgress() as progress, report_warnings(progress):
-        print(write_report(folder, figure_folder=figures))
+        say(write_report(folder, figure_folder=figures))
 
 
 @app.command("validate")
@@ -197,7 +196,7 @@ def validate_command(
         # The contracts know no FITS: a cube is valid if what it becomes is.
         contract = read_image_cube(file).manifest if is_image_cube(file) else validate(file)
     facts = {"path": str(file), "kind": contract.kind, "schema_version": contract.schema_version, "valid": True}
-    print_json(facts) if as_json else print(f"{file}: valid {contract.kind} {contract.schema_version}")
+    print_json(facts) if as_json else say(f"{file}: valid {contract.kind} {contract.schema_version}")
 
 
 @app.command("simulate")
@@ -246,7 +245,7 @@ def simulate_command(
             )
         write_store(out, store, overwrite=overwrite)
     rows, n = store["vis"].shape
-    print(f"{out}: {rows} visibilities in {n} channels")
+    say(f"{out}: {rows} visibilities in {n} channels")
 
 
 def main() -> None:
