@@ -99,9 +99,11 @@ def _run_fit(galaxy_file: Path, out: Path | None, *, restart: bool, as_json: boo
     from steelyard.lease import fit_lease
     from steelyard.report import report_or_warning
 
-    keep_compiled()
+    not_kept = keep_compiled()
     with one_line_errors(), ExitStack() as held:
         with FitProgress(quiet=as_json) as progress, report_warnings(progress):
+            if not_kept:
+                progress.note(not_kept)
             folder = out or default_folder(read_model(galaxy_file, Galaxy), galaxy_file.parent)
             held.enter_context(fit_lease(folder))  # from the first step to the report
             posterior = fit(galaxy_file, out, restart=restart, progress=progress, note=progress.note)

@@ -72,7 +72,8 @@ def compare_command(
         from steelyard.compiled import keep_compiled
         from steelyard.model_comparison import compare_models
 
-        keep_compiled()
+        if not_kept := keep_compiled():
+            progress.note(not_kept)
         found = compare_models(paths[0], out, n_proposals=proposals, progress=progress, note=progress.note)
     _print_models(found, as_json=as_json)
     if not found.is_reliable:

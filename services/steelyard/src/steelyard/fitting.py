@@ -170,7 +170,8 @@ def fit(
         try:
             return _fit(model, problem, folder, None if progress is None else watched, note)
         except ValueError as error:
-            if not folder.checkpoint.exists():  # of a fit without a start nothing stays
+            if not (folder.checkpoint.exists() or folder.posterior.exists()):
+                # Of a fit without a start nothing stays.
                 folder.discard()
             if isinstance(error, ContractError):
                 raise
