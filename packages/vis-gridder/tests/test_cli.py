@@ -1,9 +1,10 @@
+import dataclasses
 import json
 
 import numpy as np
 import pytest
 from astropy.io import fits
-from steelyard_schemas import GriddedVisibilities, read_store
+from steelyard_schemas import GriddedVisibilities, read_store, write_store
 from typer.testing import CliRunner
 from vis_gridder.cli import app
 
@@ -147,3 +148,28 @@ def test_not_visibilities(tmp_path):
     assert result.exit_code == 1
     assert result.stderr.startswith("error: ")
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_text_from_a_file_cannot_command_the_terminal(make_vis, tmp_path):
+    rng = np.random.default_rng(0)
+    u, v = rng.normal(0, 30, (2, 40))
+    vis = (rng.normal(size=(40, 3)) + 1j * rng.normal(size=(40, 3))).astype(np.complex64)
+    evil = "NGC\x1b]0;owned\x07 [red]1[/red]\x00\x9b2J"
+    store = make_vis(u, v, vis, target=evil, telescope=evil)
+    history = ("assumed \x1b[2J a dish",)
+    path = tmp_path / "evil\x1b[31m{x}[bold].zarr"
+    write_store(path, dataclasses.replace(store, manifest=store.manifest.model_copy(update={"history": history})))
+    for command in (
+        ["info"],
+        ["grid", "-o", tmp_path / "out\x1b.zarr", "--cell-arcsec", 1, "--npix", 16, "--overwrite"],
+    ):
+        told = run(command[0], path, *command[1:])
+        assert told.exit_code == 0, told.stderr
+        shown = told.stdout + told.stderr
+        assert {c for c in shown if not c.isprintable()} == {"\n"}
+        assert r"\x1b[31m{x}[bold].zarr" in shown
+    facts = run("info", path).stdout
+    assert r"NGC\x1b]0;owned\x07 [red]1[/red]\x00\x9b2J" in facts
+    wrong = run("info", tmp_path / "none\x1b[31m.ms")
+    assert wrong.exit_code == 1
+    assert r"none\x1b[31m.ms" in wrong.stderr

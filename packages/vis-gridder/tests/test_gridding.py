@@ -1,4 +1,5 @@
 import itertools
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -297,6 +298,26 @@ def test_velocity_range_and_rest_frequency(make_vis, spec):
     nameless = make_vis(u, v, noise(rng, (300, 1)), rest_frequency_hz=None)
     with pytest.raises(ContractError, match="rest frequency"):
         grid(nameless, GridSpec(CELL, NPIX, velocity_min_kms=0))
+
+
+@pytest.mark.parametrize("npix", [16, 24, 64])
+def test_the_grid_that_a_warning_names_keeps_all(make_vis, npix):
+    # Most samples within 5 m of the centre, one at 100 m east: pixels of 2.2 arcsec end at 60 m.
+    rng = np.random.default_rng(2)
+    u, v = scattered(rng, 500) / 100
+    u[7], v[7] = 100.0, 1.0
+    vis = make_vis(u, v, noise(rng, (500, 3)))
+    with pytest.warns(GridWarning, match="beyond the edge") as told:
+        grid(vis, GridSpec(cell_arcsec=2.2, npix=npix))
+    cell, n = re.search(
+        r"pixels of ([\d.]+) arcsec or finer keep all \(npix = (\d+) for", str(told[0].message)
+    ).groups()
+    gridded = grid(vis, GridSpec(cell_arcsec=float(cell), npix=int(n)))  # a warning would be an error
+    assert gridded.manifest.noise.n_outside == 0
+    # The same field; the last half cell before the edge belongs to the Nyquist row, which stays empty.
+    assert int(n) * float(cell) >= npix * 2.2
+    limit = np.degrees(299792458.0 / 230.002e9 / 200.0) * 3600 * (1 - 1 / npix)
+    assert 0.99 * limit < float(cell) <= limit
 
 
 def test_nothing_is_lost_in_silence(make_vis, spec):

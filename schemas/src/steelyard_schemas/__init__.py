@@ -9,6 +9,7 @@ from steelyard_schemas.galaxy import Galaxy
 from steelyard_schemas.gridded import GriddedVisibilities, Kernel, NoiseReport
 from steelyard_schemas.hashing import content_hash
 from steelyard_schemas.layout import is_store, read_manifest
+from steelyard_schemas.memory import machine_memory, require_memory
 from steelyard_schemas.names import MemberName, member_files, member_name, safe_member
 from steelyard_schemas.npz import read_npz, write_npz
 from steelyard_schemas.observation import Observation
@@ -27,6 +28,7 @@ from steelyard_schemas.store import Store, read_store, write_store
 from steelyard_schemas.stream import StoreReader, open_store, write_stream
 from steelyard_schemas.surrogate import SurrogateArtifact
 from steelyard_schemas.survey import JobRecord, SurveyJob, job_identity
+from steelyard_schemas.terminal import GuardedCommands, error_line, one_line_errors, plain
 from steelyard_schemas.training import TrainingJob, TrainingRecord
 from steelyard_schemas.validate import file_hash, part_hash, part_problems, validate
 from steelyard_schemas.visibilities import Visibilities
@@ -38,6 +40,7 @@ __all__ = [
     "ContractError",
     "Galaxy",
     "GriddedVisibilities",
+    "GuardedCommands",
     "JobRecord",
     "Kernel",
     "MemberName",
@@ -54,11 +57,14 @@ __all__ = [
     "Visibilities",
     "atomic_path",
     "content_hash",
+    "error_line",
     "file_hash",
     "is_store",
     "job_identity",
+    "machine_memory",
     "member_files",
     "member_name",
+    "one_line_errors",
     "open_file",
     "open_store",
     "pack",
@@ -68,6 +74,7 @@ __all__ = [
     "parse_msgpack",
     "part_hash",
     "part_problems",
+    "plain",
     "read_bytes",
     "read_json",
     "read_manifest",
@@ -77,6 +84,7 @@ __all__ = [
     "read_store",
     "read_toml",
     "read_weights",
+    "require_memory",
     "safe_member",
     "unpack",
     "validate",

@@ -232,7 +232,7 @@ class SamplerSettings(Part):
     max_steps: int = Field(default=20000, ge=100)
     target_ess: float = Field(default=400, gt=0)
     max_rhat: float = Field(default=1.01, gt=1)
-    seed: int = Field(default=1, ge=0)
+    seed: int = Field(default=1, ge=0, le=2**63 - 1)
     checkpoint_s: float = Field(default=20, gt=0)
 
 

@@ -269,3 +269,107 @@ def test_out_that_is_a_file(workplace, refused):
     (workplace / "out").write_text("mine")
     refused()
     assert (workplace / "out").read_text() == "mine"
+
+
+@pytest.fixture
+def simulated(workplace):
+    """Return a function that runs `steelyard simulate` with options and returns its one line of error."""
+    (workplace / "array.cfg").write_text("0 0 0 12 a\n50 10 0 12 b\n20 70 0 12 c\n")
+
+    def simulate(*options, code=1):
+        start = [
+            "simulate",
+            workplace / "toy.toml",
+            "--antennas",
+            workplace / "array.cfg",
+            "-o",
+            workplace / "x.zarr",
+        ]
+        result = CliRunner().invoke(app, [str(part) for part in (*start, "--noise-jy", 0.1, *options)])
+        assert result.exit_code == code, result.output
+        assert result.stdout == ""
+        assert not (workplace / "x.zarr").exists()
+        (line,) = result.stderr.splitlines()
+        assert line.startswith("error: ")
+        return line
+
+    return simulate
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--seed", 2**63), "seed is 9223372036854775808, must be within 0 and"),
+        (("--seed", -1), "seed is -1"),
+        (("--hours", "inf"), "hours is inf, must be within 0.0001 and 24 h"),
+        (("--hours", "nan"), "hours is nan"),
+        (("--integration-s", 0), "integration_s is 0.0"),
+        (("--channel-width-kms", 0), "channel_width_kms is 0.0"),
+        (("--declination-deg", 91), "declination_deg is 91.0"),
+        (("--channels", 10**9), "n_channels is 1000000000"),
+        (("--noise-jy", "1e-300"), "noise_jy is 1e-300, must be 0 or"),
+    ],
+)
+def test_a_simulations_numbers_have_limits(simulated, options, words):
+    mentions(simulated(*options), "simulation: ", words)
+
+
+def test_what_does_not_fit_in_memory_is_refused_with_the_number(simulated, workplace, monkeypatch):
+    # Three baselines for 24 h of 1 ms: 2.592e8 rows of 500 000 channels, 64 bytes each: 7.725e6 GiB.
+    mentions(simulated("--hours", 24, "--integration-s", 0.001, "--channels", 500000), "needs 7.725e+06 GiB")
+    result = CliRunner().invoke(
+        app, ["grid", str(workplace / "toy.zarr"), "--cell-arcsec", "0.25", "--npix", "100000", "-o", "x.zarr"]
+    )
+    # Twelve channels of 100000 x 50001 cells of 32 bytes.
+    mentions(result.stderr.splitlines()[-1], "error: grid: a grid of 12 channels and 100000 x 100000", "1788 GiB")
+    assert result.exit_code == 1
+
+
+def test_memory_of_a_fit_is_asked_before_the_search(refused, monkeypatch):
+    # 12 channels of 24 x 13 cells of 32 bytes are 120 kB, the dirty cube of 24 x 24 pixels 221 kB.
+    monkeypatch.setattr("steelyard_schemas.memory.machine_memory", lambda: 200_000)
+    mentions(refused(), "a fit of 12 channels and 24 x 24 pixels needs", "velocity range in [data.grid]")
+    monkeypatch.setattr("steelyard_schemas.memory.machine_memory", lambda: 100_000)
+    mentions(refused(), "a grid of 12 channels and 24 x 24 pixels needs", "--npix")
+
+
+def test_numbers_that_no_grid_can_have(workplace):
+    for options, words in (
+        (("--cell-arcsec", "1e-300"), "cell_arcsec is 1e-300, must be within 1e-07 and 100000"),
+        (("--cell-arcsec", "1e300"), "cell_arcsec is 1e+300"),
+        (("--cell-arcsec", "0.25", "--npix", "24", "--min-count", str(2**63)), "min_count is 9223372036854775808"),
+        (("--cell-arcsec", "0.25", "--npix", "24", "--velocity-min-kms", "nan"), "velocity_min_kms is nan"),
+        (("--cell-arcsec", "0.25", "--npix", "24", "--rest-frequency-hz", "inf"), "rest_frequency_hz is inf"),
+    ):
+        result = CliRunner().invoke(app, ["grid", str(workplace / "toy.zarr"), "-o", "x.zarr", *options])
+        assert result.exit_code == 1
+        mentions(result.stderr.splitlines()[-1], "error: grid: ", words)
+    assert CliRunner().invoke(app, ["info", str(workplace / "toy.zarr"), "--rest-frequency-hz", "0"]).exit_code == 1
+
+
+def test_a_seed_that_no_generator_takes(workplace, edit, refused):
+    edit(workplace / "toy.toml", "n_chains = 4", f"n_chains = 4\nseed = {2**63}")
+    mentions(refused(), "toy.toml", "sampler.seed", str(2**63 - 1))
+
+
+def test_what_nobody_foresaw_is_one_line_too(workplace, monkeypatch):
+    def bug(*_args, **_options):
+        raise KeyError("sigma")
+
+    monkeypatch.setattr("steelyard.fitting.prepare", bug)
+    result = CliRunner().invoke(app, ["fit", str(workplace / "toy.toml"), "-o", str(workplace / "out")])
+    assert result.exit_code == 1
+    line = result.stderr.splitlines()[-1]
+    mentions(line, "error: KeyError: 'sigma' at test_bad_input.py:", "STEELYARD_TRACEBACK=1")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [["grd"], ["fit"], ["fit", "a.toml", "--restrat"], ["compare", "--proposals", "x", "a"], ["--nope"]]
+)
+def test_a_wrong_command_line_is_an_error_line_too(arguments):
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert "--help`)" in line

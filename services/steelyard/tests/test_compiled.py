@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from steelyard.compiled import keep_compiled
 
 LEAST = "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"
 PROGRAM = """
@@ -69,3 +70,18 @@ def test_the_environment_goes_first(environment, tmp_path, when):
     run(environment | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "theirs")}, when, str(tmp_path / "own"))
     assert programs(tmp_path / "theirs")
     assert not (tmp_path / "own").exists()
+
+
+@pytest.mark.parametrize("place", ["a file", "no home"])
+def test_a_cache_that_cannot_be_written_is_said_once_and_not_used(environment, tmp_path, monkeypatch, place):
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    for name in ("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "JAX_COMPILATION_CACHE_MAX_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "file").write_text("")
+    cache = tmp_path / "file" / "steelyard" if place == "a file" else Path("~/.cache/steelyard")
+    monkeypatch.setattr("steelyard.compiled.user_cache_path", lambda _: cache)
+    monkeypatch.chdir(tmp_path)
+    told = keep_compiled()
+    assert f"{cache / 'compiled'} cannot be written to: JAX_COMPILATION_CACHE_DIR names another" in told
+    assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
+    assert not (tmp_path / "~").exists()

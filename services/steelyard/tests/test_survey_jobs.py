@@ -5,21 +5,29 @@ import resource
 import shutil
 import subprocess
 import sys
+import warnings
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
+from rich.table import Table
+from steelyard.cli import app
 from steelyard.cluster.run import SampleFiles, run_survey
+from steelyard.console import FitProgress, plain_console, report_warnings, say
 from steelyard.survey.folder import SurveyFolder, plan_jobs
 from steelyard.survey.jobs import Outcome, failure, find_work, run_job
 from steelyard.survey.lock import driver_lock, driver_of
 from steelyard.survey.masses import mass_rows, pull_summary
 from steelyard.survey.report import write_survey_report
 from steelyard.survey.sample import sample_rows
-from steelyard.survey.status import STATUS_SECONDS, StatusWriter, read_status
+from steelyard.survey.status import STATUS_SECONDS, JobStatus, StatusWriter, read_status
 from steelyard.survey.summary import survey_state
 from steelyard.survey.surrogates import SurrogateShelf
+from steelyard.survey.watch import status_table
 from steelyard_schemas import ContractError, Posterior, SurveyJob, read_store, unpack
+from typer.testing import CliRunner
 
 from .support.survey_works import break_down
 
@@ -252,7 +260,7 @@ def test_a_folder_that_is_no_survey(tmp_path):
 @pytest.mark.parametrize("damage", [lambda whole: whole[:-1], lambda whole: whole + b"\x01", lambda whole: b"\xc1"])
 def test_a_damaged_plan_says_so(survey, damage):
     survey.plan.write_bytes(damage(survey.plan.read_bytes()))
-    with pytest.raises(ContractError, match=r"plan\.msgpack: .*; plan again with `steelyard survey run`"):
+    with pytest.raises(ContractError, match=r"plan\.msgpack: .* plan again with `steelyard survey run`"):
         list(survey.jobs())
 
 
@@ -261,8 +269,9 @@ def test_a_store_of_another_kind_is_no_posterior(survey):
     posterior = survey.job_folder(next(survey.jobs()).output) / "posterior.zarr"
     shutil.rmtree(posterior)
     shutil.copytree(ROOT / "schemas" / "examples" / "visibilities-1.1" / "example.zarr", posterior)
-    with pytest.raises(ContractError, match="holds 'visibilities', expected 'posterior'"):
-        mass_rows(survey)
+    row = mass_rows(survey)[0]
+    assert row.status == "damaged"
+    assert "holds 'visibilities', expected 'posterior'" in row.reason
 
 
 @pytest.mark.parametrize("output", ["../../x", "/x", "a/../../x", ""])
@@ -270,6 +279,93 @@ def test_a_job_works_in_its_survey_only(survey, output):
     with pytest.raises(ContractError, match="must be relative"):
         survey.job_folder(output)
     assert not survey.is_finished(next(survey.jobs())._replace(output=output))
+
+
+def test_names_and_reasons_cannot_command_the_terminal(survey):
+    name, reason = "good [red]1[/red] :smile: \x1b[2J", "no\x07 [bold]way"
+    row = JobStatus(name, reason, "host\x1b[0m:7", 0.0)
+    with StringIO() as told:
+        console = Console(file=told, markup=False, emoji=False, width=200)
+        console.print(status_table([row]))
+        assert r"good [red]1[/red] :smile: \x1b[2J" in told.getvalue()
+        assert r"no\x07 [bold]way" in told.getvalue()
+    job = next(survey.jobs())
+    survey.write_record(job.output, failure(job.job_id, job.name, reason, 1))
+    shown = CliRunner().invoke(app, ["survey", "status", str(survey.path)]).stdout
+    assert r"no\x07 [bold]way" in shown
+    assert {c for c in shown if not c.isprintable()} == {"\n"}
+
+
+def test_what_a_console_of_ours_prints_is_what_it_is_told(capsys):
+    console = plain_console()
+    table = Table("fit", box=None)
+    table.add_row("[bold]a[/bold] :smile:")
+    console.print(table)
+    say("\x1b[2J [red]b")
+    with FitProgress() as progress, report_warnings(progress):
+        progress.note("[red]c \x00")
+        warnings.warn("d \x1b[0m", UserWarning, stacklevel=1)
+        warnings.warn("d \x1b[0m", UserWarning, stacklevel=1)
+    printed = capsys.readouterr()
+    assert "[bold]a[/bold] :smile:" in printed.out
+    assert r"\x1b[2J [red]b" in printed.out
+    assert printed.err.splitlines() == [r"[red]c \x00", r"warning: d \x1b[0m"]
+
+
+@pytest.mark.parametrize("length", [0, 1000])
+def test_an_empty_or_cut_plan_is_refused(survey, length, monkeypatch):
+    monkeypatch.setattr("steelyard.survey.folder.REPLANNING_S", 0.0)
+    assert json.loads(survey.about.read_text())["jobs"] == 4
+    survey.plan.write_bytes(survey.plan.read_bytes()[:length])
+    for command in ("status", "report", "resume"):
+        result = CliRunner().invoke(app, ["survey", command, str(survey.path)])
+        assert result.exit_code == 1, result.output
+        line = result.stderr.splitlines()[-1]
+        assert line.startswith(f"error: {survey.plan}: is cut or altered: it is not the plan of 4 galaxies")
+        assert "`steelyard survey run`" in line
+    survey.plan.unlink()
+    assert "plan.msgpack: cannot be read" in CliRunner().invoke(app, ["survey", "status", str(survey.path)]).stderr
+
+
+def test_a_plan_made_before_its_hash_was_kept_is_counted(survey, monkeypatch):
+    monkeypatch.setattr("steelyard.survey.folder.REPLANNING_S", 0.0)
+    about = json.loads(survey.about.read_text())
+    del about["plan_sha256"]
+    survey.about.write_text(json.dumps(about))
+    assert len(list(survey.jobs())) == 4
+    survey.plan.write_bytes(b"")
+    with pytest.raises(ContractError, match="is cut or altered"):
+        list(SurveyFolder(survey.path).jobs())
+
+
+@pytest.mark.parametrize("content", ["", '{"kind": "job_rec', "[]", '{"kind": "job_record"}'])
+def test_a_damaged_record_is_one_row_with_its_reason(survey, content):
+    run_all(survey)
+    job = next(job for job in survey.jobs() if job.name == "good 1")
+    survey.record_path(job.output).write_text(content)
+    assert not survey.is_finished(job)
+    state = survey_state(survey)
+    assert (state.converged, state.failed, state.waiting, state.damaged) == (2, 1, 0, 1)
+    assert "its record is damaged" in state.failures["good 1"]
+    told = CliRunner().invoke(app, ["survey", "status", str(survey.path)])
+    assert told.exit_code == 0
+    assert "0 waiting, 1 damaged" in told.stdout
+    assert "good 1: its record is damaged (" in told.stdout
+    row = next(row for row in mass_rows(survey) if row.name == "good 1")
+    assert (row.status, row.log10_mbh) == ("damaged", None)
+    page = write_survey_report(survey).read_text()
+    assert "1 damaged" in page
+    assert page.count("its record is damaged") == 1
+
+
+def test_a_damaged_posterior_is_one_row_too(survey):
+    run_all(survey)
+    job = next(job for job in survey.jobs() if job.name == "good 1")
+    (survey.job_folder(job.output) / "posterior.zarr" / "zarr.json").write_text("{}")
+    rows = {row.name: row for row in mass_rows(survey)}
+    assert rows["good 1"].status == "damaged"
+    assert "its posterior is damaged" in rows["good 1"].reason
+    assert rows["good 2"].status == "converged"
 
 
 def test_reasons_are_short_and_records_whole():

@@ -1,32 +1,24 @@
 """Command line: train, evaluate, publish, list and show surrogates. `steelyard surrogate` mounts `app`."""
 
 import shutil
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import typer
-from steelyard_schemas import ContractError
+from steelyard_schemas import ContractError, GuardedCommands, plain
 from typer.core import TyperGroup
 
 from nuker_surrogate import terminal
 from nuker_surrogate.artifact import check_version, in_order, load_surrogate, shipped_versions
 
 
-class _OneLineErrors(TyperGroup):
-    """Says in one line what is wrong with the input or the disk, here and where the commands are mounted."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (ValueError, OSError, FloatingPointError) as error:
-            print("error: " + " ".join(str(error).split()), file=sys.stderr)
-            raise typer.Exit(1) from error
+class _Commands(GuardedCommands, TyperGroup):
+    """All commands behind one guard."""
 
 
 app = typer.Typer(
-    cls=_OneLineErrors,
+    cls=_Commands,
     help="Neural deprojection of the Nuker law into 64 Gaussians.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -123,7 +115,7 @@ def train(
     if records:
         terminal.print_members(records)
     terminal.print_errors({f"surrogate {version}": manifest.errors})
-    print(f"written to {out}" + (f", published in {registry}" if registry else ""))
+    print(plain(f"written to {out}" + (f", published in {registry}" if registry else "")))
 
 
 def _widths(text: str) -> tuple[int, ...]:
@@ -194,7 +186,7 @@ def ablations(
     )
     command += f" --points {points} --seed {seed}"
     (out / "ablations.md").write_text(ablation_page(rows, command, points, steps))
-    print(f"written to {out / 'ablations.md'}")
+    print(plain(f"written to {out / 'ablations.md'}"))
 
 
 @app.command(epilog="Example: nuker-surrogate publish my-surrogate --registry s3://bucket/surrogates")
@@ -211,7 +203,7 @@ def publish(
     if json:
         terminal.print_json({"version": version, "registry": url})
     else:
-        print(f"published {version} in {url}")
+        print(plain(f"published {version} in {url}"))
 
 
 @app.command("list", epilog="Example: nuker-surrogate list --registry s3://bucket/surrogates")
@@ -226,7 +218,7 @@ def list_versions(registry: Registry = None, json: Json = False) -> None:
         terminal.print_json(list(versions))
         return
     for version in versions:
-        print(f"{version:10} " + ", ".join(place for place, found in places.items() if version in found))
+        print(plain(f"{version:10} " + ", ".join(place for place, found in places.items() if version in found)))
 
 
 @app.command(epilog="Example: nuker-surrogate show 1.0.0")
@@ -236,13 +228,13 @@ def show(artifact: Artifact = None, registry: Registry = None, json: Json = Fals
     if json:
         terminal.print_json(manifest.model_dump(mode="json"))
         return
-    print(f"surrogate {manifest.version}: {manifest.head} head, hidden layers {manifest.hidden}")
-    print(f"made {manifest.created_utc} by nuker-surrogate {manifest.code_version}")
+    print(plain(f"surrogate {manifest.version}: {manifest.head} head, hidden layers {manifest.hidden}"))
+    print(plain(f"made {manifest.created_utc} by nuker-surrogate {manifest.code_version}"))
     for name, interval in manifest.domain:
         print(f"  {name.replace('_minus_', ' - '):14} {interval.low:g} to {interval.high:g}")
     sigma = np.array(manifest.sigma_pc)
     print(f"  {sigma.size} Gaussians of width {sigma[0]:g} to {sigma[-1]:g} pc")
-    print("trained with " + ", ".join(f"{key} {value}" for key, value in manifest.training.items()))
+    print(plain("trained with " + ", ".join(f"{key} {value}" for key, value in manifest.training.items())))
     terminal.print_errors({f"surrogate {manifest.version}": manifest.errors})
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from steelyard_schemas import TrainingRecord
+from steelyard_schemas import TrainingRecord, plain
 from steelyard_schemas.surrogate import ErrorEnvelope
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ def progress_lines(lines: int = 10) -> Iterator[Advance]:
         yield plain
         return
     columns = (
-        TextColumn("{task.description:<12}"),
+        TextColumn("{task.description:<12}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=console) as bars:
         tasks: dict[str, Any] = {}
@@ -59,6 +59,11 @@ def training_progress(advance: Advance) -> Callable[[str, int, int, float | None
     return tell
 
 
+def _console() -> Console:
+    """Return a console that prints text as it is; wide enough for the tables where there is no terminal."""
+    return Console(width=None if sys.stdout.isatty() else 150, markup=False, emoji=False)
+
+
 def print_json(value: Any) -> None:
     """One JSON document on stdout."""
     print(json.dumps(value, indent=2))
@@ -78,10 +83,10 @@ def print_members(records: Sequence[TrainingRecord], console: Console | None = N
                 for part in (record.circular_velocity, record.surface_density)
             ]
             if not record.reason
-            else [record.reason, ""]
+            else [plain(record.reason), ""]
         )
         table.add_row(record.name, *errors, f"{record.wall_s:.0f}")
-    (console or Console(width=None if sys.stdout.isatty() else 150)).print(table)
+    (console or _console()).print(table)
 
 
 def print_errors(rows: dict[str, tuple[ErrorEnvelope, ...]], console: Console | None = None) -> None:
@@ -102,4 +107,4 @@ def print_errors(rows: dict[str, tuple[ErrorEnvelope, ...]], console: Console | 
             table.add_row(*head, *numbers, where)
         if len(rows) > 1:
             table.add_section()
-    (console or Console(width=None if sys.stdout.isatty() else 150)).print(table)
+    (console or _console()).print(table)

@@ -49,7 +49,7 @@ def advise(
     total = 2 * sum(source.n_rows for source in sources)
     found = survey(sources, None if progress is None else (lambda done, _: progress(done, total)))
     first = sources[0]
-    rest_hz = rest_frequency_hz or first.observation.rest_frequency_hz
+    rest_hz = first.observation.rest_frequency_hz if rest_frequency_hz is None else rest_frequency_hz
     suggested = suggest_grid(found)
     ready = prepare(sources, Spectral(rest_frequency_hz=rest_hz))
     with warnings.catch_warnings():

@@ -15,7 +15,16 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from steelyard_schemas import ContractError, GriddedVisibilities, Store, write_store
+from steelyard_schemas import (
+    ContractError,
+    GriddedVisibilities,
+    GuardedCommands,
+    Store,
+    one_line_errors,
+    plain,
+    write_store,
+)
+from typer.core import TyperGroup
 
 from vis_gridder.advice import advise, advise_image
 from vis_gridder.dirty import dirty_beam, dirty_cube, fit_beam
@@ -34,10 +43,17 @@ from vis_gridder.survey import survey
 
 __all__ = ["app", "main", "told_warnings"]
 
+
+class _Commands(GuardedCommands, TyperGroup):
+    """All commands behind one guard."""
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Read interferometric visibilities, measure their noise and grid them.",
     no_args_is_help=True,
     add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 FILE_HELP = "Measurement Set, UVFITS, viscube .npz, text table, Visibilities store, or one FITS image cube"
@@ -57,21 +73,16 @@ OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace what
 
 
 @contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """Turn what is wrong with the data or the disk into one line and exit code 1."""
-    try:
-        yield
-    except (ContractError, OSError) as error:
-        print("error: " + " ".join(str(error).split()), file=sys.stderr)
-        raise typer.Exit(1) from error
-
-
-@contextmanager
 def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
     """Yield a callback for (done, in all): a bar on a terminal, a plain line at the end otherwise."""
-    console = Console(stderr=True)
+    label, console = plain(label), Console(stderr=True)
     if console.is_terminal:
-        columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=console) as bar:
             task = bar.add_task(label, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
@@ -91,7 +102,7 @@ def told_warnings() -> Iterator[None]:
         finally:
             # What is odd about data often explains the error that ends the command.
             for message in dict.fromkeys(str(warning.message) for warning in caught):
-                print(f"warning: {message}", file=sys.stderr)
+                print(f"warning: {plain(message)}", file=sys.stderr)
 
 
 def _names(files: list[Path]) -> str:
@@ -119,7 +130,7 @@ def info(
 
     Example: vis-gridder info target.ms --spw 0
     """
-    with _one_line_errors():
+    with one_line_errors():
         if _is_image(files, {"field": field, "spw": spw, "scan": scan, "observation": observation, "column": column}):
             with told_warnings():
                 facts = advise_image(files[0], rest_frequency_hz)
@@ -151,11 +162,11 @@ def _print_facts(facts: dict[str, Any]) -> None:
     for key, value in facts.items():
         if key in ("history", "assumptions"):
             for line in value:
-                print(f"{key:>28}  {line}")
+                print(f"{key:>28}  {plain(line)}")
         elif isinstance(value, list):
             print(f"{key:>28}  {' to '.join(f'{v:.9g}' for v in value)}")
         else:
-            print(f"{key:>28}  {f'{value:.9g}' if isinstance(value, float) else value}")
+            print(f"{key:>28}  {f'{value:.9g}' if isinstance(value, float) else plain(value)}")
 
 
 @app.command("grid")
@@ -203,7 +214,7 @@ def grid_command(
 
     Example: vis-gridder grid target.ms --cell-arcsec 0.1 --npix 144 --rest-frequency-hz 230.538e9 -o target.zarr
     """
-    with _one_line_errors(), told_warnings():
+    with one_line_errors(), told_warnings():
         pages = [plot / f"{name}.png" for name in PICTURES] if plot else []
         _free(out, dirty_fits, *pages, overwrite=overwrite)
         unfit = {
@@ -275,12 +286,14 @@ def _write(
     as_json: bool,
 ) -> None:
     written = write_store(out, gridded, overwrite=overwrite)
+    _report(written, out, as_json)  # before what may fail without harm to the store
     if dirty_fits is not None:
         _write_dirty(dirty_fits, gridded, overwrite)
     if plot is not None:
         with _progress("drawing"):
             pictures(gridded, plot, overwrite=overwrite)
-    _report(written, out, plot, as_json)
+        if not as_json:
+            print(f"  pictures in {plain(plot)}")
 
 
 def _is_image(files: list[Path], unfit: dict[str, Any]) -> bool:
@@ -335,21 +348,19 @@ def _write_dirty(path: Path, gridded: Store[GriddedVisibilities], overwrite: boo
     write_fits(path, dirty_cube(gridded), gridded, beam=beam, overwrite=overwrite)
 
 
-def _report(gridded: Store[GriddedVisibilities], out: Path, plot: Path | None, as_json: bool) -> None:
+def _report(gridded: Store[GriddedVisibilities], out: Path, as_json: bool) -> None:
     manifest, noise = gridded.manifest, gridded.manifest.noise
     if as_json:
         filled = float(gridded["mask"].mean())
         print(json.dumps({"store": str(out), "filled_fraction": filled, **manifest.model_dump(mode="json")}))
         return
-    print(f"{out}: {gridded['mask'].shape[0]} channels, {manifest.npix} x {manifest.npix} pixels")
+    print(f"{plain(out)}: {gridded['mask'].shape[0]} channels, {manifest.npix} x {manifest.npix} pixels")
     print(f"  {noise.n_used} visibility-channels used, {noise.n_flagged} flagged, {noise.n_outside} beyond the edge")
     print(f"  {noise.visibility_noise_jy:.4g} Jy noise of a visibility, weights scaled by {noise.weight_scale:.4g}")
     print(f"  {noise.n_cells_scatter} cells with variance from scatter, {noise.n_cells_propagated} propagated")
-    print(f"  frequencies in {manifest.observation.frequency_frame}")
+    print(f"  frequencies in {plain(manifest.observation.frequency_frame)}")
     for line in assumptions(manifest.history):
-        print(f"  {line}")
-    if plot is not None:
-        print(f"  pictures in {plot}")
+        print(f"  {plain(line)}")
 
 
 @app.command()
@@ -367,7 +378,7 @@ def convert(
 
     Example: vis-gridder convert target.ms --spw 0 -o target.zarr
     """
-    with _one_line_errors(), told_warnings():
+    with one_line_errors(), told_warnings():
         _free(out, overwrite=overwrite)
         sources = open_visibilities(
             file, field=field, spw=spw, scan=scan, observation=observation, column=_column(column)
@@ -376,7 +387,7 @@ def convert(
             raise ContractError(file, f"has {len(sources)} spectral windows that fit; choose one by --spw")
         with _progress(f"writing {out.name}") as progress:
             write_visibilities(out, sources[0], overwrite=overwrite, progress=progress)
-    print(f"{out}: {sources[0].n_rows} rows, {sources[0].frequency_hz.size} channels")
+    print(f"{plain(out)}: {sources[0].n_rows} rows, {sources[0].frequency_hz.size} channels")
 
 
 def main() -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from astropy.coordinates import SkyCoord
-from steelyard_schemas import ContractError, GriddedVisibilities, NoiseReport, Store, Visibilities
+from steelyard_schemas import (
+    ContractError,
+    GriddedVisibilities,
+    NoiseReport,
+    Store,
+    Visibilities,
+    require_memory,
+)
 
 from vis_gridder.cells import CellStatistics, CellSums, Counts
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
@@ -17,7 +25,7 @@ from vis_gridder.one_pass import Pass, in_threads, one_pass
 from vis_gridder.scatter import account_for_scatter
 from vis_gridder.set_noise import SetNoise, set_noise
 from vis_gridder.source import Source, as_source
-from vis_gridder.spec import GridSpec
+from vis_gridder.spec import GridSpec, fast_even
 from vis_gridder.spectral.prepare import same_channels
 from vis_gridder.unmeasured import measured_only
 from vis_gridder.velocity import channels_within
@@ -27,6 +35,8 @@ __all__ = ["GridWarning", "grid"]
 MOST_OUTSIDE = 0.5
 """A grid that loses more than this fraction of the visibilities is a mistake, not a choice."""
 MOMENTS = tuple(spec.name for spec in GriddedVisibilities.ARRAYS_IF["cell_moments"])
+BYTES_PER_CELL = 32
+"""Of the arrays of a gridded store in memory: what gridding itself needs besides goes by the cells that hold data."""
 SAME_CENTRE_ARCSEC = 0.01
 """Phase centres of data sets gridded together may differ by rounding, no more."""
 
@@ -80,6 +90,13 @@ def grid(
     first = sources[0]
     channels, rest_hz = _channels(first, spec)
     frequency = first.frequency_hz[channels.start : channels.stop].copy()
+    n_cells = len(channels) * spec.npix * (spec.npix // 2 + 1)
+    require_memory(
+        "grid",
+        f"a grid of {len(channels)} channels and {spec.npix} x {spec.npix} pixels",
+        BYTES_PER_CELL * n_cells,
+        "choose fewer pixels (--npix, larger --cell-arcsec), a velocity range or wider channels",
+    )
 
     total: list[CellSums] = []
     noises: list[SetNoise] = []
@@ -237,11 +254,16 @@ def _check_edge(source: Source, spec: GridSpec, done: Pass, highest_hz: float) -
     used, outside = done.counts.used, done.counts.outside
     if outside == 0:
         return
-    finer = SPEED_OF_LIGHT_M_S / (2.0 * done.farthest_m * highest_hz) / ARCSEC
+    # The last half cell before the edge belongs to the Nyquist row, which stays empty.
+    finest = SPEED_OF_LIGHT_M_S / (2.0 * done.farthest_m * highest_hz) / ARCSEC * (1 - 1 / spec.npix)
+    # Rounded down: pixels of what is printed do keep all.
+    unit = 10.0 ** (math.floor(math.log10(finest)) - 2)
+    finer = math.floor(finest / unit) * unit
+    npix = fast_even(math.ceil(spec.npix * spec.cell_arcsec / finer))
     fraction = outside / (used + outside)
     text = (
         f"{outside} visibility-channels ({100 * fraction:.2g} %) lie beyond the edge of the uv grid; "
-        f"pixels of {finer:.3g} arcsec or finer keep all"
+        f"pixels of {finer:.3g} arcsec or finer keep all (npix = {npix} for the same field)"
     )
     if fraction > MOST_OUTSIDE:
         raise ContractError(source.name, text)

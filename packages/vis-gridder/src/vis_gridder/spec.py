@@ -12,7 +12,7 @@ from vis_gridder.constants import ARCSEC
 from vis_gridder.source import Source, as_source
 from vis_gridder.survey import Survey, survey
 
-__all__ = ["DEFAULT_BETA", "DEFAULT_MIN_COUNT", "GridSpec", "suggest_grid"]
+__all__ = ["DEFAULT_BETA", "DEFAULT_MIN_COUNT", "GridSpec", "fast_even", "suggest_grid"]
 
 DEFAULT_BETA = 2.0
 DEFAULT_MIN_COUNT = 10
@@ -20,6 +20,9 @@ OVERSAMPLING = 2.2
 """Pixels across lambda / b_max; 2 is the sampling theorem's limit, a tenth more keeps every baseline inside."""
 FIELD_PER_PRIMARY_BEAM = 1.2
 """Field of view in units of the primary beam's FWHM: the beam is at a third of its peak at the field's edge."""
+SMALLEST_CELL_ARCSEC, LARGEST_CELL_ARCSEC = 1e-7, 1e5
+"""Baselines of an Earth's diameter in the far infrared, and a whole sky."""
+MOST_COUNT = 2**31 - 1
 PRIMARY_BEAM = 1.13
 """FWHM of an ALMA dish's primary beam in lambda / D (ALMA Technical Handbook)."""
 
@@ -52,19 +55,22 @@ class GridSpec:
     min_count: int = DEFAULT_MIN_COUNT
 
     def __post_init__(self) -> None:
-        problems = []
-        if not (math.isfinite(self.cell_arcsec) and self.cell_arcsec > 0):
-            problems.append(f"cell_arcsec is {self.cell_arcsec}, must be positive")
+        problems = _cell_problems(self.cell_arcsec)
         if self.npix < 8:
             problems.append(f"npix is {self.npix}, must be 8 or more")
         if not 0 <= self.beta <= 20:
             problems.append(f"beta is {self.beta}, must be within 0 and 20")
         if self.min_count < 2:
             problems.append(f"min_count is {self.min_count}, must be 2 or more for a scatter to exist")
+        if self.min_count > MOST_COUNT:
+            problems.append(f"min_count is {self.min_count}, must be {MOST_COUNT} or less")
         low, high = self.velocity_min_kms, self.velocity_max_kms
+        for name, value in (("velocity_min_kms", low), ("velocity_max_kms", high)):
+            if value is not None and not math.isfinite(value):
+                problems.append(f"{name} is {value}, must be a number; leave it out for no limit")
         if low is not None and high is not None and low >= high:
             problems.append(f"velocity_min_kms {low:g} is not below velocity_max_kms {high:g}")
-        if self.rest_frequency_hz is not None and not self.rest_frequency_hz > 1e7:
+        if self.rest_frequency_hz is not None and not 1e7 < self.rest_frequency_hz < 1e16:
             problems.append(f"rest_frequency_hz is {self.rest_frequency_hz:g}; give it in Hz")
         if problems:
             raise ContractError("grid", problems)
@@ -100,12 +106,19 @@ def suggest_grid(data: Store[Visibilities] | Source | Survey, *, cell_arcsec: fl
         field_rad = found.wavelength_m / found.shortest_m
     if cell_arcsec is None:
         cell_arcsec = float(f"{pixel_rad / ARCSEC:.3g}")
-    elif not cell_arcsec > 0:
-        raise ContractError("grid", f"cell_arcsec is {cell_arcsec}, must be positive")
-    return GridSpec(cell_arcsec=cell_arcsec, npix=_fast_even(max(8, math.ceil(field_rad / ARCSEC / cell_arcsec))))
+    elif problems := _cell_problems(cell_arcsec):
+        raise ContractError("grid", problems)
+    return GridSpec(cell_arcsec=cell_arcsec, npix=fast_even(max(8, math.ceil(field_rad / ARCSEC / cell_arcsec))))
 
 
-def _fast_even(n: int) -> int:
+def _cell_problems(cell_arcsec: float) -> list[str]:
+    if SMALLEST_CELL_ARCSEC <= cell_arcsec <= LARGEST_CELL_ARCSEC:
+        return []
+    return [f"cell_arcsec is {cell_arcsec}, must be within {SMALLEST_CELL_ARCSEC:g} and {LARGEST_CELL_ARCSEC:g}"]
+
+
+def fast_even(n: int) -> int:
+    """Return the least even number of pixels from `n` on that is fast to transform."""
     n = next_fast_len(n, real=True)
     while n % 2:
         n = next_fast_len(n + 1, real=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -9,23 +10,30 @@ from typing import Annotated
 import nuker_surrogate.cli
 import typer
 import vis_gridder.cli
-from rich.console import Console
 from rich.table import Table
-from steelyard_schemas import Galaxy, Posterior, Store, read_model, validate, write_store
+from steelyard_schemas import Galaxy, GuardedCommands, Posterior, plain, read_model, validate, write_store
+from typer.core import TyperGroup
 from vis_gridder import is_image_cube, read_image_cube
 
 from steelyard.compare_cli import compare_command
-from steelyard.console import FitProgress, one_line_errors, print_json, report_warnings
+from steelyard.console import FitProgress, one_line_errors, plain_console, print_json, report_warnings, say
 from steelyard.process import settle_process
 from steelyard.survey import cli as survey_cli
 
 __all__ = ["app", "main"]
 
+
+class _Commands(GuardedCommands, TyperGroup):
+    """All commands, those of other packages included, behind one guard."""
+
+
 app = typer.Typer(
+    cls=_Commands,
     help="Weigh supermassive black holes from radio interferometry.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,
 )
 app.command("info")(vis_gridder.cli.info)
 app.command("grid")(vis_gridder.cli.grid_command)
@@ -88,31 +96,47 @@ def _run_fit(galaxy_file: Path, out: Path | None, *, restart: bool, as_json: boo
     # Imported late: JAX takes seconds to load, and --help should not.
     from steelyard.compiled import keep_compiled
     from steelyard.fitting import default_folder, fit
-    from steelyard.report import write_report
+    from steelyard.lease import fit_lease
+    from steelyard.report import report_or_warning
 
-    keep_compiled()
-    with one_line_errors(), FitProgress(quiet=as_json) as progress, report_warnings(progress):
-        folder = out or default_folder(read_model(galaxy_file, Galaxy), galaxy_file.parent)
-        posterior = fit(galaxy_file, folder, restart=restart, progress=progress, note=progress.note)
-        progress.note("writing the report")
-        page = write_report(folder)
-    _print_posterior(posterior, page, as_json=as_json)
+    not_kept = keep_compiled()
+    with one_line_errors(), ExitStack() as held:
+        with FitProgress(quiet=as_json) as progress, report_warnings(progress):
+            if not_kept:
+                progress.note(not_kept)
+            folder = out or default_folder(read_model(galaxy_file, Galaxy), galaxy_file.parent)
+            held.enter_context(fit_lease(folder))  # from the first step to the report
+            posterior = fit(galaxy_file, out, restart=restart, progress=progress, note=progress.note)
+        # The result comes first: nothing that fails from here on takes it away.
+        page = None
+        if not as_json:
+            _print_posterior(posterior.manifest)
+        try:
+            with report_warnings(progress):
+                progress.note("writing the report")
+                page = report_or_warning(folder)
+        finally:
+            if as_json:
+                _print_as_json(posterior.manifest, page)
+        if page is not None and not as_json:
+            say(f"report: {page}")
     if not posterior.manifest.converged:
         raise typer.Exit(2)
 
 
-def _print_posterior(posterior: Store[Posterior], page: Path, *, as_json: bool) -> None:
+def _print_as_json(manifest: Posterior, page: Path | None) -> None:
+    keep = {"converged", "complete", "black_hole", "systemic_velocity", "parameters", "quality", "fixed"}
+    facts = manifest.model_dump(mode="json", include=keep)
+    print_json({**facts, "truth": manifest.galaxy.truth, "report": None if page is None else str(page)})
+
+
+def _print_posterior(manifest: Posterior) -> None:
     from steelyard.contraction import unconstrained
     from steelyard.report.page import headline
     from steelyard.systemic import systemic_text
 
-    manifest = posterior.manifest
     truth = manifest.galaxy.truth
-    if as_json:
-        keep = {"converged", "complete", "black_hole", "systemic_velocity", "parameters", "quality", "fixed"}
-        print_json({**manifest.model_dump(mode="json", include=keep), "truth": truth, "report": str(page)})
-        return
-    console = Console(highlight=False)
+    console = plain_console()
     table = Table(box=None, header_style="bold")
     for column in ("parameter", "median", "-1 sigma", "+1 sigma", "R-hat", "ESS"):
         table.add_column(column, justify="left" if column == "parameter" else "right", no_wrap=True)
@@ -144,8 +168,7 @@ def _print_posterior(posterior: Store[Posterior], page: Path, *, as_json: bool) 
     if free := unconstrained(manifest):
         console.print(f"not constrained by these data (as their priors): {', '.join(free)}")
     for warning in manifest.quality.warnings:
-        console.print(f"warning: {warning}")
-    console.print(f"report: {page}", soft_wrap=True)
+        console.print(f"warning: {plain(warning)}")
 
 
 @app.command("report")
@@ -159,8 +182,8 @@ def report_command(
     """
     from steelyard.report import write_report
 
-    with one_line_errors():
-        print(write_report(folder, figure_folder=figures))
+    with one_line_errors(), FitProgress() as progress, report_warnings(progress):
+        say(write_report(folder, figure_folder=figures))
 
 
 @app.command("validate")
@@ -178,7 +201,7 @@ def validate_command(
         # The contracts know no FITS: a cube is valid if what it becomes is.
         contract = read_image_cube(file).manifest if is_image_cube(file) else validate(file)
     facts = {"path": str(file), "kind": contract.kind, "schema_version": contract.schema_version, "valid": True}
-    print_json(facts) if as_json else print(f"{file}: valid {contract.kind} {contract.schema_version}")
+    print_json(facts) if as_json else say(f"{file}: valid {contract.kind} {contract.schema_version}")
 
 
 @app.command("simulate")
@@ -229,7 +252,7 @@ def simulate_command(
             )
         write_store(out, store, overwrite=overwrite)
     rows, n = store["vis"].shape
-    print(f"{out}: {rows} visibilities in {n} channels")
+    say(f"{out}: {rows} visibilities in {n} channels")
 
 
 def main() -> None:

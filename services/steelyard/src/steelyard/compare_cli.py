@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from steelyard_schemas import plain
 
-from steelyard.console import FitProgress, one_line_errors, print_json, report_warnings
+from steelyard.console import FitProgress, one_line_errors, plain_console, print_json, report_warnings, say
 from steelyard.process import settle_process
 
 if TYPE_CHECKING:
@@ -57,11 +57,11 @@ def compare_command(
             from steelyard.comparison import compare
 
             comparison = compare(paths)
+            _print_fits(comparison, as_json=as_json)
             if figure is not None:
                 from steelyard.comparison_figure import draw_masses
 
                 draw_masses(comparison, figure)
-        _print_fits(comparison, as_json=as_json)
         if not comparison.all_converged:
             raise typer.Exit(2)
         return
@@ -72,7 +72,8 @@ def compare_command(
         from steelyard.compiled import keep_compiled
         from steelyard.model_comparison import compare_models
 
-        keep_compiled()
+        if not_kept := keep_compiled():
+            progress.note(not_kept)
         found = compare_models(paths[0], out, n_proposals=proposals, progress=progress, note=progress.note)
     _print_models(found, as_json=as_json)
     if not found.is_reliable:
@@ -87,7 +88,7 @@ def _print_fits(comparison: Comparison, *, as_json: bool) -> None:
         ]
         print_json({"same_data": comparison.same_data, "all_converged": comparison.all_converged, "fits": rows})
         return
-    console = Console(highlight=False)
+    console = plain_console()
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
     columns = ("fit", "log10 M_BH", "shift", "sigma", "chi2/n", "converged", "model")
     for column in columns:
@@ -95,7 +96,7 @@ def _print_fits(comparison: Comparison, *, as_json: bool) -> None:
         table.add_column(column, justify="right" if numbers else "left", no_wrap=numbers, overflow="fold")
     for row in comparison.rows:
         table.add_row(
-            Path(row.folder).resolve().name,
+            plain(Path(row.folder).resolve().name),
             _mass(row.black_hole),
             "" if row.shift_dex is None else f"{row.shift_dex:+.3f}",
             "" if row.shift_sigma is None else f"{row.shift_sigma:+.1f}",
@@ -106,14 +107,12 @@ def _print_fits(comparison: Comparison, *, as_json: bool) -> None:
     console.print(table)
     for row in comparison.rows:
         if not row.converged:
-            console.print(f"{row.folder}: NOT CONVERGED: do not quote these numbers", soft_wrap=True)
+            say(f"{row.folder}: NOT CONVERGED: do not quote these numbers")
     if not comparison.same_data:
         console.print("the fits are of different gridded data: their chi-squares cannot be compared")
     for row in comparison.rows:
         if row.unconstrained:
-            console.print(
-                f"{row.folder}: not constrained by the data: {', '.join(row.unconstrained)}", soft_wrap=True
-            )
+            say(f"{row.folder}: not constrained by the data: {', '.join(row.unconstrained)}")
 
 
 def _mass(hole: BlackHole) -> str:
@@ -140,7 +139,7 @@ def _print_models(found: ModelComparison, *, as_json: bool) -> None:
         }
         print_json({**facts, **asdict(found)})
         return
-    console = Console(highlight=False)
+    console = plain_console()
     table = Table(box=None, header_style="bold")
     for column in ("model", "ln evidence", "overlap", "chi2", "state"):
         table.add_column(column, justify="left" if column in ("model", "state") else "right")

@@ -11,6 +11,7 @@ from steelyard_schemas.galaxy import Galaxy, MgeStars
 from steelyard_schemas.posterior import BlackHole
 
 from steelyard.contraction import unconstrained
+from steelyard.lease import fit_lease
 from steelyard.run_folder import RunFolder
 
 __all__ = ["Comparison", "FitRow", "compare", "read_fit"]
@@ -92,13 +93,14 @@ def read_fit(folder: str | Path) -> Store[Posterior]:
     """Read the posterior of a fit's folder.
 
     Raises:
-        ContractError: there is none, or it is damaged.
+        ContractError: there is none, it is damaged, or a fit is at work there.
 
     """
     run = RunFolder(Path(folder))
     if not run.posterior.exists():
         raise ContractError(run.path, "holds no posterior.zarr: run `steelyard fit` first")
-    return read_store(run.posterior, Posterior)
+    with fit_lease(run.path, reading=True):
+        return read_store(run.posterior, Posterior)
 
 
 def _row(folder: str, manifest: Posterior, galaxy_name: str, first: BlackHole) -> FitRow:

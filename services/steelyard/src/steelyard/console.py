@@ -3,25 +3,40 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from steelyard_schemas import ContractError
+from steelyard_schemas import one_line_errors, plain
 
 if TYPE_CHECKING:
     import sampler
 
-__all__ = ["FitProgress", "one_line_errors", "print_json", "report_warnings"]
+__all__ = [
+    "FitProgress",
+    "one_line_errors",
+    "plain_console",
+    "print_json",
+    "report_warnings",
+    "say",
+]
 
 PLAIN_SECONDS = 15.0
 """Time between lines where there is no terminal to draw a bar on."""
+
+
+def plain_console(*, stderr: bool = False, quiet: bool = False) -> Console:
+    """Return a console that prints text as it is: no markup, no emoji codes, no colours for numbers."""
+    return Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, emoji=False)
+
+
+def say(text: object) -> None:
+    """Print one line of results; text from outside cannot command the terminal."""
+    print(plain(text))
 
 
 class FitProgress:
@@ -29,11 +44,11 @@ class FitProgress:
 
     def __init__(self, *, quiet: bool = False) -> None:
         # Errors and progress go to stderr, so that stdout holds nothing but results.
-        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        self.console = plain_console(stderr=True, quiet=quiet)
         columns = (
-            TextColumn("{task.description:<9}"),
+            TextColumn("{task.description:<9}", markup=False),
             BarColumn(20),
-            TextColumn("{task.fields[facts]}"),
+            TextColumn("{task.fields[facts]}", markup=False),
             TimeRemainingColumn(),
         )
         self._bars = Progress(*columns, console=self.console, transient=False)
@@ -51,7 +66,7 @@ class FitProgress:
 
     def note(self, line: str) -> None:
         """Print one line."""
-        self.console.print(line, markup=False, soft_wrap=True)
+        self.console.print(plain(line), soft_wrap=True)
 
     def __call__(self, progress: sampler.Progress) -> None:
         """Show where the sampler is."""
@@ -86,22 +101,19 @@ def _facts(progress: sampler.Progress) -> str:
 
 
 @contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Turn what is wrong with the input or the disk into one line and exit code 1; Ctrl-C into 130."""
-    try:
-        yield
-    except (ContractError, OSError, ValueError) as error:
-        print("error: " + " ".join(str(error).split()), file=sys.stderr)
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt as error:
-        raise typer.Exit(130) from error
-
-
-@contextmanager
 def report_warnings(progress: FitProgress) -> Iterator[None]:
-    """Print warnings as plain lines, without the source line that Python shows."""
+    """Print warnings as plain lines, each once, without the source line that Python shows."""
+    told: set[str] = set()
+
+    def tell(message: Warning | str, *_args: object, **_kwargs: object) -> None:
+        if str(message) not in told:
+            told.add(str(message))
+            progress.note(f"warning: {message}")
+
     with warnings.catch_warnings():
-        warnings.showwarning = lambda message, *_args, **_kwargs: progress.note(f"warning: {message}")
+        # Python shows a warning once per place in the code, and not at all under -W ignore.
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = tell
         yield
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,21 +25,25 @@ from steelyard_schemas import (
     Store,
     job_identity,
     read_model,
+    require_memory,
     write_store,
 )
 from steelyard_schemas.posterior import Subcells
+from vis_gridder import DataWarning, assumptions
 
 from steelyard.approximation import Expansion, Features, approximate_log_density, approximation_about
 from steelyard.coordinates import Coordinates, sampled_at
 from steelyard.cosmology import distance_warning
 from steelyard.density import CellData, cell_data, log_density
 from steelyard.first_look import FirstLook, check_emission, first_look
+from steelyard.grid_checks import grid_warnings
 from steelyard.gridding import load_gridded
+from steelyard.lease import check_lease, fit_lease
 from steelyard.mode_search import search_mode
 from steelyard.model import GalaxyModel, ModelGrid
 from steelyard.parameters import Parameters, resolve_parameters
 from steelyard.posterior import build_posterior
-from steelyard.run_folder import RunFolder, source_stamp
+from steelyard.run_folder import RunFolder, named_folder, source_stamp
 from steelyard.subcells import LEVELS
 from steelyard.uv_box import trimmed
 
@@ -48,6 +53,8 @@ ProgressCallback = Callable[[sampler.Progress], None]
 Note = Callable[[str], None]
 STEPS_BETWEEN_NEWS = 10
 """One MALA step in five; the others are jumps. All chains together take a few seconds for them."""
+BYTES_PER_VOXEL = 32
+"""Of the gridded data and their dirty cube in double precision, with its transform."""
 MIN_DRAWS = 8
 """Draws per chain below which an interrupted run has nothing to show yet."""
 
@@ -107,8 +114,13 @@ def prepare(galaxy: Galaxy, data: Store[GriddedVisibilities], dtype: DTypeLike =
 
 
 def default_folder(galaxy: Galaxy, base: Path) -> Path:
-    """Return where a fit goes if nobody says otherwise: `<name>-fit` beside the galaxy file."""
-    return base / f"{galaxy.name.replace(' ', '_')}-fit"
+    """Return where a fit goes if nobody says otherwise: `<name>-fit` beside the galaxy file.
+
+    Raises:
+        ContractError: the name is too long for a folder.
+
+    """
+    return named_folder(galaxy.name, base, "fit")
 
 
 def fit(
@@ -134,7 +146,7 @@ def fit(
         The posterior, also in `out`/posterior.zarr. Its manifest's `converged` says whether to trust it.
 
     Raises:
-        ContractError: bad input, or `out` holds a fit of other inputs.
+        ContractError: bad input, or `out` holds a fit of other inputs, or another process is at work there.
         KeyboardInterrupt: after the finished part was written; the same call goes on from there.
 
     """
@@ -143,16 +155,35 @@ def fit(
         base = Path() if isinstance(galaxy, Galaxy) else Path(galaxy).parent
     base = Path(base)
     model = galaxy if isinstance(galaxy, Galaxy) else read_model(galaxy, Galaxy)
+    galaxy_file = None if isinstance(galaxy, Galaxy) else Path(galaxy)
     folder = RunFolder(Path(out) if out is not None else default_folder(model, base))
     # Sums over a million residuals need double precision; the caller's own setting comes back afterwards.
-    with jax.enable_x64(True):
-        return _fit(model, base, folder, restart, progress, note)
+    with jax.enable_x64(True), fit_lease(folder.path) as lease:
+        if out is None and galaxy_file is not None:
+            folder.refuse_another_file(galaxy_file, model.name)
+
+        def watched(at: sampler.Progress) -> None:
+            check_lease(lease, folder.path)
+            if progress is not None:
+                progress(at)
+
+        problem = _prepared(model, base, folder, restart, note)
+        if galaxy_file is not None:
+            folder.keep_galaxy_file(galaxy_file)
+        try:
+            return _fit(model, problem, folder, None if progress is None else watched, note)
+        except ValueError as error:
+            if not (folder.checkpoint.exists() or folder.posterior.exists()):
+                # Of a fit without a start nothing stays.
+                folder.discard()
+            if isinstance(error, ContractError):
+                raise
+            raise ContractError(model.name, f"cannot be fitted: {error} (check [priors] and the data)") from error
 
 
 def _fit(
-    galaxy: Galaxy, base: Path, folder: RunFolder, restart: bool, progress: ProgressCallback | None, note: Note
+    galaxy: Galaxy, problem: Problem, folder: RunFolder, progress: ProgressCallback | None, note: Note
 ) -> Store[Posterior]:
-    problem = _prepared(galaxy, base, folder, restart, note)
     if (done := folder.finished(galaxy)) is not None:
         note(f"already finished: {folder.posterior}")
         return done
@@ -211,6 +242,8 @@ def _prepared(galaxy: Galaxy, base: Path, folder: RunFolder, restart: bool, note
     if kept is None:
         note(f"reading {path}")
     data = load_gridded(galaxy, base) if kept is None else kept
+    _check_memory(data)
+    _say_what_is_known(data, note, gridded_now=kept is None and galaxy.data.grid is not None)
     problem = prepare(galaxy, data)
     if (warning := distance_warning(galaxy.distance.mpc, redshift(problem.look.vsys_kms))) is not None:
         note(f"warning: {warning}")
@@ -221,6 +254,25 @@ def _prepared(galaxy: Galaxy, base: Path, folder: RunFolder, restart: bool, note
     if kept is None:
         folder.save_gridded(data, stamp)
     return problem
+
+
+def _check_memory(data: Store[GriddedVisibilities]) -> None:
+    """Refuse data whose dirty cube, the first thing that is made of them, does not fit in memory."""
+    n_channels, npix = len(data["frequency_hz"]), data.manifest.npix
+    require_memory(
+        data.manifest.source,
+        f"a fit of {n_channels} channels and {npix} x {npix} pixels",
+        BYTES_PER_VOXEL * float(n_channels) * npix**2,
+        "choose fewer pixels or a velocity range in [data.grid]",
+    )
+
+
+def _say_what_is_known(data: Store[GriddedVisibilities], note: Note, *, gridded_now: bool) -> None:
+    """Report what the readers assumed and what is wrong with the grid, before hours are spent on a fit."""
+    for line in assumptions(data.manifest.history):
+        note(line)
+    for text in grid_warnings(data, edge_is_known=gridded_now):
+        warnings.warn(text, DataWarning, stacklevel=2)
 
 
 def _start(
@@ -240,11 +292,7 @@ def _start(
         expansion = Expansion(**{name: jnp.asarray(a) for name, a in folder.load_approximation().items()})
         features = Features(problem.coordinates)
         return problem, state.position, sampler.Approximation(approximate_log_density, (features, expansion))
-    try:
-        problem, mode, subcells, warnings = search_mode(problem, progress, note)
-    except ContractError:
-        folder.discard()
-        raise
+    problem, mode, subcells, warnings = search_mode(problem, progress, note)
     folder.keep_subcells(subcells)
     folder.keep_warnings(warnings)
 

@@ -23,14 +23,14 @@ from steelyard_schemas.priors import Fixed
 
 from steelyard.density import log_density
 from steelyard.fitting import Note, ProgressCallback, fit, prepare
-from steelyard.run_folder import RunFolder, source_stamp
+from steelyard.lease import fit_lease
+from steelyard.run_folder import RunFolder, named_folder, source_stamp
 
 __all__ = ["ModelComparison", "ModelEvidence", "compare_models", "models_folder"]
 
 NO_BLACK_HOLE = 0.0
 """log10 of the mass [Msun] that stands for none: one sun."""
 WITH, WITHOUT = "with_black_hole", "without_black_hole"
-ANEW = "delete it to compute the evidence anew"
 LEAST_OVERLAP = 0.01
 LARGEST_ERROR = 1.0
 N_PROPOSALS = 1000
@@ -139,34 +139,48 @@ def compare_models(
         raise ContractError(model.name, "priors.log10_mbh is fixed: give it the prior of the model with a black hole")
     folder = Path(out) if out is not None else models_folder(model, base)
     none = model.priors.model_copy(update={"log10_mbh": Fixed(value=NO_BLACK_HOLE)})
-    record = folder / "models.json"
-    known = read_json(record, advice=ANEW) if record.exists() else {}
+    variants = {WITH: model, WITHOUT: model.model_copy(update={"priors": none})}
+    file = None if isinstance(galaxy, Galaxy) else Path(galaxy)
     found: dict[str, ModelEvidence] = {}
-    for name, variant in ((WITH, model), (WITHOUT, model.model_copy(update={"priors": none}))):
-        tell(name.replace("_", " "))
-        run = RunFolder(folder / name)
-        _share_data(RunFolder(folder / WITH), run, model, base / model.data.path)
-        posterior = fit(variant, run.path, base=base, progress=progress, note=note)
-        earlier = known.get(name, {})
-        if not isinstance(earlier, dict):
-            raise ContractError(record, f"holds no evidence under '{name}'; {ANEW}")
-        if (earlier.get("posterior_hash"), earlier.get("n_proposals")) == (
-            posterior.manifest.content_hash,
-            n_proposals,
-        ):
-            found[name] = ModelEvidence(**earlier)
-            tell("its evidence is known already")
-        else:
-            tell("bridging to its evidence")
-            found[name] = _evidence(run, posterior.manifest, n_proposals, progress)
-        with atomic_path(record, overwrite=True) as temporary:
-            temporary.write_text(json.dumps({key: asdict(one) for key, one in found.items()}, indent=2) + "\n")
+    with fit_lease(folder):
+        if out is None and file is not None:
+            RunFolder(folder / WITH).refuse_another_file(file, model.name)
+        record = folder / "models.json"
+        known = _known_evidences(record)
+        for name, variant in variants.items():
+            tell(name.replace("_", " "))
+            run = RunFolder(folder / name)
+            _share_data(RunFolder(folder / WITH), run, model, base / model.data.path)
+            with fit_lease(run.path):
+                posterior = fit(variant, run.path, base=base, progress=progress, note=note)
+                if file is not None:
+                    run.keep_galaxy_file(file)
+                earlier = known.get(name)
+                if earlier is not None and (earlier.posterior_hash, earlier.n_proposals) == (
+                    posterior.manifest.content_hash,
+                    n_proposals,
+                ):
+                    found[name] = earlier
+                    tell("its evidence is known already")
+                else:
+                    tell("bridging to its evidence")
+                    found[name] = _evidence(run, posterior.manifest, n_proposals, progress)
+            with atomic_path(record, overwrite=True) as temporary:
+                temporary.write_text(json.dumps({key: asdict(one) for key, one in found.items()}, indent=2) + "\n")
     return ModelComparison(found[WITH], found[WITHOUT])
+
+
+def _known_evidences(record: Path) -> dict[str, ModelEvidence]:
+    """Return what an earlier call found; nothing where its record is damaged, for it can be computed again."""
+    try:
+        return {name: ModelEvidence(**facts) for name, facts in read_json(record).items()}
+    except (ContractError, TypeError):
+        return {}
 
 
 def models_folder(galaxy: Galaxy, base: Path) -> Path:
     """Return where the two fits go if nobody says otherwise: `<name>-models` beside the galaxy file."""
-    return base / f"{galaxy.name.replace(' ', '_')}-models"
+    return named_folder(galaxy.name, base, "models")
 
 
 def _share_data(source: RunFolder, target: RunFolder, galaxy: Galaxy, path: Path) -> None:

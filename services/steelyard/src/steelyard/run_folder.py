@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,7 +27,23 @@ from steelyard_schemas import (
 
 from steelyard.subcells import ChosenSubcells
 
-__all__ = ["RunFolder", "source_stamp"]
+__all__ = ["RunFolder", "named_folder", "source_stamp"]
+
+LONGEST_NAME = 200
+"""Bytes of a folder's name; file systems allow 255, some of them for temporary names beside it."""
+
+
+def named_folder(name: str, base: Path, kind: str) -> Path:
+    """Return the folder `<name>-<kind>` below `base`.
+
+    Raises:
+        ContractError: the name is too long for a folder.
+
+    """
+    folder = f"{name.replace(' ', '_')}-{kind}"
+    if len(os.fsencode(folder)) > LONGEST_NAME:
+        raise ContractError(f"{name[:40]}...", "is too long a name for a folder: give one by --out")
+    return base / folder
 
 
 class RunFolder:
@@ -57,6 +74,31 @@ class RunFolder:
         self.clear()
         if self.path.is_dir() and not any(self.path.iterdir()):
             self.path.rmdir()
+
+    def refuse_another_file(self, galaxy_file: Path, name: str) -> None:
+        """Check that a folder found by a galaxy's name is not that of another galaxy file of the same name.
+
+        Raises:
+            ContractError: it is, and that file is still there.
+
+        """
+        try:
+            held = self._read().get("galaxy_file")
+        except ContractError:
+            return  # nobody's; what is to be done about it is said later
+        if held is None:
+            return
+        other = (self.path / str(held)).resolve()
+        if other != galaxy_file.resolve() and other.exists():
+            raise ContractError(
+                self.path,
+                f"belongs to {other}, whose galaxy has the name '{name}' too: give this one a folder of its own by "
+                "--out, or another name",
+            )
+
+    def keep_galaxy_file(self, galaxy_file: Path) -> None:
+        """Remember whose folder this is; relative, so that both may move together."""
+        self._update(galaxy_file=os.path.relpath(galaxy_file.resolve(), self.path.resolve()))
 
     def claim(self, identity: str) -> None:
         """Make the folder that of `identity`.

@@ -24,6 +24,7 @@ from kinematics import (
 )
 from steelyard_schemas import ContractError, Galaxy, Observation, Store, Visibilities
 
+from steelyard.limits import check_memory, check_simulation
 from steelyard.model import GalaxyModel, ModelGrid
 from steelyard.parameters import active_names
 from steelyard.subcells import LEVELS, choose_subcells
@@ -108,7 +109,22 @@ def simulate(
         seed: of the noise.
         latitude_deg: of the array.
 
+    Raises:
+        ContractError: numbers beyond their limits (`steelyard.limits`), more data than fit in memory, or a galaxy
+            file without [truth] or [data.grid].
+
     """
+    check_simulation(
+        declination_deg=declination_deg,
+        hours=hours,
+        integration_s=integration_s,
+        n_channels=n_channels,
+        channel_width_kms=channel_width_kms,
+        noise_jy=noise_jy,
+        seed=seed,
+    )
+    n_antennas = len(antennas.enu_m)
+    check_memory(galaxy, 0.5 * n_antennas * (n_antennas - 1) * hours * 3600 / integration_s, n_channels)
     track = uv_track(antennas.enu_m, latitude_deg, declination_deg, -hours / 2, hours / 2, integration_s)
     frequency, _ = channels_around(galaxy, n_channels, channel_width_kms)
     observation = Observation(
@@ -125,6 +141,8 @@ def simulate(
 
 def simulate_like(galaxy: Galaxy, data: Store[Visibilities], noise_jy: float, seed: int = 1) -> Store[Visibilities]:
     """Observe a galaxy's [truth] on the baselines, times and channels of an existing data set."""
+    check_simulation(noise_jy=noise_jy, seed=seed)
+    check_memory(galaxy, *data["vis"].shape)
     return _observe(galaxy, data["frequency_hz"], track_of(data), data.manifest.observation, noise_jy, seed)
 
 

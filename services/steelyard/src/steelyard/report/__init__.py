@@ -1,5 +1,5 @@
 """The report of a fit: one self-contained HTML page."""
 
-from steelyard.report.page import write_report
+from steelyard.report.page import ReportWarning, report_or_warning, write_report
 
-__all__ = ["write_report"]
+__all__ = ["ReportWarning", "report_or_warning", "write_report"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from steelyard_schemas.posterior import BlackHole, ParameterSummary
 from steelyard_schemas.priors import LogUniform, Normal, Prior, Sine, Uniform
 
 from steelyard.contraction import UNCONSTRAINED_BELOW, unconstrained
+from steelyard.lease import fit_lease
 from steelyard.parameters import PARAMETERS
 from steelyard.report import figures, predictive_figures
 from steelyard.report.predictive import best_misfit
@@ -22,7 +24,7 @@ from steelyard.report.rounding import decimals
 from steelyard.run_folder import RunFolder
 from steelyard.systemic import systemic_text
 
-__all__ = ["headline", "write_report"]
+__all__ = ["ReportWarning", "headline", "report_or_warning", "write_report"]
 
 FIGURES: dict[str, Callable[[Products], Figure]] = {
     "mass": figures.mass_posterior,
@@ -38,6 +40,24 @@ FIGURES: dict[str, Callable[[Products], Figure]] = {
 }
 
 
+class ReportWarning(UserWarning):
+    """The fit stands, but part of its report could not be made."""
+
+
+def report_or_warning(folder: str | Path) -> Path | None:
+    """Write the report of a fit; where that fails, warn and return None: the posterior is what counts.
+
+    Warns:
+        ReportWarning: there is no report, or it lacks a figure.
+
+    """
+    try:
+        return write_report(folder)
+    except Exception as error:  # whatever it is, the posterior is written
+        warnings.warn(f"the report was not written: {_reason(error)}", ReportWarning, stacklevel=2)
+        return None
+
+
 def write_report(
     folder: str | Path,
     *,
@@ -51,24 +71,43 @@ def write_report(
         figure_folder: also write each figure there, as PNG.
         progress: called with figures done and in all.
 
+    Each figure stands alone: where one cannot be drawn the page says why.
+
     Raises:
-        ContractError: the folder holds no posterior, or a damaged one.
+        ContractError: the folder holds no posterior, or a damaged one, or a fit is at work there.
+
+    Warns:
+        ReportWarning: a figure could not be drawn.
 
     """
     run = RunFolder(Path(folder))
     if not run.posterior.exists():
         raise ContractError(run.path, "holds no posterior.zarr: run `steelyard fit` first")
+    with fit_lease(run.path):
+        return _write_report(run, figure_folder, progress)
+
+
+def _write_report(
+    run: RunFolder, figure_folder: str | Path | None, progress: Callable[[int, int], None] | None
+) -> Path:
     products = Products(read_store(run.posterior, Posterior), read_store(run.gridded, GriddedVisibilities))
-    images = {}
+    images, missing = {}, {}
     for done, (name, draw) in enumerate(FIGURES.items()):
-        png = _png(draw(products))
-        images[name] = base64.b64encode(png).decode()
-        if figure_folder is not None:
-            Path(figure_folder).mkdir(parents=True, exist_ok=True)
-            (Path(figure_folder) / f"{name}.png").write_bytes(png)
+        try:
+            png = _png(draw(products))
+        except Exception as error:  # a figure never costs the others
+            missing[name] = _reason(error)
+        else:
+            images[name] = base64.b64encode(png).decode()
+            if figure_folder is not None:
+                Path(figure_folder).mkdir(parents=True, exist_ok=True)
+                (Path(figure_folder) / f"{name}.png").write_bytes(png)
         if progress is not None:
             progress(done + 1, len(FIGURES))
-    text = _environment().get_template("page.html.j2").render(_context(products, images))
+    for reason in dict.fromkeys(missing.values()):
+        names = ", ".join(name for name, why in missing.items() if why == reason)
+        warnings.warn(f"the report lacks figures ({names}): {reason}", ReportWarning, stacklevel=3)
+    text = _environment().get_template("page.html.j2").render(_context(products, images, missing))
     with atomic_path(run.report, overwrite=True) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return run.report
@@ -99,9 +138,25 @@ def _environment() -> jinja2.Environment:
     return jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
 
 
-def _context(products: Products, images: dict[str, str]) -> dict[str, object]:
-    manifest, data = products.manifest, products.data_store.manifest
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _unless_it_fails[T](compute: Callable[[], T]) -> T | None:
+    """Return a number of the page, None where it cannot be computed; figures say why."""
+    try:
+        return compute()
+    except Exception:
+        return None
+
+
+def _chi2_sigma(products: Products) -> float:
     total, sd = best_misfit(products).reduced(axis=(0, 1, 2))
+    return float((total - 1) / sd)
+
+
+def _context(products: Products, images: dict[str, str], missing: dict[str, str]) -> dict[str, object]:
+    manifest, data = products.manifest, products.data_store.manifest
     truth = manifest.galaxy.truth
     rows = [
         {
@@ -122,18 +177,19 @@ def _context(products: Products, images: dict[str, str]) -> dict[str, object]:
         "manifest": manifest,
         "galaxy": manifest.galaxy,
         "data": data,
-        "beam": products.beam,
-        "noise_mjy": 1e3 * products.noise,
+        "beam": _unless_it_fails(lambda: products.beam),
+        "noise_mjy": _unless_it_fails(lambda: 1e3 * products.noise),
         "headline": headline(manifest.black_hole),
         "systemic": None if manifest.systemic_velocity is None else systemic_text(manifest.systemic_velocity),
         "rows": rows,
         "has_truth": bool(truth),
         "images": images,
+        "missing": missing,
         "n_draws": products.draws.shape[0] * products.draws.shape[1],
         "quality": manifest.quality,
         "unconstrained": unconstrained(manifest),
         "unconstrained_below": UNCONSTRAINED_BELOW,
-        "chi2_sigma": float((total - 1) / sd),
+        "chi2_sigma": _unless_it_fails(lambda: _chi2_sigma(products)),
     }
 
 

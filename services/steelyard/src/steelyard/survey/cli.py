@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from steelyard_schemas import ContractError
 
-from steelyard.console import one_line_errors, print_json
+from steelyard.console import FitProgress, one_line_errors, plain_console, print_json, report_warnings, say
 
 if TYPE_CHECKING:
     from steelyard.cluster.run import Cluster, SampleFiles
@@ -116,24 +115,23 @@ def _drive(
     with one_line_errors(), SurveyWatch(survey, quiet=as_json) as watch:
         began = time.monotonic()
         tally = run_survey(folder, watch, sample=sample, cluster=cluster, reports=reports, wait=wait)
-        page = _report(survey, against)
+    # The result comes first: nothing that fails from here on takes it away.
     state = survey_state(survey)
-    if as_json:
-        print_json(
-            {
-                **state.as_json(),
-                "lost_workers": tally.lost_workers,
-                "wall_s": time.monotonic() - began,
-                "report": str(page),
-            }
-        )
-    else:
-        console = Console(highlight=False)
-        console.print(
+    if not as_json:
+        print(
             f"{state.total} galaxies: {state.converged} converged, {state.not_converged} did not, "
             f"{state.failed} failed"
         )
-        console.print(f"report: {page}", soft_wrap=True)
+    page = None
+    try:
+        page = _report(survey, against)
+    except Exception as error:
+        watch.note(f"warning: the survey's report was not written: {' '.join(str(error).split())}")
+    if as_json:
+        facts = {"lost_workers": tally.lost_workers, "wall_s": time.monotonic() - began}
+        print_json({**state.as_json(), **facts, "report": None if page is None else str(page)})
+    elif page is not None:
+        say(f"report: {page}")
     if state.converged < state.total:
         raise typer.Exit(2)
 
@@ -159,16 +157,16 @@ def status_command(folder: Folder, as_json: JsonOption = False) -> None:
     if as_json:
         print_json(state.as_json())
         return
-    console = Console(highlight=False)
-    console.print(f"driver: {state.driver or 'none'}", soft_wrap=True)
-    console.print(
+    say(f"driver: {state.driver or 'none'}")
+    say(
         f"{state.total} galaxies: {state.converged} converged, {state.not_converged} did not, {state.failed} failed, "
         f"{len(state.at_work)} at work, {state.waiting} waiting"
+        + (f", {state.damaged} damaged" if state.damaged else "")
     )
     if state.at_work:
-        console.print(status_table(state.at_work))
+        plain_console().print(status_table(state.at_work))
     for name, reason in state.failures.items():
-        console.print(f"{name}: {reason}", markup=False, soft_wrap=True)
+        say(f"{name}: {reason}")
 
 
 @app.command("report")
@@ -183,7 +181,7 @@ def report_command(folder: Folder, against: Against = None) -> None:
         survey = SurveyFolder(folder)
         if not survey.about.exists():
             raise ContractError(folder, "holds no survey: start one with `steelyard survey run`")
-        print(_report(survey, against))
+        say(_report(survey, against))
 
 
 @app.command("relation")
@@ -203,12 +201,12 @@ def relation_command(
     from steelyard.survey.folder import SurveyFolder
     from steelyard.survey.relation import fit_relation, read_masses
 
-    with one_line_errors():
+    with one_line_errors(), FitProgress() as progress, report_warnings(progress):
         relation = fit_relation(read_masses(SurveyFolder(folder), covariate), covariate)
     if as_json:
         print_json(relation.as_json())
     else:
-        print(f"log10(M_BH / Msun) = a + b ({covariate} - {relation.pivot:.4g}), {relation.n_galaxies} galaxies")
+        say(f"log10(M_BH / Msun) = a + b ({covariate} - {relation.pivot:.4g}), {relation.n_galaxies} galaxies")
         for name, (low, middle, high) in (
             ("a", relation.intercept),
             ("b", relation.slope),
@@ -216,7 +214,7 @@ def relation_command(
         ):
             print(f"{name} = {middle:.3f} +{high - middle:.3f} -{middle - low:.3f}")
         for name in relation.thin_galaxies:
-            print(f"warning: few draws of {name} reach the relation; sample it longer, or trust this less")
+            say(f"warning: few draws of {name} reach the relation; sample it longer, or trust this less")
         if not relation.converged:
             print("NOT CONVERGED: do not quote these numbers")
     if not relation.converged:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from warnings import catch_warnings, simplefilter
+
 from steelyard_schemas import SurveyJob
 
 from steelyard.fitting import fit
@@ -20,13 +22,17 @@ def fit_galaxy(job: SurveyJob, place: JobPlace) -> Outcome:
         progress=place.status.progress,
         note=place.status.note,
     )
+    manifest = posterior.manifest
+    told = list(manifest.quality.warnings)
     if place.reports:
-        from steelyard.report import write_report
+        from steelyard.report import ReportWarning, report_or_warning
 
         place.status.note("writing the report")
-        write_report(place.folder)
-    manifest = posterior.manifest
-    warnings = "; ".join(manifest.quality.warnings) or None
+        with catch_warnings(record=True) as caught:
+            simplefilter("always", ReportWarning)
+            report_or_warning(place.folder)
+        told += [str(warning.message) for warning in caught if issubclass(warning.category, ReportWarning)]
+    warnings = "; ".join(told) or None
     return Outcome(
         status="converged" if manifest.converged else "not_converged",
         reason=warnings if manifest.converged else warnings or "the run was not complete",

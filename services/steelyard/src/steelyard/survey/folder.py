@@ -6,10 +6,12 @@ a cluster it is on a file system that every node sees under the same path.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +24,7 @@ from steelyard_schemas import (
     JobRecord,
     SurveyJob,
     atomic_path,
+    open_file,
     pack,
     read_json,
     read_model,
@@ -40,7 +43,10 @@ PLAN_VERSION = 1
 PLANNED = [str, str, str, str, dict, bytes]
 """Types of the fields of a planned job."""
 AGAIN = "plan again with `steelyard survey run`"
+REPLANNING_S = 1.0
 MOST_PROBLEMS = 50
+LONGEST_NAME = 100
+"""Characters of a galaxy's name that its folder bears."""
 
 
 class PlannedJob(NamedTuple):
@@ -65,6 +71,7 @@ class SurveyFolder:
         self.report = self.path / "report.html"
         self.compiled = self.path / "compiled"
         self.surrogates = self.path / "surrogates"
+        self._checked: tuple[int, int, int] | None = None
 
     def job_folder(self, output: str) -> Path:
         """Where one galaxy's posterior, checkpoint, status and record are."""
@@ -82,15 +89,19 @@ class SurveyFolder:
         ):
             for job in jobs:
                 places.append((sys.intern(job.shape), spool.tell(), spool.write(msgpack.packb(tuple(job)))))
+            digest = hashlib.sha256()
             for _, start, size in sorted(places):
                 spool.seek(start)
-                file.write(spool.read(size))
+                job_bytes = spool.read(size)
+                digest.update(job_bytes)
+                file.write(job_bytes)
         about = {
             "survey": PLAN_VERSION,
             "sample": sample.name,
             # Relative, so that both may move together.
             "data_folder": os.path.relpath(sample.parent, self.path),
             "jobs": len(places),
+            "plan_sha256": digest.hexdigest(),
             "planned_utc": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         with atomic_path(self.about, overwrite=True) as temporary:
@@ -101,14 +112,40 @@ class SurveyFolder:
         """Yield the planned jobs, reading as it goes: a hundred thousand of them need no memory.
 
         Raises:
-            ContractError: there is no plan here.
+            ContractError: there is no plan here, or not the one that was made.
 
         """
-        self._about()
+        self._check_plan()
         for fields in read_msgpack(self.plan, advice=AGAIN):
             if not isinstance(fields, list) or [type(field) for field in fields] != PLANNED:
                 raise ContractError(self.plan, f"holds something else than jobs; {AGAIN}")
             yield PlannedJob(*fields)
+
+    def _check_plan(self) -> None:
+        """Compare the plan with what survey.json says of it; once for each plan, for it is as long as the sample."""
+        try:
+            facts = os.stat(self.plan)
+        except OSError as error:
+            raise ContractError(self.plan, f"cannot be read ({error.strerror}): {AGAIN}") from error
+        seen = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
+        if seen == self._checked:
+            return
+        if not self._plan_is_whole():
+            time.sleep(REPLANNING_S)  # a driver replaces the plan first, then what is said of it
+            if not self._plan_is_whole():
+                raise ContractError(
+                    self.plan,
+                    f"is cut or altered: it is not the plan of {self.n_jobs} galaxies made here: {AGAIN}",
+                )
+        self._checked = seen
+
+    def _plan_is_whole(self) -> bool:
+        about = self._about()
+        if "plan_sha256" in about:
+            with open_file(self.plan) as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == about["plan_sha256"]
+        # A survey planned before the hash was kept.
+        return sum(1 for _ in read_msgpack(self.plan, advice=AGAIN)) == about["jobs"]
 
     @property
     def n_jobs(self) -> int:
@@ -121,9 +158,21 @@ class SurveyFolder:
         return self.path / self._about()["data_folder"]
 
     def record(self, output: str) -> JobRecord | None:
-        """How a job ended, if it did."""
+        """How a job ended, if it did.
+
+        Raises:
+            ContractError: the record is damaged.
+
+        """
         path = self.record_path(output)
         return read_model(path, JobRecord) if path.exists() else None
+
+    def record_or_reason(self, output: str) -> tuple[JobRecord | None, str]:
+        """Return how a job ended, and why that cannot be said where its record is damaged: one must not hide all."""
+        try:
+            return self.record(output), ""
+        except ContractError as error:
+            return None, f"its record is damaged ({error}): the next run does it again"
 
     def record_path(self, output: str) -> Path:
         """Where a job's record lies."""
@@ -192,7 +241,7 @@ def _planned(row: SampleRow, data_folder: Path, shelf: SurrogateShelf) -> Planne
         galaxy = galaxy.model_copy(update={"stars": stars})
     keys = JobKeys(galaxy, data_stamp(data_folder / galaxy.data.path), surrogate)
     # The hash keeps the results of a galaxy whose row was changed apart from those before.
-    output = f"{re.sub(r'[^A-Za-z0-9.+-]+', '_', galaxy.name)[:80]}-{keys.fit[:10]}"
+    output = f"{re.sub(r'[^A-Za-z0-9.+-]+', '_', galaxy.name)[:LONGEST_NAME]}-{keys.fit[:10]}"
     job = SurveyJob(job_id=keys.job, galaxy=galaxy, output=output)
     return PlannedJob(keys.job, galaxy.name, output, _shape(job), row.columns, pack(job))
 

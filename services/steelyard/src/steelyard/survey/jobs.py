@@ -71,7 +71,6 @@ def run_job(
     reason: str | None = None
     try:
         with job_lock(folder):
-            _sweep(folder)
             try:
                 outcome = work(job, JobPlace(folder, data_folder, reports, status))
                 reason = outcome.reason
@@ -131,15 +130,6 @@ def reason_of(error: BaseException) -> str:
         place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
         line = f"{type(error).__name__}: {line}{place}"
     return line[:REASON_LENGTH]
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a killed worker had half-written under temporary names."""
-    import shutil
-
-    for pattern in (".*.new", ".*.old"):
-        for path in folder.glob(pattern):
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _now() -> str:

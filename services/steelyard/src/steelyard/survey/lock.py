@@ -1,22 +1,16 @@
-"""Who may write: one driver per survey, one worker per galaxy.
-
-A lease is a file that its owner refreshes; it works on network file systems, where locks of the operating system may
-not. An owner that has died on this machine loses it at once, one on another machine after `LEASE_S` without a sign.
-"""
+"""Who may write in a survey: one driver for its folder, one worker per galaxy."""
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import SoftFileLease, Timeout
-from steelyard_schemas import ContractError
+from filelock import SoftFileLease
+
+from steelyard.lease import LEASE_S, fit_lease, hold, owner_of
 
 __all__ = ["LEASE_S", "driver_lock", "driver_of", "job_lock"]
-
-LEASE_S = 60.0
 
 
 @contextmanager
@@ -27,34 +21,17 @@ def driver_lock(path: Path, *, wait: bool = False) -> Iterator[SoftFileLease]:
         ContractError: another driver holds it, and `wait` is false.
 
     """
-    made = not path.parent.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lease = SoftFileLease(path, lease_duration=LEASE_S, timeout=-1 if wait else 0)
-    try:
-        lease.acquire()
-    except Timeout as error:
-        raise ContractError(
-            path.parent,
-            f"is in the hands of another driver ({_owner(lease)}): wait for it (--wait), watch it with `steelyard "
-            f"survey status {path.parent}`, or stop it; if its machine is gone, try again in {LEASE_S:.0f} s",
-        ) from error
-    try:
+    refusal = (
+        "is in the hands of another driver ({owner}): wait for it (--wait), watch it with `steelyard survey status`, "
+        f"or stop it; if its machine is gone, try again in {LEASE_S:.0f} s"
+    )
+    with hold(path, refusal, timeout_s=-1 if wait else 0) as lease:
         yield lease
-    finally:
-        lease.release()
-        if made:
-            with suppress(OSError):  # of a refused sample nothing stays; a folder with anything in it does
-                path.parent.rmdir()
 
 
 def driver_of(path: Path) -> str | None:
     """Name the process that holds a survey's folder; None if nobody does, or one of this machine that has died."""
-    lease = SoftFileLease(path, lease_duration=LEASE_S)
-    owner = lease.owner
-    if owner is None:
-        return None
-    here = owner.hostname.split("?")[0] == socket.gethostname()
-    return None if here and not Path(f"/proc/{owner.pid}").exists() and Path("/proc/self").exists() else _owner(lease)
+    return owner_of(path)
 
 
 @contextmanager
@@ -65,20 +42,5 @@ def job_lock(folder: Path) -> Iterator[None]:
         ContractError: it does not come free.
 
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    lease = SoftFileLease(folder / "worker.lock", lease_duration=LEASE_S, timeout=2 * LEASE_S)
-    try:
-        lease.acquire()
-    except Timeout as error:
-        raise ContractError(
-            folder, f"another worker still writes there ({_owner(lease)}): run again later"
-        ) from error
-    try:
+    with fit_lease(folder, timeout_s=2 * LEASE_S):
         yield
-    finally:
-        lease.release()
-
-
-def _owner(lease: SoftFileLease) -> str:
-    owner = lease.owner
-    return "unknown process" if owner is None else f"process {owner.pid} on {owner.hostname.split('?')[0]}"

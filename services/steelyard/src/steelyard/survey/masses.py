@@ -68,16 +68,21 @@ def mass_rows(survey: SurveyFolder, against: str | None = None) -> list[MassRow]
 
 
 def _row(survey: SurveyFolder, job: PlannedJob, against: str | None) -> MassRow:
-    record = survey.record(job.output)
+    record, reason = survey.record_or_reason(job.output)
+    if reason:
+        return MassRow(job.name, job.output, "damaged", reason)
     if record is None or record.job_id != job.job_id:
         return MassRow(job.name, job.output, "waiting", "")
     row = MassRow(job.name, job.output, record.status, record.reason or "")
     path = survey.job_folder(job.output) / "posterior.zarr"
     if record.status == "failed" or not path.exists():
         return row
-    posterior = parse(read_manifest(path), where=path)
-    if not isinstance(posterior, Posterior):
-        raise ContractError(path, f"holds '{posterior.kind}', expected 'posterior'")
+    try:
+        posterior = parse(read_manifest(path), where=path)
+        if not isinstance(posterior, Posterior):
+            raise ContractError(path, f"holds '{posterior.kind}', expected 'posterior'")
+    except ContractError as error:
+        return row._replace(status="damaged", reason=f"its posterior is damaged ({error})")
     sampled = next((p for p in posterior.parameters if p.name == MASS), None)
     reference = job.columns.get(against) if against else posterior.galaxy.truth.get(MASS)
     spread = job.columns.get(f"{against}_sd", 0.0)

@@ -12,6 +12,7 @@ Galaxies with only an upper limit count like all others: their draws say what th
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -77,13 +78,23 @@ def read_masses(survey: SurveyFolder, covariate: str) -> list[MassDraws]:
     Raises:
         ContractError: too few galaxies have both.
 
+    Warns:
+        UserWarning: a galaxy's record or posterior is damaged, and it is left out.
+
     """
     found = []
     for job in survey.jobs():
-        record, value = survey.record(job.output), job.columns.get(covariate)
-        if record is None or record.status != "converged" or not isinstance(value, float):
+        value = job.columns.get(covariate)
+        if not isinstance(value, float):
             continue
-        store = read_store(survey.job_folder(job.output) / "posterior.zarr", Posterior)
+        try:
+            record = survey.record(job.output)
+            if record is None or record.status != "converged":
+                continue
+            store = read_store(survey.job_folder(job.output) / "posterior.zarr", Posterior)
+        except ContractError as error:
+            warnings.warn(f"{job.name} is left out: {error}", UserWarning, stacklevel=2)
+            continue
         declared = next((p.prior for p in store.manifest.parameters if p.name == MASS), None)
         prior = None if declared is None else sampler_prior(declared)
         if prior is None or isinstance(prior, float):

@@ -44,7 +44,7 @@ def write_survey_report(survey: SurveyFolder, *, against: str | None = None) -> 
         against=against or "truth",
         rows=rows[:MOST_ROWS],
         n_hidden=max(0, len(rows) - MOST_ROWS),
-        failures=[row for row in rows if row.status == "failed"][:MOST_ROWS],
+        failures=[row for row in rows if row.status in ("failed", "damaged")][:MOST_ROWS],
         unconverged=[row for row in rows if row.status == "not_converged"][:MOST_ROWS],
         counts=Counter(row.status for row in rows),
         total=len(rows),

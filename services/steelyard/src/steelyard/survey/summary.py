@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from steelyard_schemas import ContractError
-
 from steelyard.survey.folder import SurveyFolder
 from steelyard.survey.lock import driver_of
 from steelyard.survey.status import JobStatus, read_status
@@ -26,6 +24,8 @@ class SurveyState:
     not_converged: int = 0
     failed: int = 0
     waiting: int = 0
+    damaged: int = 0
+    """Jobs whose record cannot be read; the next run does them again."""
     at_work: list[JobStatus] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
     """Reason by name of the galaxy."""
@@ -39,16 +39,19 @@ def survey_state(survey: SurveyFolder) -> SurveyState:
     """Look through a survey's records and status files; asks nothing of the driver or of Ray.
 
     Raises:
-        ContractError: there is no survey in the folder.
+        ContractError: there is no survey in the folder, or its plan is damaged.
 
     """
     state = SurveyState(survey.n_jobs, driver_of(survey.lock))
     for job in survey.jobs():
-        try:
-            record = survey.record(job.output)
-        except ContractError as error:
-            state.failures[job.name] = f"its record is damaged ({error})"
-            record = None
+        record, reason = survey.record_or_reason(job.output)
+        if reason:
+            if len(state.failures) < MOST_FAILURES:
+                state.failures[job.name] = reason
+            at_work = list(read_status(iter([survey.job_folder(job.output)]))) if state.driver else []
+            state.at_work += at_work
+            state.damaged += not at_work
+            continue
         if record is None or record.job_id != job.job_id or record.status == "failed":
             # Without a driver, what a killed worker left says nothing of now.
             at_work = list(read_status(iter([survey.job_folder(job.output)]))) if state.driver else []

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from types import TracebackType
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
-from steelyard_schemas import JobRecord
+from steelyard_schemas import JobRecord, plain
 
+from steelyard.console import plain_console
 from steelyard.survey.folder import SurveyFolder
 from steelyard.survey.status import JobStatus, read_status
 from steelyard.survey.tally import Tally
@@ -26,7 +27,7 @@ class SurveyWatch:
 
     def __init__(self, folder: SurveyFolder, *, quiet: bool = False) -> None:
         self._folder = folder
-        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._console = plain_console(stderr=True, quiet=quiet)
         self._live = Live(console=self._console, auto_refresh=False) if self._console.is_terminal else None
         self._began = time.monotonic()
         self._said = self._began
@@ -44,7 +45,7 @@ class SurveyWatch:
 
     def note(self, line: str) -> None:
         """Print one line."""
-        self._console.print(line, markup=False, soft_wrap=True)
+        self._console.print(plain(line), soft_wrap=True)
 
     def ended(self, record: JobRecord, tally: Tally) -> None:
         """Print how a galaxy ended."""
@@ -87,7 +88,7 @@ def status_table(rows: list[JobStatus]) -> Table:
     for column in ("galaxy", "stage", "step", "acceptance", "R-hat", "ESS", "ETA", "worker"):
         table.add_column(column, justify="left" if column in ("galaxy", "stage", "worker") else "right", no_wrap=True)
     for row in rows:
-        table.add_row(row.name, *_cells(row), row.worker)
+        table.add_row(*map(plain, (row.name, *_cells(row), row.worker)))
     return table
 
 

@@ -1,0 +1,111 @@
+"""What commands share: errors of one line, and text from outside that cannot command a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+__all__ = ["GuardedCommands", "error_line", "one_line_errors", "plain"]
+
+TRACEBACK = "STEELYARD_TRACEBACK"
+FORESEEN = (OSError, ValueError, FloatingPointError)
+"""What functions raise on purpose, with words for the user. ContractError is a ValueError."""
+
+
+def plain(text: object) -> str:
+    r"""Return a text in which characters that command a terminal, or show nothing, are visible escapes such as \x1b.
+
+    For all that comes from files: names of targets and telescopes, history, headers. Control characters (C0, C1),
+    marks that turn the direction of writing and lone surrogates are escaped; letters of every script stay.
+    """
+    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else _escaped(c) for c in str(text))
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def error_line(error: BaseException) -> str:
+    """Return one line that says what went wrong; for an error that nobody foresaw also where, and how to see more."""
+    line = plain(" ".join(str(error).split()))
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in line:
+        return f"out of memory ({line or 'no more to be had'}): use a smaller grid, fewer channels or less data"
+    if isinstance(error, FORESEEN):
+        return line or type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {line}{place} (unforeseen: set {TRACEBACK}=1 for the traceback)"
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn whatever goes wrong in a command into one line beginning with `error:` and exit code 1; Ctrl-C into 130.
+
+    With the environment variable STEELYARD_TRACEBACK the traceback comes first. What cannot be written to standard
+    output, as on a full disk, counts; a reader that has closed the pipe ends the command without a word.
+    """
+    with suppress(AttributeError, OSError, ValueError):
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        try:
+            yield
+        except Exception as error:
+            if not hasattr(error, "exit_code"):
+                raise
+            _misused(error)
+            sys.stdout.flush()
+            raise
+        sys.stdout.flush()
+    except KeyboardInterrupt as error:
+        raise SystemExit(130) from error
+    except BrokenPipeError as error:
+        _silence_output()
+        raise SystemExit(1) from error
+    except Exception as error:
+        if hasattr(error, "exit_code"):  # the command line's own way to end
+            raise
+        if os.environ.get(TRACEBACK):
+            traceback.print_exc()
+        print(f"error: {error_line(error)}", file=sys.stderr)
+        _silence_output()
+        raise SystemExit(1) from error
+
+
+def _misused(error: Exception) -> None:
+    """Say what is wrong with the command line, if that is what the error is about."""
+    message = getattr(error, "format_message", None)
+    if message is None or type(error).__name__ == "NoArgsIsHelpError":
+        return
+    context = getattr(error, "ctx", None)
+    where = "" if context is None else f" (see `{context.command_path} --help`)"
+    print(f"error: {plain(' '.join(message().split()))}{where}", file=sys.stderr)
+    raise SystemExit(getattr(error, "exit_code", 2)) from error
+
+
+def _silence_output() -> None:
+    """Drop what standard output could not take, lest Python try again as it ends."""
+    with suppress(OSError, ValueError, AttributeError):
+        try:
+            sys.stdout.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class GuardedCommands:
+    """To be mixed into the class of a command group: `one_line_errors` around every command of it."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Parse the command line."""
+        with one_line_errors():
+            return super().make_context(*args, **options)  # type: ignore[misc]
+
+    def invoke(self, context: Any) -> Any:
+        """Run a command."""
+        with one_line_errors():
+            return super().invoke(context)  # type: ignore[misc]

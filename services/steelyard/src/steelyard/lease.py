@@ -1,0 +1,158 @@
+"""Who may write in a folder: one process at a time, named to the second.
+
+A lease is a file that its owner refreshes; it works on network file systems, where locks of the operating system may
+not. An owner that has died on this machine loses it at once, even if its process number is in use again; one on
+another machine, or in another container, after `LEASE_S` without a sign.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import SoftFileLease, Timeout
+from steelyard_schemas import ContractError
+
+__all__ = ["LEASE_S", "LOCK_FILE", "check_lease", "fit_lease", "hold", "owner_of", "sweep"]
+
+LEASE_S = 60.0
+LOCK_FILE = "worker.lock"
+SINCE = "since="
+TEMPORARY = re.compile(r"\.(?P<name>.+)\.\d+\.(?P<kind>new|old)")
+"""Names that `steelyard_schemas.atomic_path` gives to what is not yet, or no longer, in its place."""
+
+_held: dict[Path, tuple[int, int, SoftFileLease]] = {}
+"""Process, thread and lease by lock file: what a command holds, the functions that it calls need not wait for."""
+
+
+@contextmanager
+def hold(path: Path, refusal: str, *, timeout_s: float = 0.0) -> Iterator[SoftFileLease]:
+    """Hold the lease of a lock file; folders made for it go again if they stay empty.
+
+    The thread that holds it already gets it at once.
+
+    Args:
+        path: the lock file.
+        refusal: what is wrong, and what to do, with the owner's name in place of `{owner}`.
+        timeout_s: how long to wait for another owner; -1 for ever.
+
+    Raises:
+        ContractError: another process or thread holds it.
+
+    """
+    key, me = path.resolve(), (os.getpid(), threading.get_ident())
+    if key in _held and _held[key][:2] == me:
+        yield _held[key][2]
+        return
+    made = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lease = SoftFileLease(path, lease_duration=LEASE_S, timeout=timeout_s)
+    try:
+        lease.acquire()
+    except Timeout as error:
+        raise ContractError(path.parent, refusal.format(owner=owner_of(path) or "unknown process")) from error
+    except BaseException:
+        _remove_empty(made)
+        raise
+    _held[key] = (*me, lease)
+    try:
+        # filelock skips lines that it does not know.
+        with suppress(OSError), path.open("a") as file:
+            file.write(f"{SINCE}{datetime.now(UTC).isoformat(timespec='seconds')}\n")
+        yield lease
+    finally:
+        del _held[key]
+        lease.release()
+        _remove_empty(made)
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):  # a folder with anything in it stays
+            folder.rmdir()
+
+
+@contextmanager
+def fit_lease(folder: Path, *, timeout_s: float = 0.0, reading: bool = False) -> Iterator[SoftFileLease | None]:
+    """Hold the folder of a fit, and remove what a killed process left half-written there.
+
+    Args:
+        folder: of the fit.
+        timeout_s: how long to wait for another process.
+        reading: a folder that cannot be written to is read without the lease; then None is yielded.
+
+    Raises:
+        ContractError: another process or thread is at work there.
+
+    """
+    refusal = (
+        "is in use by {owner}: wait for it, stop it, or choose another folder; if its machine is gone, try again "
+        f"in {LEASE_S:.0f} s"
+    )
+    if reading and not os.access(folder, os.W_OK):
+        yield None
+        return
+    with hold(folder / LOCK_FILE, refusal, timeout_s=timeout_s) as lease:
+        sweep(folder)
+        yield lease
+
+
+def check_lease(lease: SoftFileLease | None, folder: Path) -> None:
+    """Raise ContractError once a lease is lost: after a machine's sleep another process may have taken the folder."""
+    if lease is not None and lease.compromise is not None:
+        raise ContractError(
+            folder,
+            f"was taken over by another process, or lost its {LOCK_FILE}: this one stops; the same command goes on "
+            "from the last checkpoint",
+        )
+
+
+def owner_of(path: Path) -> str | None:
+    """Name the process that holds a lock file; None if nobody does, or one of this machine that has died."""
+    owner = SoftFileLease(path, lease_duration=LEASE_S).owner
+    if owner is None:
+        return None
+    host, _, container = owner.hostname.partition("?")
+    if host == socket.gethostname() and not container and not _alive(owner.pid, owner.start):
+        return None
+    since = ""
+    with suppress(OSError, UnicodeDecodeError):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        since = next((f" since {line.removeprefix(SINCE)}" for line in lines if line.startswith(SINCE)), "")
+    return f"process {owner.pid} on {host}{since}"
+
+
+def _alive(pid: int, start: int | None) -> bool:
+    """Whether a process of this machine runs that began when the lease says; true where that cannot be known."""
+    if not Path("/proc/self/stat").exists():
+        return True
+    try:
+        # The command's name, in parentheses, may hold anything; the start is the twentieth field behind it.
+        began = int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19])
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, IndexError):
+        return True
+    return start is None or began == start % 2**64  # above these bits it holds the boot
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left under temporary names; what stood there before a replacement comes back."""
+    for path in list(folder.glob(".*.new")) + list(folder.glob(".*.old")):
+        name = TEMPORARY.fullmatch(path.name)
+        if name is None:
+            continue
+        target = folder / name["name"]
+        if name["kind"] == "old" and not target.exists():
+            path.rename(target)
+        elif path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
