@@ -191,7 +191,7 @@ def _names(text: str) -> tuple[list[str], Sequence[str]] | None:
         try:
             said = json.loads(text)
             names, units = [str(name) for name in said["columns"]], [str(unit) for unit in said.get("units", ())]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return None
     else:
         # "u [m]" is one name, and so is "u[m]"; "Columns" introduces them.
