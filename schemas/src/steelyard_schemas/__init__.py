@@ -1,7 +1,7 @@
 """Versioned data contracts of Steelyard: pydantic models, Zarr stores and msgpack messages."""
 
 from steelyard_schemas.arrays import ArraySpec
-from steelyard_schemas.atomic import atomic_path
+from steelyard_schemas.atomic import atomic_path, sweep
 from steelyard_schemas.contract import Contract, StoreContract
 from steelyard_schemas.errors import ContractError
 from steelyard_schemas.files import pack, read_model, unpack, write_model
@@ -86,6 +86,7 @@ __all__ = [
     "read_weights",
     "require_memory",
     "safe_member",
+    "sweep",
     "unpack",
     "validate",
     "write_model",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -15,9 +16,12 @@ from pathlib import Path
 
 from steelyard_schemas.errors import ContractError
 
-__all__ = ["atomic_path"]
+__all__ = ["atomic_path", "sweep"]
 
 _NEW, _OLD = "new", "old"
+_TEMPORARY = re.compile(
+    rf"\.(?P<name>.+)\.(?P<machine>[0-9a-f]{{8}})-(?P<process>\d+)-[0-9a-f]{{6}}\.(?P<kind>{_NEW}|{_OLD})"
+)
 _in_use: set[Path] = set()
 """Temporary files and folders of this process."""
 
@@ -35,7 +39,7 @@ def atomic_path(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target)
+    sweep(target.parent, target.name)
     if target.exists() and not overwrite:
         raise _exists(target)
     with _sibling(target, _NEW) as temporary:
@@ -94,21 +98,30 @@ def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def _sweep(target: Path) -> None:
-    """Remove what processes that have died on this machine left beside `target`.
+def sweep(folder: Path, name: str | None = None, *, alone: bool = False) -> None:
+    """Remove what killed processes left in a folder under temporary names.
 
     Between its two renames such a process may have left the old folder under its temporary name only: that goes back.
+
+    Args:
+        folder: where to look; not in folders within.
+        name: of the file or folder that was to be written; any if None.
+        alone: the caller knows that no other process writes here. Otherwise only processes of this machine that have
+            died are swept after.
+
     """
-    for ending in (_OLD, _NEW):
-        for path in target.parent.glob(f".{glob.escape(target.name)}.{_machine()}-*-*.{ending}"):
-            number = path.name.rsplit("-", 2)[1]
-            if path in _in_use or not number.isdecimal() or _runs(int(number)):
-                continue
-            with suppress(OSError):  # another process may sweep too
-                if ending == _OLD and not target.exists():
-                    path.rename(target)
-                else:
-                    _remove(path)
+    for path in list(folder.glob(f".{'*' if name is None else glob.escape(name)}.*-*-*.*")):
+        found = _TEMPORARY.fullmatch(path.name)
+        if found is None or path in _in_use or (name is not None and found["name"] != name):
+            continue
+        if not alone and (found["machine"] != _machine() or _runs(int(found["process"]))):
+            continue
+        target = path.with_name(found["name"])
+        with suppress(OSError):  # another process may sweep too
+            if found["kind"] == _OLD and not target.exists():
+                path.rename(target)
+            else:
+                _remove(path)
 
 
 def _runs(process: int) -> bool:

@@ -14,9 +14,9 @@ import steelyard.fitting
 from steelyard import fit
 from steelyard.cli import app
 from steelyard.fitting import default_folder
-from steelyard.lease import LOCK_FILE, check_lease, fit_lease, owner_of, sweep
+from steelyard.lease import LOCK_FILE, check_lease, fit_lease, owner_of
 from steelyard.run_folder import RunFolder
-from steelyard_schemas import ContractError
+from steelyard_schemas import ContractError, sweep
 from typer.testing import CliRunner
 
 HOLD = """
@@ -114,12 +114,12 @@ def test_a_lost_lease_stops_its_holder(tmp_path):
 
 
 def test_what_killed_runs_left_is_swept_and_what_they_moved_aside_comes_back(tmp_path):
-    for name in (".posterior.zarr.7.new", ".gridded.zarr.7.old", ".notes.new"):
+    for name in (".posterior.zarr.0123abcd-7-0a1b2c.new", ".gridded.zarr.0123abcd-7-0a1b2c.old", ".notes.new"):
         (tmp_path / name).mkdir()
-    (tmp_path / ".run.json.8.new").write_text("half")
-    (tmp_path / ".checkpoint.npz.9.old").write_text("old")
+    (tmp_path / ".run.json.0123abcd-8-0a1b2c.new").write_text("half")
+    (tmp_path / ".checkpoint.npz.0123abcd-9-0a1b2c.old").write_text("old")
     (tmp_path / "checkpoint.npz").write_text("new")
-    sweep(tmp_path)
+    sweep(tmp_path, alone=True)
     assert {path.name for path in tmp_path.iterdir()} == {"gridded.zarr", ".notes.new", "checkpoint.npz"}
     assert (tmp_path / "checkpoint.npz").read_text() == "new"
 
@@ -134,7 +134,7 @@ def test_fit_report_and_compare_are_refused_and_touch_nothing(workplace, holder)
     for name in ("run.json", "checkpoint.npz"):
         (out / name).write_text("{}")
     holder(out)
-    (out / ".checkpoint.npz.8.new").write_text("of the running fit")
+    (out / ".checkpoint.npz.0123abcd-8-0a1b2c.new").write_text("of the running fit")
     before = contents(out)
     for command in (
         ["fit", str(workplace / "toy.toml"), "-o", str(out)],

@@ -8,8 +8,6 @@ another machine, or in another container, after `LEASE_S` without a sign.
 from __future__ import annotations
 
 import os
-import re
-import shutil
 import socket
 import threading
 from collections.abc import Iterator
@@ -18,15 +16,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import SoftFileLease, Timeout
-from steelyard_schemas import ContractError
+from steelyard_schemas import ContractError, sweep
 
-__all__ = ["LEASE_S", "LOCK_FILE", "check_lease", "fit_lease", "hold", "owner_of", "sweep"]
+__all__ = ["LEASE_S", "LOCK_FILE", "check_lease", "fit_lease", "hold", "owner_of"]
 
 LEASE_S = 60.0
 LOCK_FILE = "worker.lock"
 SINCE = "since="
-TEMPORARY = re.compile(r"\.(?P<name>.+)\.\d+\.(?P<kind>new|old)")
-"""Names that `steelyard_schemas.atomic_path` gives to what is not yet, or no longer, in its place."""
 
 _held: dict[Path, tuple[int, int, SoftFileLease]] = {}
 """Process, thread and lease by lock file: what a command holds, the functions that it calls need not wait for."""
@@ -100,7 +96,7 @@ def fit_lease(folder: Path, *, timeout_s: float = 0.0, reading: bool = False) ->
         yield None
         return
     with hold(folder / LOCK_FILE, refusal, timeout_s=timeout_s) as lease:
-        sweep(folder)
+        sweep(folder, alone=True)
         yield lease
 
 
@@ -141,18 +137,3 @@ def _alive(pid: int, start: int | None) -> bool:
     except (OSError, ValueError, IndexError):
         return True
     return start is None or began == start % 2**64  # above these bits it holds the boot
-
-
-def sweep(folder: Path) -> None:
-    """Remove what killed processes left under temporary names; what stood there before a replacement comes back."""
-    for path in list(folder.glob(".*.new")) + list(folder.glob(".*.old")):
-        name = TEMPORARY.fullmatch(path.name)
-        if name is None:
-            continue
-        target = folder / name["name"]
-        if name["kind"] == "old" and not target.exists():
-            path.rename(target)
-        elif path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
