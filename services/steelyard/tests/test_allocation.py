@@ -25,7 +25,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) * resource.g
 COMMAND = """
 from steelyard import compiled
 from steelyard.cli import app
-class Begun(Exception): pass
+class Begun(BaseException): pass  # which no guard of errors takes
 def begin(): raise Begun
 compiled.keep_compiled = begin
 try:
