@@ -5,7 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from astropy import constants, units
-from kinematics import BlackHole, NfwHalo, circular_velocity, nfw_velocity_squared, virial_radius_pc
+from kinematics import (
+    BlackHole,
+    NfwHalo,
+    circular_velocity,
+    hubble_kms_mpc,
+    nfw_velocity_squared,
+    virial_radius_pc,
+)
 from scipy.integrate import quad
 
 M200, C200 = 1.3e12, 9.0
@@ -81,3 +88,12 @@ def test_it_joins_the_sum_under_vmap():
     expected += BlackHole(1e7).velocity_squared(radius)
     np.testing.assert_allclose(total**2, expected, rtol=1e-11)
     assert circular_velocity(radius, ()).tolist() == [0] * 5
+
+
+# Flat, Omega_m = 0.3: E(1)^2 = 0.3 * 8 + 0.7 = 3.1, and r_200 goes as E^(-2/3).
+def test_the_critical_density_is_that_at_the_redshift():
+    assert float(virial_radius_pc(1e12, 1.0) / virial_radius_pc(1e12)) == pytest.approx(3.1 ** (-1 / 3), rel=1e-12)
+    assert float(hubble_kms_mpc(1.0)) == pytest.approx(70 * np.sqrt(3.1), rel=1e-12)
+    # Well within the scale radius v^2 goes as M / r_s^2, and so as E^(4/3).
+    ratio = nfw_velocity_squared(1e12, 8.0, 1.0, 1.0) / nfw_velocity_squared(1e12, 8.0, 1.0)
+    assert float(ratio) == pytest.approx(3.1 ** (2 / 3), rel=1e-3)

@@ -63,7 +63,7 @@ def test_validate_what_is_valid(workplace, finished):
         (workplace / "toy.toml", "galaxy", "1.2"),
         (workplace / "toy.zarr", "visibilities", "1.1"),
         (finished.folder / "gridded.zarr", "gridded_visibilities", "1.2"),
-        (finished.folder / "posterior.zarr", "posterior", "1.3"),
+        (finished.folder / "posterior.zarr", "posterior", "1.4"),
     ):
         plain = run("validate", path)
         assert plain.exit_code == 0, plain.stderr

@@ -26,7 +26,7 @@ import sys
 from steelyard import compiled, cores
 cores.available_cores = lambda: 3
 from steelyard.cli import app
-class Begun(Exception): pass
+class Begun(BaseException): pass  # which no guard of errors takes
 def begin(): raise Begun
 compiled.keep_compiled = begin
 sys.argv[0] = "steelyard"

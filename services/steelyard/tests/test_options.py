@@ -64,8 +64,9 @@ def test_the_halo_adds_its_square(model_of, truth):
     radius = jnp.asarray([0.05, 0.5, 2.0])
     with_halo, without = (model_of(**tables) for tables in ({"halo": {"kind": "nfw"}}, {}))
     halo = with_halo.circular_velocity(truth, radius, component="halo")
-    # 10 Mpc: 48.48137 pc per arcsec.
-    np.testing.assert_allclose(halo**2, NfwHalo(10**11.5, 10.0).velocity_squared(radius * 48.48137), rtol=1e-4)
+    # 10 Mpc: 48.48137 pc per arcsec; the band's middle, 1500 km/s, is z = 0.005029.
+    halo_there = NfwHalo(10**11.5, 10.0, 0.005029)
+    np.testing.assert_allclose(halo**2, halo_there.velocity_squared(radius * 48.48137), rtol=1e-4)
     total, plain = (model.circular_velocity(truth, radius) for model in (with_halo, without))
     np.testing.assert_allclose(total**2, plain**2 + halo**2, rtol=1e-5)
     assert not np.any(without.circular_velocity(truth, radius, component="halo"))
