@@ -111,7 +111,6 @@ def _spoilers() -> dict[str, Spoil]:
         "scales of zero": manifest(input_scale=[0.0] * 4),
         "means of infinity": manifest(input_mean=[float("inf")] * 4),
         "an unknown head": manifest(head="exec"),
-        "hidden layers of 1e12": manifest(hidden=[10**12]),
         "a version of dots": manifest(version="../.."),
         "a version of control characters": manifest(version="1.0.0\x1b[2J"),
         "a version of a list": manifest(version=[1]),

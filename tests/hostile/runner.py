@@ -20,7 +20,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import NamedTuple
 
-LIMIT_S = 20
+LIMIT_S = 60
 LIMIT_BYTES = 2 * 2**30
 """Of address space, over what the imported commands need."""
 PROGRAMS = {"vis-gridder": "vis_gridder.cli", "steelyard": "steelyard.cli", "nuker-surrogate": "nuker_surrogate.cli"}
