@@ -16,6 +16,7 @@ from typing import Literal
 from steelyard_schemas import ContractError, Store, Visibilities, is_store, open_file
 
 from vis_gridder.readers.choose import Choice, Choices
+from vis_gridder.readers.fits_header import check_header
 from vis_gridder.readers.image_fits import is_image_cube
 from vis_gridder.readers.ms_columns import DataColumn
 from vis_gridder.readers.own_store import open_own_store
@@ -79,6 +80,8 @@ def _detect_file(path: Path) -> Format:
             if magic[:2] == b"\x1f\x8b":
                 file.seek(0)
                 magic = gzip.GzipFile(fileobj=file).read(4)
+            if magic == b"SIMP":
+                check_header(path)
     # gzip passes on what zlib raises on damaged bytes.
     except (OSError, EOFError, zlib.error) as error:
         raise ContractError(path, f"cannot be read ({error})") from error

@@ -19,6 +19,7 @@ from steelyard_schemas import ContractError, Observation
 from vis_gridder.dirty import Beam
 from vis_gridder.history import DataWarning
 from vis_gridder.readers.axis import spectral_axis
+from vis_gridder.readers.fits_header import check_header
 from vis_gridder.readers.image_beams import TABLES, restoring_beams
 from vis_gridder.readers.image_planes import refuse_tied_axes, sky_pixels, stokes_i
 from vis_gridder.readers.image_rest import rest_frequency
@@ -80,6 +81,7 @@ def is_image_cube(path: str | Path) -> bool:
                 magic = packed.read(6)
         if magic != b"SIMPLE":
             return False
+        check_header(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with path.open("rb") as raw, fits.open(raw, memmap=False) as hdus:

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from steelyard_schemas import ContractError, open_file
 
-__all__ = ["count_lines", "first_lines", "open_text"]
+__all__ = ["count_lines", "first_lines", "open_text", "unpacked"]
 
 LONGEST_LINE = 2**20
 """Characters; a few bytes of a gzipped file may stand for a line of gigabytes."""
@@ -21,12 +21,13 @@ GZIP_MAGIC = b"\x1f\x8b"
 @contextmanager
 def open_text(path: Path) -> Iterator[TextIO]:
     """Open a text file, gzipped or not."""
-    with _unpacked(path) as file:
+    with unpacked(path) as file:
         yield TextIOWrapper(file, encoding="utf-8")
 
 
 @contextmanager
-def _unpacked(path: Path) -> Iterator[gzip.GzipFile | BufferedReader]:
+def unpacked(path: Path) -> Iterator[gzip.GzipFile | BufferedReader]:
+    """Open a file as bytes, unpacked where it is gzipped."""
     with open_file(path) as raw:
         packed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         raw.seek(0)
@@ -57,7 +58,7 @@ def count_lines(path: Path) -> int:
 
     """
     n_lines = 0
-    with _unpacked(path) as file:
+    with unpacked(path) as file:
         while piece := file.read(LONGEST_LINE):
             n_found = piece.count(b"\n")
             if not n_found and len(piece) == LONGEST_LINE:
