@@ -13,7 +13,7 @@ import numpy as np
 
 from .case import GRID, Build, Case, Change, card, change, cut, flip, take, without
 
-LINE = 256 * 2**20
+LINE = 128 * 2**20
 """Characters of one line, packed to a thousandth."""
 TABLES = ("", "SPECTRAL_WINDOW", "POLARIZATION", "DATA_DESCRIPTION", "FIELD", "ANTENNA", "OBSERVATION")
 UVFITS = {
@@ -91,11 +91,11 @@ IMAGES = {
     "all NaN": lambda content: content[:2880] + b"\xff" * (len(content) - 2880),
 }
 GZIPPED = {
-    "a line of 256 MiB": lambda: _line(b"# u_m v_m re im weight frequency_hz\n", b"1", b""),
-    "a line of 256 MiB for a head": lambda: _line(b"", b"# ", b"\n"),
-    "a line of 256 MiB of columns": lambda: _line(b"# u_m v_m re im weight frequency_hz\n", b"1 ", b"\n"),
-    "256 MiB of zeros": lambda: _line(b"", bytes(16), b""),
-    "a FITS header of 256 MiB": lambda: _line(b"SIMPLE  =                    T".ljust(80), b"COMMENT".ljust(80), b""),
+    "a line of 128 MiB": lambda: _line(b"# u_m v_m re im weight frequency_hz\n", b"1", b""),
+    "a line of 128 MiB for a head": lambda: _line(b"", b"# ", b"\n"),
+    "a line of 128 MiB of columns": lambda: _line(b"# u_m v_m re im weight frequency_hz\n", b"1 ", b"\n"),
+    "128 MiB of zeros": lambda: _line(b"", bytes(16), b""),
+    "a FITS header of 128 MiB": lambda: _line(b"SIMPLE  =                    T".ljust(80), b"COMMENT".ljust(80), b""),
     "a truncated stream": lambda: cut(0.5)(_line(b"", b"1 2 3 4 5 6\n", b"")),
     "damaged bytes": lambda: flip(0.5, 8)(gzip.compress(b"1 2 3 4 5 6\n" * 100)),
     "a magic number alone": lambda: b"\x1f\x8b",

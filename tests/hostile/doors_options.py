@@ -36,7 +36,8 @@ GRIDS = {
     "line-free-kms": ("x",),
     "dish-diameter-m": ("nan",),
 }
-"""Options of `grid`, on a Measurement Set."""
+"""Options of `grid`: of the selection on a Measurement Set, others on what is read fastest."""
+SELECTION = ("field", "spw", "scan", "observation", "column", "frame")
 IMAGES = {
     "npix": ("100000000", "0", "-1"),
     "dish-diameter-m": ("nan", "0", "-12", "1e-300", "inf"),
@@ -56,8 +57,9 @@ def cases() -> Iterator[Case]:
             yield Case("options", f"simulate --{option} {value[:20]!r}", _with(argv, "toy.toml", "antennas.cfg"))
     for option, values in GRIDS.items():
         for value in values:
-            argv = ["vis-gridder", "grid", "target.ms", *GRID, f"--{option}={value}"]
-            yield Case("options", f"grid --{option} {value[:20]!r}", _with(argv, "target.ms"))
+            data = "target.ms" if option in SELECTION else "target.npz"
+            argv = ["vis-gridder", "grid", data, *GRID, f"--{option}={value}"]
+            yield Case("options", f"grid --{option} {value[:20]!r}", _with(argv, data))
     for option, values in IMAGES.items():
         for value in values:
             argv = ["vis-gridder", "grid", "image.fits", "--out", "out.zarr", f"--{option}={value}"]
