@@ -7,13 +7,19 @@ from collections.abc import Sequence
 __all__ = ["ContractError"]
 
 
+MOST_SHOWN = 50
+"""Problems in the text of an error: a file may have any number."""
+
+
 class ContractError(ValueError):
     """Data breaks its contract; `problems` lists every fault found, not only the first."""
 
     def __init__(self, where: object, problems: Sequence[str] | str) -> None:
         self.where = str(where)
         self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
-        super().__init__(_one_line(f"{self.where}: " + "; ".join(self.problems)))
+        more = len(self.problems) - MOST_SHOWN
+        shown = (*self.problems[:MOST_SHOWN], *([f"and {more} more"] if more > 0 else []))
+        super().__init__(_one_line(f"{self.where}: " + "; ".join(shown)))
 
 
 def _one_line(text: str) -> str:

@@ -228,8 +228,8 @@ class SamplerSettings(Part):
 
     n_chains: int = Field(default=4, ge=2, le=64)
     n_starts: int = Field(default=8, ge=1, le=256, description="starting points of the search for the mode")
-    n_warmup: int = Field(default=600, ge=50)
-    max_steps: int = Field(default=20000, ge=100)
+    n_warmup: int = Field(default=600, ge=50, le=10**9)
+    max_steps: int = Field(default=20000, ge=100, le=10**9)
     target_ess: float = Field(default=400, gt=0)
     max_rhat: float = Field(default=1.01, gt=1)
     seed: int = Field(default=1, ge=0, le=2**63 - 1)

@@ -29,7 +29,11 @@ def read_npz(path: str | Path, advice: str, names: Collection[str] | None = None
     try:
         # Opened here, because NumPy leaves the file open when it is damaged.
         with open_file(path) as raw, np.load(raw, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files if names is None or name in names}
+            found = {name: file[name] for name in file.files if names is None or name in names}
+            # A member that is no array comes as its bytes.
+            if foreign := [name for name, array in found.items() if not isinstance(array, np.ndarray)]:
+                raise ContractError(path, f"{foreign[0]!r} in it is no array")
+            return found
     except ContractError as error:
         raise ContractError(path, f"{error.problems[0]}; {advice}") from error
     except Exception as error:  # damage shows in zipfile, zlib, struct or NumPy, each with exceptions of its own

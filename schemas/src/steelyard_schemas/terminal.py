@@ -18,6 +18,10 @@ FORESEEN = (OSError, ValueError, FloatingPointError)
 """What functions raise on purpose, with words for the user. ContractError is a ValueError."""
 
 
+LONGEST_LINE = 4000
+"""Characters of an error: names and values that come from a file may have any number."""
+
+
 def plain(text: object) -> str:
     r"""Return a text in which characters that command a terminal, or show nothing, are visible escapes such as \x1b.
 
@@ -34,6 +38,8 @@ def _escaped(character: str) -> str:
 def error_line(error: BaseException) -> str:
     """Return one line that says what went wrong; for an error that nobody foresaw also where, and how to see more."""
     line = plain(" ".join(str(error).split()))
+    if len(line) > LONGEST_LINE:
+        line = f"{line[:LONGEST_LINE]}..."
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in line:
         return f"out of memory ({line or 'no more to be had'}): use a smaller grid, fewer channels or less data"
     if isinstance(error, FORESEEN):

@@ -33,6 +33,9 @@ class GriddedImage(NamedTuple):
     line: ImageLine
 
 
+SMALLEST_DISH_M, LARGEST_DISH_M = 0.1, 1000.0
+
+
 def read_image_cube(
     path: str | Path,
     *,
@@ -100,6 +103,9 @@ def grid_image_cube(
     dish_diameter_m: float | None = None,
 ) -> GriddedImage:
     """Read an image cube as `read_image_cube` does, and tell the line found in the image as well."""
+    if dish_diameter_m is not None and not SMALLEST_DISH_M <= dish_diameter_m <= LARGEST_DISH_M:
+        limits = f"{SMALLEST_DISH_M:g} and {LARGEST_DISH_M:g}"
+        raise ContractError("grid", f"dish_diameter_m is {dish_diameter_m}, must be within {limits}")
     cube = open_image_cube(path, rest_frequency_hz)
     rest_hz = rest_frequency_hz or cube.observation.rest_frequency_hz
     history = [*cube.history, *_silent(dish_diameter_m)]

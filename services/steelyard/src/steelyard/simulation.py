@@ -22,7 +22,7 @@ from kinematics import (
     track_of,
     uv_track,
 )
-from steelyard_schemas import ContractError, Galaxy, Observation, Store, Visibilities
+from steelyard_schemas import ContractError, Galaxy, Observation, Store, Visibilities, read_bytes
 
 from steelyard.limits import check_memory, check_simulation
 from steelyard.model import GalaxyModel, ModelGrid
@@ -52,8 +52,8 @@ def read_antennas(path: str | Path) -> Antennas:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_bytes(path).decode()
+    except UnicodeDecodeError as error:
         raise ContractError(path, f"cannot be read as an antenna list ({type(error).__name__})") from error
     header = " ".join(line for line in text.splitlines() if line.startswith("#")).lower()
     if "coordsys" in header and "loc" not in header.split("coordsys", 1)[1][:24]:

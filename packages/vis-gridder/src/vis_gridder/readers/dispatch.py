@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from io import BufferedReader
 from pathlib import Path
 from typing import Literal
 
-from steelyard_schemas import ContractError, Store, Visibilities, is_store
+from steelyard_schemas import ContractError, Store, Visibilities, is_store, open_file
 
 from vis_gridder.readers.choose import Choice, Choices
+from vis_gridder.readers.fits_header import check_header
 from vis_gridder.readers.image_fits import is_image_cube
 from vis_gridder.readers.ms_columns import DataColumn
 from vis_gridder.readers.own_store import open_own_store
@@ -35,6 +39,10 @@ OPTIONS = {
     "store": (),
 }
 """What can be chosen in each format; the others hold one of it."""
+PEEK_BYTES = 2**20
+"""A block of bzip2 unpacks as a whole, and is 900 kB at most."""
+MOST_DICTIONARY = 2**28
+"""Bytes that xz may take to unpack the first block."""
 
 
 def detect_format(path: str | Path) -> Format:
@@ -63,13 +71,17 @@ def _detect_folder(path: Path) -> Format:
 
 def _detect_file(path: Path) -> Format:
     try:
-        if tarfile.is_tarfile(path):
-            raise ContractError(path, f"is an archive; unpack it first (tar -xf {path.name}) and give what is inside")
-        with path.open("rb") as file:
+        with open_file(path) as file:
+            if _is_archive(file):
+                advice = f"unpack it first (tar -xf {path.name}) and give what is inside"
+                raise ContractError(path, f"is an archive; {advice}")
+            file.seek(0)
             magic = file.read(4)
-        if magic[:2] == b"\x1f\x8b":
-            with gzip.open(path) as file:
-                magic = file.read(4)
+            if magic[:2] == b"\x1f\x8b":
+                file.seek(0)
+                magic = gzip.GzipFile(fileobj=file).read(4)
+            if magic == b"SIMP":
+                check_header(path)
     # gzip passes on what zlib raises on damaged bytes.
     except (OSError, EOFError, zlib.error) as error:
         raise ContractError(path, f"cannot be read ({error})") from error
@@ -87,6 +99,27 @@ def _detect_file(path: Path) -> Format:
     if is_text_table(path):
         return "text"
     raise ContractError(path, "is not a Measurement Set, UVFITS, viscube .npz, text table or Visibilities store")
+
+
+def _is_archive(file: BufferedReader) -> bool:
+    """Tell from its first block, packed or not, whether a file is a tar archive.
+
+    Not by `tarfile.is_tarfile`, which reads as much as that block says that a member's name is long.
+    """
+    head = file.read(PEEK_BYTES)
+    unpackers: tuple[Callable[[bytes], bytes], ...] = (
+        bytes,
+        lambda packed: zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(packed, tarfile.BLOCKSIZE),
+        lambda packed: bz2.BZ2Decompressor().decompress(packed, tarfile.BLOCKSIZE),
+        lambda packed: lzma.LZMADecompressor(memlimit=MOST_DICTIONARY).decompress(packed, tarfile.BLOCKSIZE),
+    )
+    for unpack in unpackers:
+        try:
+            tarfile.TarInfo.frombuf(unpack(head)[: tarfile.BLOCKSIZE], "utf-8", "surrogateescape")
+        except (tarfile.HeaderError, OSError, EOFError, zlib.error, lzma.LZMAError):
+            continue
+        return True
+    return False
 
 
 def open_visibilities(

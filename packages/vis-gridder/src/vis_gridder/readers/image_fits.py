@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import warnings
 import zlib
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from steelyard_schemas import ContractError, Observation
 from vis_gridder.dirty import Beam
 from vis_gridder.history import DataWarning
 from vis_gridder.readers.axis import spectral_axis
+from vis_gridder.readers.fits_header import check_header
 from vis_gridder.readers.image_beams import TABLES, restoring_beams
 from vis_gridder.readers.image_planes import refuse_tied_axes, sky_pixels, stokes_i
 from vis_gridder.readers.image_rest import rest_frequency
@@ -33,6 +35,8 @@ from vis_gridder.readers.stream import damage_as_contract_error
 
 __all__ = ["ImageCube", "is_image_cube", "open_image_cube"]
 
+AXIS_KEYS = re.compile(r"(CRVAL|CRPIX|CDELT|CROTA)\d+$|(PC|CD|PV)\d+_\d+$")
+"""Cards of the axes whose values are numbers."""
 BRIGHTEST_JY = 1e9
 """No source of radio lines comes near; squares of more would leave the range of single precision."""
 
@@ -77,6 +81,7 @@ def is_image_cube(path: str | Path) -> bool:
                 magic = packed.read(6)
         if magic != b"SIMPLE":
             return False
+        check_header(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with path.open("rb") as raw, fits.open(raw, memmap=False) as hdus:
@@ -130,7 +135,19 @@ def open_image_cube(path: str | Path, rest_frequency_hz: float | None = None) ->
             return _cube(path, header, data, table, rest_frequency_hz)
 
 
+def _refuse_unreadable(path: Path, header: fits.Header) -> None:
+    """Raise ContractError where a number of the axes cannot be read: WCSLIB takes zero or one for it."""
+    for card in header.cards:
+        try:
+            odd = AXIS_KEYS.match(card.keyword) and not np.isfinite(card.value)
+        except (fits.VerifyError, TypeError):
+            odd = True
+        if odd:
+            raise ContractError(path, f"has a header whose {card.keyword} is not a number; correct it")
+
+
 def _cube(path: Path, header: fits.Header, data: np.ndarray, table: Any, rest_hz: float | None) -> ImageCube:
+    _refuse_unreadable(path, header)
     header = with_plain_units(path, header)
     kind = find_spectral(header)
     rest_of_file, rest_told = (None, ()) if kind is None else rest_frequency(path, header, kind)

@@ -196,7 +196,7 @@ def _names(text: str) -> tuple[list[str], Sequence[str]] | None:
     else:
         # "u [m]" is one name, and so is "u[m]"; "Columns" introduces them.
         text = re.sub(r"^columns\b:?", "", text, flags=re.IGNORECASE)
-        names = split(re.sub(r"\s+\[", "[", text))
+        names = split(" ".join(text.split()).replace(" [", "["))
     meanings = [COLUMNS.get(_name_and_unit(name)[0]) for name in names]
     return (names, units) if "u" in meanings and "v" in meanings else None
 
@@ -204,8 +204,12 @@ def _names(text: str) -> tuple[list[str], Sequence[str]] | None:
 def _name_and_unit(name: str) -> tuple[str, str]:
     """Split "Re(V)[Jy]" and "u_lambda" in name and unit, lower case; the unit is empty where there is none."""
     name = name.strip().lower()
-    if found := re.match(r"^(.*?)\s*\[\s*([^\]]*?)\s*\]$", name):
-        return found[1], found[2]
+    if name.endswith("]"):
+        content = name[:-1]
+        # The last pair of brackets; a pattern would take the square of the length, or its cube.
+        at = content.find("[", content.rfind("]") + 1)
+        if at >= 0:
+            return content[:at].strip(), content[at + 1 :].strip()
     stem, _, tail = name.rpartition("_")
     return (stem, tail) if stem and tail in {**UNITS, **LENGTHS} else (name, "")
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import islice
+import zlib
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
-from steelyard_schemas import ContractError
+from steelyard_schemas import ContractError, require_memory
 
 from vis_gridder.constants import SPEED_OF_LIGHT_M_S
 from vis_gridder.readers.axis import UNEVEN, SpectralAxis, spectral_axis
@@ -18,6 +14,7 @@ from vis_gridder.readers.choose import Choices, check_widths, choose_several
 from vis_gridder.readers.plausible import check_longest_baseline
 from vis_gridder.readers.stream import damage_as_contract_error
 from vis_gridder.readers.text_header import Head, is_table, read_head
+from vis_gridder.readers.text_lines import count_lines, first_lines, open_text
 from vis_gridder.readers.untimed import common_metres, untimed_source
 from vis_gridder.source import Source
 
@@ -25,6 +22,8 @@ __all__ = ["is_text_table", "open_text_table"]
 
 HEAD_LINES = 1000
 """Above the first row of numbers there are fewer."""
+TIMES_READ = 2
+"""Copies of the numbers that are in memory at a time, at least: all of them, and each column in its own unit."""
 SAME_BASELINE = 3e-6
 """Largest relative difference of u between channels: uvplot writes seven digits, half a unit of the last being up
 to 5e-7 of u, of the frequency and of the coordinate it is compared with."""
@@ -37,18 +36,10 @@ SEVEN_DIGITS = 5.1e-7
 def is_text_table(path: Path) -> bool:
     """Tell from its first lines whether a file is a table of numbers in text, gzipped or not."""
     try:
-        with _text(path) as file:
-            return is_table(islice(file, HEAD_LINES))
-    except (OSError, EOFError, UnicodeDecodeError):
+        with open_text(path) as file:
+            return is_table(first_lines(path, file, HEAD_LINES))
+    except (ContractError, OSError, EOFError, UnicodeDecodeError, zlib.error):
         return False
-
-
-@contextmanager
-def _text(path: Path) -> Iterator[TextIO]:
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-    with gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8") as file:
-        yield file
 
 
 def open_text_table(path: Path, *, spw: Choices = None, allow_mixed_widths: bool = False) -> list[Source]:
@@ -64,8 +55,8 @@ def open_text_table(path: Path, *, spw: Choices = None, allow_mixed_widths: bool
         ContractError: the table cannot be read or lacks what is needed; the message says what to add.
 
     """
-    with _text(path) as file:
-        head = read_head(path, islice(file, HEAD_LINES), SPEED_OF_LIGHT_M_S)
+    with open_text(path) as file:
+        head = read_head(path, first_lines(path, file, HEAD_LINES), SPEED_OF_LIGHT_M_S)
     if missing := [name for name in ("u", "v", "re", "im", "weight") if name not in head.columns]:
         advice = "; weights are 1 / sigma^2" if "weight" in missing else ""
         raise ContractError(path, f"lacks the column {', '.join(missing)}{advice}")
@@ -86,9 +77,14 @@ class _Table:
 
     def __init__(self, path: Path, head: Head) -> None:
         self.path, self.head = path, head
-        with damage_as_contract_error(path, "table"), _text(path) as file:
-            numbers = np.loadtxt(file, delimiter=head.delimiter, skiprows=head.n_lines, ndmin=2)
-        if (needed := 1 + max(column.at for column in head.columns.values())) > numbers.shape[1]:
+        needed = 1 + max(column.at for column in head.columns.values())
+        with damage_as_contract_error(path, "table"):
+            n_lines = count_lines(path)
+            n_bytes = TIMES_READ * np.dtype(float).itemsize * float(n_lines) * needed
+            require_memory(path, f"a table of {n_lines} lines", n_bytes, "write fewer of them, or another format")
+            with open_text(path) as file:
+                numbers = np.loadtxt(file, delimiter=head.delimiter, skiprows=head.n_lines, ndmin=2)
+        if needed > numbers.shape[1]:
             raise ContractError(path, f"names {needed} columns but has {numbers.shape[1]}")
         self.columns = {name: numbers[:, column.at] * column.factor for name, column in head.columns.items()}
         if "spw" in self.columns and not np.all(np.abs(self.columns["spw"]) < 2**31):  # NaN too

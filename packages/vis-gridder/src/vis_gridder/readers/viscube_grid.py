@@ -39,7 +39,7 @@ MOST_ASYMMETRIC = 1e-3
 
 def is_viscube_grid(path: str | Path) -> bool:
     """Tell whether a file is a `.npz` of gridded visibilities, from the names of its arrays."""
-    if not zipfile.is_zipfile(path):
+    if not Path(path).is_file() or not zipfile.is_zipfile(path):
         return False
     try:
         with zipfile.ZipFile(path) as archive:

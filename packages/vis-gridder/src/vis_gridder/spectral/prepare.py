@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from steelyard_schemas import ContractError
 from steelyard_schemas.observation import FrequencyFrame
 
 from vis_gridder.source import Source
 from vis_gridder.spectral.axes import target_axis
 from vis_gridder.spectral.channels import to_axis
-from vis_gridder.spectral.continuum import subtract_continuum
+from vis_gridder.spectral.continuum import HIGHEST_ORDER, subtract_continuum
 from vis_gridder.spectral.doppler import MOVING
 from vis_gridder.spectral.frames import convert_frame
 
@@ -43,6 +44,10 @@ class Spectral:
     rest_frequency_hz: float | None = None
     continuum_kms: tuple[tuple[float, float], ...] = ()
     continuum_order: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.continuum_order <= HIGHEST_ORDER:
+            raise ContractError("grid", f"continuum_order is {self.continuum_order}, must be 0 to {HIGHEST_ORDER}")
 
 
 def prepare(sources: Sequence[Source], spectral: Spectral) -> list[Source]:

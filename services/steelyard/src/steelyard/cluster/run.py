@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def run_survey(
 
     """
     cluster = cluster or Cluster()
-    survey = SurveyFolder(Path(folder).resolve())
+    survey = SurveyFolder(os.path.realpath(folder))  # Path.resolve raises where links go in a circle
     if sample is None:
         _ = survey.n_jobs  # refuses before a lock is left in a folder that is none
     with driver_lock(survey.lock, wait=wait) as lease:
@@ -100,7 +101,7 @@ def run_survey(
 
 def _plan(survey: SurveyFolder, sample: SampleFiles) -> int:
     defaults = None if sample.defaults is None else read_defaults(sample.defaults)
-    table = sample.table.resolve()
+    table = Path(os.path.realpath(sample.table))
     if not table.exists():
         raise ContractError(sample.table, "no such file")
     jobs = plan_jobs(sample_rows(table, defaults), table.parent, SurrogateShelf(survey.surrogates))

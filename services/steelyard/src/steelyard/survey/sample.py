@@ -10,16 +10,19 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterator, Mapping
+from io import TextIOWrapper
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from steelyard_schemas import ContractError, Galaxy, parse, read_model, read_toml
+from steelyard_schemas import ContractError, Galaxy, open_file, parse, read_model, read_toml
 from steelyard_schemas.registry import current_version
 
 __all__ = ["SampleRow", "read_defaults", "sample_rows"]
 
 Cell = float | str
 FILE_COLUMN = "galaxy_file"
+DEEPEST = 8
+"""Dots in the name of a column; a galaxy file's fields have four at most."""
 SUFFIXES = (".csv", ".parquet", ".toml")
 
 
@@ -59,9 +62,10 @@ def sample_rows(path: str | Path, defaults: Mapping[str, Any] | None = None) -> 
     if path.suffix == ".toml":
         content = read_toml(path)
         rows, own = content.pop("galaxy", []), content.pop("defaults", {})
-        if content or not isinstance(rows, list) or not isinstance(own, dict):
+        tabular = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
+        if content or not tabular or not isinstance(own, dict):
             raise ContractError(
-                path, f"a sample has [defaults] and [[galaxy]] only, found {sorted(content) or rows!r}"
+                path, f"a sample has [defaults] and [[galaxy]] only, found {str(sorted(content) or rows)[:80]}"
             )
         tables: Iterator[dict[str, Any]] = iter(rows)
         defaults = _merged(defaults, own)
@@ -174,7 +178,7 @@ def _cells(path: Path) -> Iterator[dict[str, Cell]]:
 
 
 def _csv(path: Path) -> Iterator[dict[str, Cell]]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    with open_file(path) as raw, TextIOWrapper(raw, encoding="utf-8-sig", newline="") as file:
         reader = csv.reader(file)
         header = [name.strip() for name in next(reader, [])]
         _check_header(path, header)
@@ -203,7 +207,7 @@ def _parquet(path: Path) -> Iterator[dict[str, Cell]]:
     except ImportError as error:
         raise ContractError(path, "Parquet needs pyarrow: install steelyard[survey]") from error
     try:
-        with parquet.ParquetFile(path) as file:
+        with open_file(path) as raw, parquet.ParquetFile(raw) as file:
             _check_header(path, file.schema_arrow.names)
             for batch in file.iter_batches(batch_size=1024):
                 for row in batch.to_pylist():
@@ -222,6 +226,9 @@ def _check_header(path: Path, header: list[str]) -> None:
         f"column '{name}': a galaxy file has no '{name.partition('.')[0]}'; columns of your own have no dot"
         for name in header
         if "." in name and name.partition(".")[0] not in Galaxy.model_fields
+    ]
+    problems += [
+        f"column '{name[:40]}...' has more than {DEEPEST} dots" for name in header if name.count(".") > DEEPEST
     ]
     if problems:
         raise ContractError(path, problems)

@@ -1,0 +1,37 @@
+"""The fork server and the valid files, made once."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from .runner import Server
+from .valid import make_valid
+
+_HOME = Path(__file__).resolve().parents[2] / "packages" / "vis-gridder" / "tests" / "conftest.py"
+_SPEC = importlib.util.spec_from_file_location("hostile_writers", _HOME)
+_WRITERS = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(_WRITERS)
+make_ms, write_uvfits = _WRITERS.make_ms, _WRITERS.write_uvfits
+
+
+@pytest.fixture(scope="session")
+def scratch(tmp_path_factory):
+    """The folder that holds all of it: nothing outside it may change."""
+    return tmp_path_factory.mktemp("hostile")
+
+
+@pytest.fixture(scope="session")
+def server(scratch):
+    with Server(scratch) as started:
+        yield started
+        print(f"commands took {started.cpu_s:.0f} s of CPU")
+
+
+@pytest.fixture
+def valid(scratch, make_ms, write_uvfits):
+    """The folder of valid files."""
+    folder = scratch / "valid"
+    if not folder.exists():
+        make_valid(folder, make_ms, write_uvfits)
+    return folder
