@@ -22,7 +22,7 @@ UVFITS = {
     "NAXIS4 huge": card("NAXIS4", "99999999999"),
     "NAXIS below zero": card("NAXIS", "-1"),
     "NAXIS of 999": card("NAXIS", "999"),
-    "NAXIS of a million": card("NAXIS", "1000000"),
+    "NAXIS of a billion": card("NAXIS", "1000000000"),
     "NAXIS2 of 1": card("NAXIS2", "1"),
     "GCOUNT huge": card("GCOUNT", "9999999999999"),
     "GCOUNT below zero": card("GCOUNT", "-5"),

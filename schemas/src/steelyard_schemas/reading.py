@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ __all__ = ["open_file", "parse_json", "parse_msgpack", "read_bytes", "read_json"
 
 MOST_BYTES = 64 * 2**20
 """Of a document that is read whole, unless its reader says otherwise: far above any of ours."""
+DEEP_KEY = re.compile(rb"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){64}")
+"""Of TOML; a galaxy file's keys have four parts at most."""
 PIECE_BYTES = 2**16
 """Read at a time: a file may claim less than it holds."""
 
@@ -77,7 +80,14 @@ def read_json(path: str | Path, *, limit: int = MOST_BYTES, advice: str = "") ->
 
 def read_toml(path: str | Path, *, limit: int = MOST_BYTES) -> dict[str, Any]:
     """Return the tables of a TOML file; arguments and errors as for `read_json`."""
-    return _parse(lambda data: tomllib.loads(data.decode()), read_bytes(path, limit), path, "")
+    return _parse(_toml, read_bytes(path, limit), path, "")
+
+
+def _toml(data: bytes) -> dict[str, Any]:
+    # The parser's time grows as the square of the dots in a key.
+    if DEEP_KEY.search(data):
+        raise RecursionError
+    return tomllib.loads(data.decode())
 
 
 def parse_json(data: bytes, *, where: object, advice: str = "") -> dict[str, Any]:
