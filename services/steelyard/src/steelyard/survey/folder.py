@@ -45,7 +45,7 @@ PLANNED = [str, str, str, str, dict, bytes]
 AGAIN = "plan again with `steelyard survey run`"
 REPLANNING_S = 1.0
 MOST_PROBLEMS = 50
-LONGEST_NAME = 100
+LONGEST_NAME = 80
 """Characters of a galaxy's name that its folder bears."""
 
 
