@@ -254,7 +254,7 @@ distances (H0 = 70, Omega_m = 0.3).
 
 Pulls are (fit - truth) / sigma. *Radio differences*: the change of log10 M_BH in a model that takes line-of-sight
 velocities for differences of radio velocity, and that change over the error of the fit; chi2 / N is chi-square per
-datum.
+datum. The three mocks share the random numbers of clouds and noise, so that they differ in redshift alone.
 """
 
 
