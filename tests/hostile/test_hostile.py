@@ -15,8 +15,8 @@ from .generator import Case, catalogue
 from .mutator import mutate
 
 SEED = int(os.environ.get("STEELYARD_HOSTILE_SEED") or random.SystemRandom().randrange(10**9))
-N_MUTATIONS = int(os.environ.get("STEELYARD_HOSTILE_N") or 45)
-"""Three of each kind; another seed at each run."""
+N_MUTATIONS = int(os.environ.get("STEELYARD_HOSTILE_N") or 15)
+"""One of each kind; another seed at each run."""
 
 
 def _label(case: Case) -> str:
