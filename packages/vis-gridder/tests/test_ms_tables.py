@@ -269,6 +269,14 @@ def test_dishes_are_those_of_the_rows_that_are_left(make_ms):
         assert found.observation.dish_diameter_m == 25.0
 
 
+def test_antennas_of_two_diameters_are_refused_with_how_to_split(make_ms):
+    path, _ = make_ms()
+    put(path, "ANTENNA", "DISH_DIAMETER", 2, 12.0)
+    told = r"has dishes of several diameters \(12 m: c; 25 m: a, b\), .* in CASA split\(antenna='c&'\)"
+    with pytest.raises(ContractError, match=told):
+        open_visibilities(path)
+
+
 def test_observations_of_several_telescopes(make_ms):
     path, _ = make_ms()
     put(path, "OBSERVATION", "TELESCOPE_NAME", 1, "WSRT")
