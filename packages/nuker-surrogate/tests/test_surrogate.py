@@ -21,15 +21,17 @@ def surrogate(request):
     return load_surrogate(request.param)
 
 
-def test_the_error_envelope_of_the_manifest_holds(surrogate, reference):
-    errors = worst_errors(
-        np.asarray(surrogate.coefficients(reference.params), np.float64), surrogate.sigma_pc, reference
-    )
+# In single precision rounding adds up to a third to medians of 1e-4, on some processors more than on others.
+@pytest.mark.parametrize(("double", "rel"), [(True, 0.3), (False, 0.6)])
+def test_the_error_envelope_of_the_manifest_holds(surrogate, reference, double, rel):
+    with jax.enable_x64(double):
+        coefficients = np.asarray(surrogate.coefficients(reference.params), np.float64)
+    errors = worst_errors(coefficients, surrogate.sigma_pc, reference)
     measured = [e for e in surrogate.manifest.errors if e.points == "box"]
     assert len(measured) == len(errors)
     for e in measured:
         # 200 fresh laws fix a median to about 10 % and a 95th percentile to 20 % (order statistics).
-        assert np.median(errors[e.quantity, e.q]) == pytest.approx(e.median, rel=0.3)
+        assert np.median(errors[e.quantity, e.q]) == pytest.approx(e.median, rel=rel)
         assert np.percentile(errors[e.quantity, e.q], 95) == pytest.approx(e.p95, rel=0.6)
         assert errors[e.quantity, e.q].max() < 2 * e.worst
 
