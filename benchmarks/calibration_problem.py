@@ -19,7 +19,7 @@ from steelyard.fitting import Problem, prepare
 from steelyard.gridding import load_gridded
 from steelyard.model import GalaxyModel
 from steelyard.simulation import Antennas, simulate
-from steelyard_schemas import ContractError, Galaxy, Store, write_store
+from steelyard_schemas import ContractError, Store, parse, write_store
 from steelyard_schemas.galaxy import Likelihood
 
 GALAXY = """\
@@ -95,7 +95,7 @@ class Calibration:
         rng = np.random.default_rng(4)
         radius, angle = 110 * np.sqrt(rng.random(24)), 2 * np.pi * rng.random(24)
         places = np.stack([radius * np.cos(angle), radius * np.sin(angle), np.zeros(24)], axis=1)
-        galaxy = Galaxy.model_validate(tomllib.loads(GALAXY))
+        galaxy = parse(tomllib.loads(GALAXY), where="calibration")
         with tempfile.TemporaryDirectory() as folder:
             observed = simulate(galaxy, Antennas(places, 12.0), noise_jy=NOISE_JY, seed=3, **ARRAY)
             write_store(Path(folder) / "data.zarr", observed)
