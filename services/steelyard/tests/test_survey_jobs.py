@@ -151,11 +151,14 @@ def test_what_a_killed_worker_left_is_swept_and_its_lock_taken(survey):
     folder = survey.job_folder(job.output)
     hold = (
         "import os, sys; from pathlib import Path; from steelyard.survey.lock import job_lock\n"
-        "with job_lock(Path(sys.argv[1])):\n"
-        "    (Path(sys.argv[1]) / '.posterior.zarr.7.new').mkdir(); os._exit(9)"
+        "from steelyard_schemas import atomic_path\n"
+        "folder = Path(sys.argv[1])\n"
+        "with job_lock(folder), atomic_path(folder / 'posterior.zarr', overwrite=True) as temporary:\n"
+        "    temporary.mkdir(); os._exit(9)"
     )
     assert subprocess.run([sys.executable, "-c", hold, str(folder)]).returncode == 9
     assert (folder / "worker.lock").exists()
+    assert list(folder.glob(".*.new"))
     assert run_job(break_down, unpack(job.message, SurveyJob), survey, survey.data_folder).status == "converged"
     assert not list(folder.glob(".*.new"))
 
