@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from kinematics import BAND_LIMITED, Level, SkyGrid, finer
-from kinematics.supersampling import DEFAULT_LEVELS, nested_squares, stacks
+from kinematics.render.supersampling import DEFAULT_LEVELS, nested_squares, stacks
 
 CELL_ARCSEC = 0.1
 

@@ -1,9 +1,10 @@
 """The line cube of a thin rotating disc, integrated over every channel and put into pixels.
 
-Pixels are divided into square subcells, more of them around the centre (`kinematics.supersampling`). Each subcell
-holds the mean light of its square with the mean and the variance of its velocities (`kinematics.cell_mean`), so that
-a few do where point samples need many: errors fall with the fourth power of a subcell's side. How the light of
-subcells is put into pixels is the pixels' own matter: `kinematics.pixel`.
+Pixels are divided into square subcells, more of them around the centre (`kinematics.render.supersampling`). Each
+subcell holds the mean light of its square with the mean and the variance of its velocities
+(`kinematics.render.cell_mean`), so that a few do where point samples need many: errors fall with the fourth power
+of a subcell's side. How the light of subcells is put into pixels is the pixels' own matter:
+`kinematics.render.pixel`.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ from jax import Array
 from jax.lax import optimization_barrier as barrier
 from jax.typing import ArrayLike
 
-from kinematics.cell_mean import cell_means
 from kinematics.constants import C_KMS
-from kinematics.disc import Disc
-from kinematics.dispersion import Dispersion, dispersion_at
 from kinematics.doppler import BandShift, band_shift
-from kinematics.geometry import Geometry, disc_plane, line_of_sight_velocity
+from kinematics.gas.dispersion import Dispersion, dispersion_at
+from kinematics.gas.geometry import Geometry, disc_plane, line_of_sight_velocity
+from kinematics.gas.profiles import Disc
 from kinematics.grids import SkyGrid, VelocityGrid
-from kinematics.line import Subcells, channel_flux
-from kinematics.pixel import BOX, Pixel, deposit
-from kinematics.rotation import RotationCurve, interpolate
-from kinematics.supersampling import DEFAULT_LEVELS, Level, Square, Stack, nested_squares, stacks
+from kinematics.mass.curve import RotationCurve, interpolate
+from kinematics.render.cell_mean import cell_means
+from kinematics.render.line import Subcells, channel_flux
+from kinematics.render.pixel import BOX, Pixel, deposit
+from kinematics.render.supersampling import DEFAULT_LEVELS, Level, Square, Stack, nested_squares, stacks
 
 __all__ = ["cube_of_light", "light_of_disc", "render_cube"]
 

@@ -11,8 +11,8 @@ from steelyard_schemas import Observation, Store, Visibilities
 
 from kinematics.constants import ARCSEC_RAD, C_KMS
 from kinematics.grids import SkyGrid
-from kinematics.pixel import BOX, Pixel
-from kinematics.tracks import UvTrack
+from kinematics.interferometer.tracks import UvTrack
+from kinematics.render.pixel import BOX, Pixel
 
 __all__ = ["PointSource", "observe", "sample_visibilities"]
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from kinematics.warp import Warp, ring_through
+from kinematics.gas.warp import Warp, ring_through
 
 __all__ = ["DiscPlane", "Geometry", "disc_coordinates", "disc_plane", "line_of_sight_velocity"]
 

@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import jax.test_util
 import numpy as np
 import pytest
-from kinematics.cell_mean import cell_means
-from kinematics.line import Subcells
+from kinematics.render.cell_mean import cell_means
+from kinematics.render.line import Subcells
 
 
 def light(x, y):

@@ -19,7 +19,7 @@ from kinematics import (
     smooth_channels,
     with_margin,
 )
-from kinematics.cube import cube_of_light
+from kinematics.render.cube import cube_of_light
 
 SKY = SkyGrid(96, 0.1)
 

@@ -1,8 +1,8 @@
 """The uv cells that hold data, and what a cube makes the means of their samples expect.
 
-Tracks fill a small part of the uv plane: a twelfth to a quarter of the box around them. Only there, and at the cells
-around that derivatives need (`kinematics.cell_response`), are visibilities taken from the cube's transform, all
-channels of a cell beside each other.
+Tracks fill a small part of the uv plane: a twelfth to a quarter of the box around them. Only there, and at the
+cells around that derivatives need (`kinematics.interferometer.cell_response`), are visibilities taken from the
+cube's transform, all channels of a cell beside each other.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from jax import Array
 from jax.lax import optimization_barrier as barrier
 from jax.typing import ArrayLike, DTypeLike
 
-from kinematics.cell_response import MARGIN, CellMoments, Stencil, stencils
 from kinematics.grids import SkyGrid
-from kinematics.row_sums import RowSums, padded_size
-from kinematics.visibilities import centre_and_pixel
+from kinematics.interferometer.cell_response import MARGIN, CellMoments, Stencil, stencils
+from kinematics.interferometer.sparse_rows import RowSums, padded_size
+from kinematics.interferometer.visibilities import centre_and_pixel
 
 __all__ = ["Points", "UvCells", "expected_means", "means_of_points", "visibilities_at"]
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.lax import optimization_barrier as barrier
 
-from kinematics.line import Subcells
+from kinematics.render.line import Subcells
 
 __all__ = ["cell_means"]
 

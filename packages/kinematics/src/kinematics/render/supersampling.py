@@ -19,7 +19,7 @@ from jax.lax import optimization_barrier as barrier
 from jax.typing import ArrayLike, DTypeLike
 
 from kinematics.grids import SkyGrid
-from kinematics.pixel import Pixel, along_both_axes, subcell_places
+from kinematics.render.pixel import Pixel, along_both_axes, subcell_places
 
 __all__ = ["DEFAULT_LEVELS", "Level", "Square", "Stack", "finer", "nested_squares", "stacks"]
 

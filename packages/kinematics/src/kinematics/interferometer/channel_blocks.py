@@ -15,12 +15,12 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from kinematics.cube import cube_of_light
-from kinematics.line import Subcells
-from kinematics.pixel import Pixel
-from kinematics.spectral_response import SpectralResponse, smooth_channels
-from kinematics.supersampling import Square
-from kinematics.uv_cells import Points, UvCells, means_of_points, visibilities_at
+from kinematics.interferometer.uv_cells import Points, UvCells, means_of_points, visibilities_at
+from kinematics.render.cube import cube_of_light
+from kinematics.render.line import Subcells
+from kinematics.render.pixel import Pixel
+from kinematics.render.spectral_response import SpectralResponse, smooth_channels
+from kinematics.render.supersampling import Square
 
 __all__ = ["expected_means_in_blocks"]
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from kinematics.row_sums import RowSums, padded_size
+from kinematics.interferometer.sparse_rows import RowSums, padded_size
 
 
 @pytest.mark.parametrize("widths", [(3,), (1, 2, 40), (4, 12, 24, 48)])

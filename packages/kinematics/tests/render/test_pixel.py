@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from kinematics import BAND_LIMITED, BOX, BandLimited, Level, SkyGrid, model_visibilities
-from kinematics.pixel import deposit_matrix, subcell_places
+from kinematics.render.pixel import deposit_matrix, subcell_places
 
 
 def test_a_box_adds_up_the_subcells_of_its_pixel():

@@ -11,15 +11,13 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import Array
-from jax.scipy.ndimage import map_coordinates
 from jax.scipy.special import erf
 from jax.typing import ArrayLike
 
 from kinematics.doppler import band_shift
-from kinematics.grids import SkyGrid, VelocityGrid
-from kinematics.uv_cells import Points
+from kinematics.grids import VelocityGrid
 
-__all__ = ["Absorber", "absorbed_flux", "attenuation_at", "point_visibilities"]
+__all__ = ["Absorber", "absorbed_flux"]
 
 MAX_TAU = 20.0
 """Largest peak optical depth for which the series of `absorbed_flux` holds in double precision."""
@@ -63,32 +61,3 @@ def absorbed_flux(absorber: Absorber, vsys_kms: ArrayLike, channels: VelocityGri
     below = sigma * math.sqrt(math.pi / 2) * erf((edges[:, None] - centre) / (sigma * math.sqrt(2)))
     absorbed = (below[:-1] - below[1:]) @ strength / -jnp.diff(edges)
     return -jnp.asarray(absorber.continuum_jy) * absorbed
-
-
-def attenuation_at(attenuation: Array, sky: SkyGrid, x_arcsec: ArrayLike, y_arcsec: ArrayLike) -> Array:
-    """Value of an attenuation (y, x) at a place on the sky, linear between pixels, shape ()."""
-    place = [jnp.asarray(at) / sky.cell_arcsec + sky.npix // 2 for at in (y_arcsec, x_arcsec)]
-    return map_coordinates(attenuation, [jnp.reshape(at, 1) for at in place], order=1, mode="nearest")[0]
-
-
-def point_visibilities(
-    points: Points, field_arcsec: float, x_arcsec: ArrayLike, y_arcsec: ArrayLike, flux_jy: Array
-) -> Array:
-    """V = S exp(2 pi i (u x + v y)) of a point source at places of the uv plane.
-
-    Args:
-        points: the places.
-        field_arcsec: side of the image, the inverse of a uv cell.
-        x_arcsec: place east of the phase centre.
-        y_arcsec: place north of the phase centre.
-        flux_jy: flux density S, shape (channel,).
-
-    Returns:
-        Real and imaginary part of V [Jy], shape (point, 2, channel).
-
-    """
-    npix = points.at.shape[0]
-    v, u = jnp.divmod(points.place, npix // 2 + 1)
-    v = jnp.where(v > npix // 2, v - npix, v)
-    phase = 2 * math.pi / field_arcsec * (u * jnp.asarray(x_arcsec) + v * jnp.asarray(y_arcsec))
-    return jnp.stack([jnp.cos(phase), jnp.sin(phase)], axis=1)[:, :, None] * flux_jy

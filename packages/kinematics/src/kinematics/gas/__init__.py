@@ -1,0 +1,1 @@
+"""The gas disc: profiles of surface brightness and dispersion, orientation, warp, absorption."""
