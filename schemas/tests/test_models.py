@@ -27,8 +27,8 @@ from steelyard_schemas import (
     write_model,
     write_store,
 )
+from steelyard_schemas.migrations import MIGRATIONS
 from steelyard_schemas.priors import Normal, Uniform
-from steelyard_schemas.registry import MIGRATIONS
 
 
 @pytest.mark.parametrize("maker", ["galaxy", "survey_job", "job_record", "training_job", "training_record"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from steelyard_schemas import ContractError, Store, read_model, read_store, validate
 from steelyard_schemas.export import json_schema, main
-from steelyard_schemas.registry import CONTRACTS, current_version
+from steelyard_schemas.migrations import CONTRACTS, current_version
 
 ROOT = Path(__file__).parents[1]
 RELEASED = sorted(

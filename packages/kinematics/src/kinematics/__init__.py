@@ -3,9 +3,9 @@
 from kinematics.constants import ARCSEC_RAD, C_KMS, G_PC_KMS2_MSUN, pc_per_arcsec
 from kinematics.doppler import galaxy_velocity_kms, optical_velocity_kms, radio_velocity_kms, redshift
 from kinematics.gas.absorber import Absorber, absorbed_flux
-from kinematics.gas.dispersion import Dispersion, ExponentialDispersion, dispersion_at
+from kinematics.gas.dispersion import DISPERSIONS, Dispersion, ExponentialDispersion, dispersion_at
 from kinematics.gas.geometry import DiscPlane, Geometry, disc_coordinates, disc_plane, line_of_sight_velocity
-from kinematics.gas.profiles import Disc, ExponentialDisc, HoledDisc, RingDisc
+from kinematics.gas.profiles import PROFILES, Disc, ExponentialDisc, HoledDisc, RingDisc
 from kinematics.gas.tabulated import TabulatedDisc
 from kinematics.gas.warp import Warp, crowding, ring_through
 from kinematics.grids import SkyGrid, VelocityGrid
@@ -17,7 +17,7 @@ from kinematics.interferometer.point import attenuation_at, point_visibilities
 from kinematics.interferometer.tracks import UvTrack, track_of, uv_track
 from kinematics.interferometer.uv_cells import UvCells, expected_means, means_of_points
 from kinematics.interferometer.visibilities import model_visibilities
-from kinematics.mass.base import BlackHole, MassComponent, black_hole_velocity_squared, circular_velocity
+from kinematics.mass.base import MASS, BlackHole, MassComponent, black_hole_velocity_squared, circular_velocity
 from kinematics.mass.curve import RotationCurve, interpolate, log_radii
 from kinematics.mass.gas_disc import ExponentialGas, exponential_disc_velocity_squared
 from kinematics.mass.mge import (
@@ -47,11 +47,14 @@ __all__ = [
     "BOX",
     "C_KMS",
     "DEFAULT_LEVELS",
+    "DISPERSIONS",
     "G_PC_KMS2_MSUN",
     "H0_KMS_MPC",
     "MARGIN",
+    "MASS",
     "MGE",
     "OMEGA_M",
+    "PROFILES",
     "Absorber",
     "Aperture",
     "BandLimited",

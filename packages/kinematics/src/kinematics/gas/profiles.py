@@ -1,11 +1,14 @@
-"""Surface-brightness profiles of thin gas discs. A new one is one class with `surface_brightness`.
+"""Surface-brightness profiles of thin gas discs.
 
-Every profile is face-on, axisymmetric and normalised to a total flux of one, so that its unit is arcsec^-2.
+A new one is a class with `surface_brightness` and the function that builds it from a galaxy's parameters,
+registered in `PROFILES` under the word that chooses it in a galaxy file. Every profile is face-on, axisymmetric and
+normalised to a total flux of one, so that its unit is arcsec^-2.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import jax.numpy as jnp
@@ -14,7 +17,12 @@ from jax import Array
 from jax.scipy.special import erf, erfc
 from jax.typing import ArrayLike
 
-__all__ = ["Disc", "ExponentialDisc", "HoledDisc", "RingDisc"]
+from kinematics.registry import Params, Registry
+
+__all__ = ["PROFILES", "Disc", "ExponentialDisc", "HoledDisc", "RingDisc", "Table"]
+
+Table = tuple[ArrayLike, ArrayLike]
+"""Radii [arcsec] and brightness of a tabulated profile, each of shape (n,)."""
 
 # Where both ways to the hole's share hold ten digits.
 SMALL_HOLE = 2.0
@@ -29,6 +37,10 @@ class Disc(Protocol):
         ...
 
 
+PROFILES: Registry[Callable[[Params, Table | None], Disc]] = Registry("disc profile")
+"""Kind -> function of parameters, and of the table of a tabulated profile, that builds the disc."""
+
+
 class ExponentialDisc(NamedTuple):
     """I(R) ~ exp(-R / h)."""
 
@@ -38,6 +50,12 @@ class ExponentialDisc(NamedTuple):
         """Return exp(-R / h) / (2 pi h^2)."""
         h = jnp.asarray(self.scale_arcsec)
         return jnp.exp(-radius_arcsec / h) / (2 * math.pi * h**2)
+
+
+@PROFILES.register("exponential")
+def exponential(params: Params, table: Table | None = None) -> ExponentialDisc:
+    """Exponential disc of disc_scale_arcsec."""
+    return ExponentialDisc(params["disc_scale_arcsec"])
 
 
 class HoledDisc(NamedTuple):
@@ -53,6 +71,12 @@ class HoledDisc(NamedTuple):
         return shape / (2 * math.pi * h**2 * _share_outside_hole(hole / (2 * h)))
 
 
+@PROFILES.register("exponential_hole")
+def exponential_hole(params: Params, table: Table | None = None) -> HoledDisc:
+    """Disc of disc_scale_arcsec with a hole of hole_radius_arcsec."""
+    return HoledDisc(params["disc_scale_arcsec"], params["hole_radius_arcsec"])
+
+
 class RingDisc(NamedTuple):
     """I(R) ~ exp(-(R - R_0)^2 / 2 w^2)."""
 
@@ -65,6 +89,12 @@ class RingDisc(NamedTuple):
         a = r0 / (w * math.sqrt(2))
         area = w**2 * jnp.exp(-(a**2)) + r0 * w * math.sqrt(math.pi / 2) * (1 + erf(a))
         return jnp.exp(-0.5 * ((radius_arcsec - r0) / w) ** 2) / (2 * math.pi * area)
+
+
+@PROFILES.register("ring")
+def ring(params: Params, table: Table | None = None) -> RingDisc:
+    """Ring of ring_radius_arcsec and ring_width_arcsec."""
+    return RingDisc(params["ring_radius_arcsec"], params["ring_width_arcsec"])
 
 
 def _share_outside_hole(k: Array) -> Array:

@@ -9,6 +9,9 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from kinematics.gas.profiles import PROFILES, Table
+from kinematics.registry import Params
+
 __all__ = ["TabulatedDisc"]
 
 
@@ -56,6 +59,19 @@ def _flux(knots: Array, values: Array, slopes: Array) -> Array:
     first = (3 * v0 + 7 * v1) / 20 + h * (2 * d0 - 3 * d1) / 60
     core = math.pi * knots[0] ** 2 * values[0]
     return core + 2 * math.pi * jnp.sum(h * (a * zeroth + h * first))
+
+
+@PROFILES.register("table")
+def tabulated(params: Params, table: Table | None = None) -> TabulatedDisc:
+    """Disc of a table.
+
+    Raises:
+        ValueError: no table is given.
+
+    """
+    if table is None:
+        raise ValueError("a tabulated profile needs its table")
+    return TabulatedDisc(*table)
 
 
 def _monotone_slopes(knots: Array, values: Array) -> Array:

@@ -1,11 +1,12 @@
 """Circular velocity of a galaxy: a sum over components of its mass, none of which knows of the others.
 
-A new component is one class with `velocity_squared`.
+A new component is one module: a class with `velocity_squared`, and the function that builds it from a galaxy's
+parameters, registered in `MASS` under the kind that the galaxy file names it by.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol
 
 import jax.numpy as jnp
@@ -13,8 +14,9 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from kinematics.constants import G_PC_KMS2_MSUN
+from kinematics.registry import Params, Registry
 
-__all__ = ["BlackHole", "MassComponent", "black_hole_velocity_squared", "circular_velocity"]
+__all__ = ["MASS", "BlackHole", "MassComponent", "black_hole_velocity_squared", "circular_velocity"]
 
 
 class MassComponent(Protocol):
@@ -25,6 +27,10 @@ class MassComponent(Protocol):
         ...
 
 
+MASS: Registry[Callable[[Params, ArrayLike], MassComponent]] = Registry("mass component")
+"""Kind -> function of parameters and redshift that builds the component."""
+
+
 class BlackHole(NamedTuple):
     """A point mass at the centre."""
 
@@ -33,6 +39,12 @@ class BlackHole(NamedTuple):
     def velocity_squared(self, radius_pc: ArrayLike) -> Array:
         """Return v_c^2 [km^2 s^-2], shape of `radius_pc`."""
         return black_hole_velocity_squared(self.mass_msun, radius_pc)
+
+
+@MASS.register("black_hole")
+def black_hole(params: Params, redshift: ArrayLike) -> BlackHole:
+    """Point mass 10^log10_mbh [Msun]."""
+    return BlackHole(10.0 ** jnp.asarray(params["log10_mbh"]))
 
 
 def black_hole_velocity_squared(mass_msun: ArrayLike, radius_pc: ArrayLike) -> Array:

@@ -10,7 +10,9 @@ from jax import Array
 from jax.scipy.special import i0e, i1e
 from jax.typing import ArrayLike
 
-from kinematics.constants import G_PC_KMS2_MSUN
+from kinematics.constants import G_PC_KMS2_MSUN, pc_per_arcsec
+from kinematics.mass.base import MASS
+from kinematics.registry import Params
 
 __all__ = ["ExponentialGas", "exponential_disc_velocity_squared"]
 
@@ -26,6 +28,13 @@ class ExponentialGas(NamedTuple):
     def velocity_squared(self, radius_pc: ArrayLike) -> Array:
         """Return v_c^2 [km^2 s^-2], shape of `radius_pc`."""
         return exponential_disc_velocity_squared(self.mass_msun, self.scale_pc, radius_pc)
+
+
+@MASS.register("gas_disc")
+def gas_disc(params: Params, redshift: ArrayLike) -> ExponentialGas:
+    """Disc of log10_gas_mass [Msun] with the scale length of its light, disc_scale_arcsec."""
+    scale_pc = params["disc_scale_arcsec"] * pc_per_arcsec(jnp.asarray(params["distance_mpc"]))
+    return ExponentialGas(10.0 ** jnp.asarray(params["log10_gas_mass"]), scale_pc)
 
 
 def exponential_disc_velocity_squared(mass_msun: ArrayLike, scale_pc: ArrayLike, radius_pc: ArrayLike) -> Array:

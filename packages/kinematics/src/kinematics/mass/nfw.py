@@ -9,6 +9,8 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from kinematics.constants import G_PC_KMS2_MSUN
+from kinematics.mass.base import MASS
+from kinematics.registry import Params
 
 __all__ = ["H0_KMS_MPC", "OMEGA_M", "NfwHalo", "hubble_kms_mpc", "nfw_velocity_squared", "virial_radius_pc"]
 
@@ -35,6 +37,13 @@ class NfwHalo(NamedTuple):
     def velocity_squared(self, radius_pc: ArrayLike) -> Array:
         """Return v_c^2 [km^2 s^-2], shape of `radius_pc`."""
         return nfw_velocity_squared(self.m200_msun, self.c200, radius_pc, self.redshift)
+
+
+@MASS.register("nfw")
+def nfw_halo(params: Params, redshift: ArrayLike) -> NfwHalo:
+    """Halo of log10_m200 [Msun] and log10_c200 at a redshift."""
+    mass, concentration = (10.0 ** jnp.asarray(params[name]) for name in ("log10_m200", "log10_c200"))
+    return NfwHalo(mass, concentration, redshift)
 
 
 def hubble_kms_mpc(redshift: ArrayLike) -> Array:
