@@ -118,8 +118,8 @@ def main():
         if time.monotonic() - began > arguments.seconds:
             print(f"stopped after {done} of {len(left)} fits; the same command goes on from here")
             break
-        scores, cells, look = data_set(calibration, part, index, anchored)
-        found = record(calibration, kind, cells, look, calibration.truth(scores), effort, seed=index + 1)
+        scores, cells, estimates = data_set(calibration, part, index, anchored)
+        found = record(calibration, kind, cells, estimates, calibration.truth(scores), effort, seed=index + 1)
         keep(path_of(folder, part, kind, index), found)
         spent = sum(found["seconds"].values())
         state = "" if found["converged"] else f", NOT CONVERGED (R-hat {found['max_rhat']}, ESS {found['min_ess']})"

@@ -12,13 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy import stats
-from steelyard.coordinates import Coordinates
-from steelyard.density import CellData
-from steelyard.first_look import first_look
-from steelyard.fitting import Problem, prepare
-from steelyard.gridding import load_gridded
-from steelyard.model import GalaxyModel
-from steelyard.simulation import Antennas, simulate
+from steelyard.data.estimates import data_estimates
+from steelyard.data.load import load_gridded
+from steelyard.galaxy.model import GalaxyModel
+from steelyard.galaxy.simulation import Antennas, simulate
+from steelyard.inference.coordinates import Coordinates
+from steelyard.inference.density import CellData
+from steelyard.inference.problem import Problem, prepare
 from steelyard_schemas import ContractError, Store, parse, write_store
 from steelyard_schemas.galaxy import Likelihood
 
@@ -184,7 +184,7 @@ class Calibration:
         variance = np.divide(1.0, inverse, out=np.zeros(used.shape), where=used)
         arrays = {"mean": np.where(used, mean, 0), "variance": variance, "mask": used}
         try:
-            return first_look(
+            return data_estimates(
                 Store(data.manifest, dict(data.arrays) | arrays), self.problem.galaxy.line.rest_frequency_hz
             )
         except ContractError:
@@ -194,7 +194,7 @@ class Calibration:
         """Coordinates of the model with another likelihood."""
         problem = self.problem
         galaxy = problem.galaxy.model_copy(update={"likelihood": Likelihood(kind=kind)})
-        return Coordinates(problem.parameters.space, GalaxyModel(galaxy, problem.model.grid), problem.look)
+        return Coordinates(problem.parameters.space, GalaxyModel(galaxy, problem.model.grid), problem.estimates)
 
 
 def together(one, other):

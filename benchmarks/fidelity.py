@@ -29,7 +29,7 @@ from kinematics import (
     circular_velocity,
     pc_per_arcsec,
 )
-from steelyard.model import cell_moments_of
+from steelyard.galaxy.grid import cell_moments_of
 from steelyard_schemas import Store
 from vis_gridder import GridSpec, grid, read_visibilities, taper
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_KMS, SPEED_OF_LIGHT_M_S

@@ -152,7 +152,8 @@ if TYPE_CHECKING:
     Priors = PriorTable
     AnyStars = Stars
     AnyMass = MassComponent
-    ProfileKind = DispersionKind = str
+    ProfileKind = str
+    DispersionKind = str
 else:
     Priors = create_model(
         "Priors",
