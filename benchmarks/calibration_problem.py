@@ -171,7 +171,7 @@ class Calibration:
             jnp.asarray(uv_cells.listed(self.dof, padding=1), jnp.float32),
         )
 
-    def look(self, cells):
+    def estimates(self, cells):
         """First look at these data, from which the search for the mode starts.
 
         On the pixels of the trimmed grid, coarser than those that a fit looks at: starts are rougher than a fit's.
@@ -188,7 +188,7 @@ class Calibration:
                 Store(data.manifest, dict(data.arrays) | arrays), self.problem.galaxy.line.rest_frequency_hz
             )
         except ContractError:
-            return self.problem.look
+            return self.problem.estimates
 
     def with_likelihood(self, kind):
         """Coordinates of the model with another likelihood."""

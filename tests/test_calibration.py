@@ -42,11 +42,11 @@ def test_residuals_over_the_errors_told_follow_students_t(problem, noise):
     assert np.all(np.asarray(cells.inverse_variance)[~used] == 0)
 
 
-def test_the_data_estimates_is_at_these_data(problem):
+def test_the_estimates_are_those_of_these_data(problem):
     """Turned by 120 degrees and moved: starts follow. Rough values, to a channel and half a beam."""
     truth = {**problem.problem.galaxy.truth, "pa_deg": 250.0, "x0_arcsec": -0.4, "vsys_kms": 1530.0}
     rng = np.random.default_rng(8)
-    estimates = problem.look(
+    estimates = problem.estimates(
         problem.observe(problem.scores([truth[name] for name in problem.names]), "likelihood", rng)
     )
     assert estimates.pa_deg == pytest.approx(250.0, abs=15)

@@ -211,7 +211,7 @@ def test_parameters_come_back_within_their_errors(data, model):
     assert step @ information @ step < 29.6
 
 
-def test_the_data_estimates_is_that_of_the_sky(data):
+def test_the_estimates_are_that_of_the_sky(data):
     estimates = data_estimates(data, REST_HZ)
     assert estimates.pa_deg == pytest.approx(TRUTH["pa_deg"], abs=10)
     assert estimates.vsys_kms == pytest.approx(TRUTH["vsys_kms"], abs=15)

@@ -159,4 +159,3 @@ def test_a_galaxy_in_another_document_is_read_by_its_own_version(make):
     assert parse(job | {"galaxy": old}, where="job").galaxy == make.survey_job().galaxy
     with pytest.raises(ContractError, match=r"galaxy: galaxy schema_version '9.1' is newer .* update"):
         parse(job | {"galaxy": job["galaxy"] | {"schema_version": "9.1"}}, where="job")
-

@@ -52,7 +52,7 @@ class Line(Part):
     """The spectral line that traces the gas."""
 
     name: str = Field(description="for labels, as CO(2-1) or HI")
-    rest_frequency_hz: float
+    rest_frequency_hz: float = Field(description="rest frequency of the line that was observed")
     redshift: float | None = Field(
         default=None,
         gt=-0.01,
@@ -88,7 +88,7 @@ class Data(Part):
     """Where the visibilities are; relative paths start at the galaxy file."""
 
     path: str = Field(min_length=1, description="Measurement Set, UVFITS, viscube .npz, or a store of ours")
-    grid: Grid | None = None
+    grid: Grid | None = Field(default=None, description="left out where the data are gridded already")
     spectral_response: Literal["top_hat", "hanning"] = Field(
         default="top_hat",
         description="of a channel; 'hanning' for channels that were smoothed (1/4, 1/2, 1/4) and not averaged since",
@@ -111,14 +111,14 @@ class Likelihood(Part):
 class SamplerSettings(Part):
     """Effort of the sampler. It stops when converged, or after `max_steps` per chain."""
 
-    n_chains: int = Field(default=4, ge=2, le=64)
+    n_chains: int = Field(default=4, ge=2, le=64, description="chains that run side by side")
     n_starts: int = Field(default=8, ge=1, le=256, description="starting points of the search for the mode")
-    n_warmup: int = Field(default=600, ge=50, le=10**9)
-    max_steps: int = Field(default=20000, ge=100, le=10**9)
-    target_ess: float = Field(default=400, gt=0)
-    max_rhat: float = Field(default=1.01, gt=1)
-    seed: int = Field(default=1, ge=0, le=2**63 - 1)
-    checkpoint_s: float = Field(default=20, gt=0)
+    n_warmup: int = Field(default=600, ge=50, le=10**9, description="steps of adaptation, not kept")
+    max_steps: int = Field(default=20000, ge=100, le=10**9, description="most steps per chain")
+    target_ess: float = Field(default=400, gt=0, description="least effective sample size, bulk and tail")
+    max_rhat: float = Field(default=1.01, gt=1, description="largest rank-normalised split R-hat")
+    seed: int = Field(default=1, ge=0, le=2**63 - 1, description="of the random numbers")
+    checkpoint_s: float = Field(default=20, gt=0, description="seconds between checkpoints")
 
 
 class PriorTable(Part):
@@ -168,13 +168,10 @@ else:
 class Disc(Part):
     """Surface brightness, dispersion and warp of the gas disc as functions of radius."""
 
-    profile: ProfileKind = "exponential"
+    profile: ProfileKind = Field(default="exponential", description="surface brightness of the gas")
     table: ProfileTable | None = Field(default=None, description="of the profile 'table'")
-    dispersion: DispersionKind = Field(
-        default="constant",
-        description="'exponential': from sigma_gas_kms at the centre to sigma_gas_outer_kms far out",
-    )
-    warp: Warp | None = Field(default=None, description="None for a flat disc")
+    dispersion: DispersionKind = Field(default="constant", description="velocity dispersion of the gas with radius")
+    warp: Warp | None = Field(default=None, description="left out for a flat disc")
 
     @model_validator(mode="after")
     def _table_goes_with_its_profile(self) -> Self:

@@ -69,8 +69,8 @@ class Distance(Ingredient):
     Not the luminosity distance, which is larger by (1 + z)^2.
     """
 
-    mpc: float = Field(gt=0, le=1e4)
-    sd_mpc: float | None = Field(default=None, gt=0)
+    mpc: float = Field(gt=0, le=1e4, description="distance, or the mean of its prior")
+    sd_mpc: float | None = Field(default=None, gt=0, description="standard deviation; left out to hold it fixed")
 
     title = "distance"
     parameters = (

@@ -81,8 +81,8 @@ class MgeStars(Stars):
     """Stars of an optical multi-Gaussian expansion with one mass-to-light ratio."""
 
     kind: Literal["mge"] = "mge"
-    surface_brightness_lsun_pc2: tuple[float, ...] = Field(min_length=1)
-    sigma_arcsec: tuple[Annotated[float, Field(gt=0)], ...]
+    surface_brightness_lsun_pc2: tuple[float, ...] = Field(min_length=1, description="central, of each Gaussian")
+    sigma_arcsec: tuple[Annotated[float, Field(gt=0)], ...] = Field(description="of each Gaussian, major axis")
     q_obs: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(description="observed axis ratios")
     innermost: Literal["keep", "remove"] = Field(
         default="keep", description="'remove' takes the innermost Gaussian for AGN light"

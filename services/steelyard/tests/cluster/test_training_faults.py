@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from .support.nodes import Nodes, until
+from ..support.nodes import Nodes, until
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="training side by side needs steelyard[survey]")
 SMALL = ["--linear-examples", "200", "--hidden", "8", "--examples", "400", "--label-steps", "100"]

@@ -1,4 +1,4 @@
-"""What version 1.1 of the galaxy file can ask of the model: each option against its plain counterpart."""
+"""Options of the galaxy file: each against its plain counterpart."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ import pytest
 from kinematics import NfwHalo, VelocityGrid, primary_beam
 from steelyard.galaxy.grid import ModelGrid
 from steelyard.galaxy.model import GalaxyModel
-from steelyard.galaxy.parameters import active_names, default_priors, resolve_parameters
+from steelyard.galaxy.parameters import resolve_parameters
 from steelyard.inference.coordinates import Coordinates
 from steelyard.inference.density import cell_data, log_density
 from steelyard_schemas import Galaxy
@@ -23,7 +23,7 @@ NEW = {
     "inclination_gradient_deg_per_arcsec": -3.0,
 }
 EVERYTHING = {
-    "halo": {"kind": "nfw"},
+    "mass": [{"kind": "nfw"}],
     "disc": {
         "profile": "table",
         "table": {"radius_arcsec": [0.0, 0.4, 1.0, 2.0], "surface_brightness": [1.0, 0.7, 0.2, 0.0]},
@@ -54,23 +54,16 @@ def cube(model, params):
     return np.asarray(jax.jit(model.cube)(params))
 
 
-def test_the_parameters_of_every_option(toy):
-    galaxy = Galaxy.model_validate({**toy.model_dump(), **EVERYTHING})
-    assert set(NEW) < set(active_names(galaxy))
-    assert "disc_scale_arcsec" not in active_names(galaxy)
-    assert not set(NEW) & set(active_names(toy))
-
-
 def test_the_halo_adds_its_square(model_of, truth):
     radius = jnp.asarray([0.05, 0.5, 2.0])
-    with_halo, without = (model_of(**tables) for tables in ({"halo": {"kind": "nfw"}}, {}))
-    halo = with_halo.circular_velocity(truth, radius, component="halo")
+    with_halo, without = (model_of(**tables) for tables in ({"mass": [{"kind": "nfw"}]}, {}))
+    halo = with_halo.circular_velocity(truth, radius, component="nfw")
     # 10 Mpc: 48.48137 pc per arcsec; the band's middle, 1500 km/s, is z = 0.005029.
     halo_there = NfwHalo(10**11.5, 10.0, 0.005029)
     np.testing.assert_allclose(halo**2, halo_there.velocity_squared(radius * 48.48137), rtol=1e-4)
     total, plain = (model.circular_velocity(truth, radius) for model in (with_halo, without))
     np.testing.assert_allclose(total**2, plain**2 + halo**2, rtol=1e-5)
-    assert not np.any(without.circular_velocity(truth, radius, component="halo"))
+    assert not np.any(without.circular_velocity(truth, radius, component="nfw"))
 
 
 def test_a_table_of_an_exponential_is_the_exponential_disc(model_of, truth):
@@ -164,12 +157,6 @@ def test_a_few_channels_at_a_time_are_the_same_density(tables, model_of, toy_gri
 
 def test_what_fits_the_caches_is_one_block(toy_problem):
     assert toy_problem.model.in_blocks().grid.channels_at_once is None
-
-
-def test_default_priors_of_a_warp_scale_with_the_disc(toy_problem):
-    prior = default_priors(toy_problem.estimates)["pa_gradient_deg_per_arcsec"]
-    assert prior.mean == 0
-    assert prior.sd * toy_problem.estimates.radius_arcsec == pytest.approx(10.0)
 
 
 def test_a_simulation_of_everything(observe_toy, toy, truth):

@@ -14,7 +14,7 @@ from steelyard.survey.folder import SurveyFolder
 from steelyard.survey.lock import driver_of
 from steelyard_schemas import ContractError, Posterior, read_store
 
-from .support.nodes import SUPPORT, Nodes, until
+from ..support.nodes import SUPPORT, Nodes, until
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="surveys need steelyard[survey]")
 N_GALAXIES = 8

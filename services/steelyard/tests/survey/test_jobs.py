@@ -29,9 +29,9 @@ from steelyard.survey.watch import status_table
 from steelyard_schemas import ContractError, Posterior, SurveyJob, read_store, unpack
 from typer.testing import CliRunner
 
-from .support.survey_works import break_down
+from ..support.survey_works import break_down
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 SAMPLE = """\
 [defaults]
 distance.mpc = 10.0

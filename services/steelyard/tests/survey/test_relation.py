@@ -10,7 +10,7 @@ from steelyard.survey.sample import sample_rows
 from steelyard.survey.surrogates import SurrogateShelf
 from steelyard_schemas import ContractError, SurveyJob, unpack
 
-from .support.survey_works import break_down
+from ..support.survey_works import break_down
 
 INTERCEPT, SLOPE, SCATTER, SD = 8.3, 4.5, 0.35, 0.2
 N = 40

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from .support.nodes import SUPPORT, Nodes, until
+from ..support.nodes import SUPPORT, Nodes, until
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="surveys need steelyard[survey]")
 

@@ -1,4 +1,4 @@
-"""Starting points for the search of the mode: near the estimates from the data where there are any, else the prior."""
+"""Starting points for the search of the mode: near the estimates from the data, or drawn from the prior."""
 
 from __future__ import annotations
 
