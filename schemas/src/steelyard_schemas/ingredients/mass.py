@@ -6,9 +6,9 @@ from typing import Literal
 
 from steelyard_schemas.ingredients.parameter import Parameter
 from steelyard_schemas.ingredients.record import Ingredient
-from steelyard_schemas.priors import Normal, Uniform
+from steelyard_schemas.priors import LogUniform, Normal, Uniform
 
-__all__ = ["BlackHole", "GasDisc", "MassComponent", "NfwHalo"]
+__all__ = ["BlackHole", "GasDisc", "MassComponent", "NfwHalo", "NuclearCluster"]
 
 
 class BlackHole(Ingredient):
@@ -84,6 +84,33 @@ class NfwHalo(MassComponent):
             label=r"$\log_{10} c_{200}$",
             meaning="halo concentration r_200 / r_s",
             prior=Normal(mean=0.95, sd=0.2, low=0.0, high=2.0),
+            curve_only=True,
+        ),
+    )
+
+
+class NuclearCluster(MassComponent):
+    """Nuclear star cluster, a Plummer (1911) sphere at the disc's centre."""
+
+    kind: Literal["plummer"] = "plummer"
+
+    title = "nuclear cluster"
+    parameters = (
+        Parameter(
+            name="log10_cluster_mass",
+            unit="dex(Msun)",
+            label=r"$\log_{10} M_{\rm NSC}$",
+            meaning="mass of the nuclear star cluster [Msun]",
+            prior=Uniform(low=4.0, high=9.0),
+            curve_only=True,
+        ),
+        Parameter(
+            name="cluster_half_mass_radius_pc",
+            unit="pc",
+            label=r"$r_{\rm NSC}$",
+            meaning="radius of the sphere that holds half of the cluster's mass",
+            prior=LogUniform(low=0.5, high=50.0),
+            positive=True,
             curve_only=True,
         ),
     )
