@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from steelyard_schemas.contract import Part
 from steelyard_schemas.ingredients.parameter import Parameter, Start, size_prior
 from steelyard_schemas.ingredients.record import Ingredient
-from steelyard_schemas.priors import LogUniform
+from steelyard_schemas.priors import LogUniform, Uniform
 
 __all__ = [
     "ConstantDispersion",
@@ -21,6 +21,7 @@ __all__ = [
     "HoledExponential",
     "ProfileTable",
     "Ring",
+    "Sersic",
     "Tabulated",
 ]
 
@@ -91,6 +92,33 @@ class Ring(GasProfile):
             meaning="Gaussian width of the ring",
             prior=size_prior,
             start=lambda data: Start(0.4 * data.radius_arcsec, 0.1 * data.radius_arcsec),
+            positive=True,
+        ),
+    )
+
+
+class Sersic(GasProfile):
+    """I(R) ~ exp[-(R / h)^(1/n)] (Sersic 1968): Gaussian for n = 1/2, exponential for n = 1, cuspy beyond."""
+
+    kind: Literal["sersic"] = "sersic"
+
+    title = "Sersic"
+    parameters = (
+        Parameter(
+            name="sersic_scale_arcsec",
+            unit="arcsec",
+            label=r"$h_{\rm S}$",
+            meaning="radius at which the Sersic profile has fallen by e",
+            prior=size_prior,
+            start=lambda data: Start(0.5 * data.radius_arcsec, 0.1 * data.radius_arcsec),
+            positive=True,
+        ),
+        Parameter(
+            name="sersic_index",
+            unit="",
+            label=r"$n$",
+            meaning="Sersic index of the gas disc",
+            prior=Uniform(low=0.3, high=3.0),
             positive=True,
         ),
     )
