@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import numpy as np
 import pytest
 from steelyard import fit, simulate, write_report
@@ -73,17 +72,6 @@ flux_jykms = 20.0
 class Finished(NamedTuple):
     folder: Path
     n_traced: int
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _compile_once(tmp_path_factory):
-    """Fits of the same problem share their compiled programs, as the runs of one user do."""
-    before, folder = jax.config.jax_compilation_cache_dir, str(tmp_path_factory.mktemp("jax"))
-    jax.config.update("jax_compilation_cache_dir", folder)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("JAX_COMPILATION_CACHE_DIR", folder)  # of commands in processes of their own
-        yield
-    jax.config.update("jax_compilation_cache_dir", before)
 
 
 @pytest.fixture(scope="session")
