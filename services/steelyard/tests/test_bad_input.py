@@ -180,7 +180,7 @@ def test_a_damaged_store(workplace, refused):
 @pytest.fixture
 def own_artifact(workplace, edit):
     """A copy of the newest artifact, which the galaxy file uses."""
-    shipped = Path(nuker_surrogate.__file__).parent / "artifacts"
+    shipped = Path(nuker_surrogate.__file__).parent / "artifacts" / "shipped"
     newest = max(shipped.iterdir(), key=lambda path: [int(n) for n in path.name.split(".")])
     artifact = workplace / "artifact"
     shutil.copytree(newest, artifact)

@@ -14,7 +14,7 @@ from steelyard.cluster.session import ray_session
 from steelyard.survey.status import read_status
 
 if TYPE_CHECKING:
-    from nuker_surrogate.ensemble import Advance, Trainer
+    from nuker_surrogate.training.ensemble import Advance, Trainer
 
 __all__ = ["on_ray"]
 
