@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from kinematics import UvTrack, uv_track
 from nuker_surrogate import load_surrogate
-from nuker_surrogate.artifacts.files import find_artifact
+from nuker_surrogate.artifacts.open import find_artifact
 from steelyard.gridding import is_gridded, load_gridded
 from steelyard.model import check_domain
 from steelyard_schemas import (

@@ -202,7 +202,7 @@ def test_an_artifact_from_a_newer_version(own_artifact, refused):
 
 def test_a_surrogate_that_does_not_exist(workplace, edit, refused):
     edit(workplace / "toy.toml", "[sampler]", "[stars]\nkind = 'nuker'\nsurrogate = '99.0.0'\n\n[sampler]")
-    mentions(refused(), "surrogate 99.0.0", "is not shipped; there is")
+    mentions(refused(), "surrogate 99.0.0", "is not shipped; shipped versions")
 
 
 def test_a_galaxy_file_from_a_newer_version(workplace, edit, refused):

@@ -1,6 +1,6 @@
 """Neural deprojection of the Nuker law into a multi-Gaussian expansion."""
 
-from nuker_surrogate.artifacts.files import load_surrogate
+from nuker_surrogate.artifacts.open import load_surrogate
 from nuker_surrogate.expansion.ridge import ridge_projector
 from nuker_surrogate.expansion.surrogate import Surrogate
 from nuker_surrogate.law.deprojection import exact_circular_velocity

@@ -61,7 +61,7 @@ def test_coefficients_agree_anywhere_in_the_box(both, head, point):
 
 
 def test_a_shipped_surrogate_agrees():
-    from nuker_surrogate.artifacts.files import find_artifact
+    from nuker_surrogate.artifacts.open import find_artifact
 
     pair = {"shipped": (load_surrogate(), NumpySurrogate(find_artifact()))}
     assert_same(pair, "shipped", from_box(sample_box(100, np.random.default_rng(2))))

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 from nuker_surrogate import cli, load_surrogate
-from nuker_surrogate.artifacts.files import shipped_versions
+from nuker_surrogate.artifacts.versions import shipped_versions
 from typer.testing import CliRunner
 
 runner = CliRunner()
@@ -38,7 +38,7 @@ def test_train_list_show_evaluate(monkeypatch, capfd, tmp_path):
 
     assert run(monkeypatch, "evaluate", str(out), "--points", "3", "--faces", "2", "--json") == 0
     table = json.loads(capfd.readouterr().out)
-    assert list(table) == ["ridge", "surrogate 0.2.0 (corrected)", "floor"]
+    assert list(table) == ["ridge", "surrogate 0.2.0 (corrected)", "least squares"]
     for rows in table.values():
         assert [row["points"] for row in rows] == ["box"] * 5 + ["faces"] * 5
 
@@ -102,7 +102,7 @@ def test_the_table_names_every_route_and_the_maps_are_drawn(monkeypatch, capfd, 
     assert maps.read_bytes().startswith(b"\x89PNG")
     out = capfd.readouterr().out
     assert "ridge" in out
-    assert "floor" in out
+    assert "least squares" in out
     assert "circular velocity" in out
 
 

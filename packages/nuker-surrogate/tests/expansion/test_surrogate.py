@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nuker_surrogate import NukerParams, load_surrogate, surface_density
-from nuker_surrogate.artifacts.files import shipped_versions
+from nuker_surrogate.artifacts.versions import shipped_versions
 from nuker_surrogate.expansion.accuracy import exact_reference, worst_errors
 from nuker_surrogate.expansion.mge import mge_circular_velocity_squared, mge_surface_density
 from nuker_surrogate.law.deprojection import enclosed_rule

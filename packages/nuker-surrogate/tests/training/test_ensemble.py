@@ -6,7 +6,8 @@ import jax
 import numpy as np
 import pytest
 from nuker_surrogate.training import ensemble
-from nuker_surrogate.training.train import TrainingConfig, train
+from nuker_surrogate.training.config import TrainingConfig
+from nuker_surrogate.training.train import train
 from steelyard_schemas import ContractError
 
 SMALL = TrainingConfig(linear_examples=200, examples=400, hidden=(8,), label_steps=50, loss_steps=50)
@@ -71,4 +72,4 @@ def test_a_member_that_diverges_is_told_and_does_not_stop_the_others(tmp_path):
 def test_side_by_side_needs_a_package_that_can(monkeypatch):
     monkeypatch.setattr(ensemble, "entry_points", lambda group: [])
     with pytest.raises(ValueError, match=r"install steelyard\[survey\]"):
-        ensemble.side_by_side(2)
+        ensemble.parallel_trainer(2)

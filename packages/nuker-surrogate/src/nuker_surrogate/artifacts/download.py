@@ -1,6 +1,6 @@
-"""Downloading an artifact: its manifest first, then what that lists, bounded, and nothing else.
+"""Downloading an artifact: its manifest first, then only the files that the manifest lists, within limits.
 
-A registry is somebody else's: what it calls its files, and how long it says they are, is not to be relied on.
+Registries are not trusted: names of files and their stated sizes may be wrong or hostile.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,23 +15,23 @@ MOST_MANIFEST_BYTES = 2**20
 MOST_FILE_BYTES = 256 * 2**20
 MOST_BYTES = 2**30
 MOST_FILES = 10_000
-"""Limits of an artifact in a registry, two hundred times what shipped ones need or more."""
+"""Limits of an artifact in a registry, at least two hundred times what the shipped artifacts need."""
 _PIECE_BYTES = 2**20
 
 
 def download(fs: fsspec.AbstractFileSystem, source: str, version: str, folder: Path, where: str) -> None:
-    """Copy an artifact into an empty folder. That its parts are what the manifest says is left to be checked.
+    """Copy an artifact into an empty folder; the caller checks the parts against the manifest afterwards.
 
     Args:
         fs: file system of the registry.
-        source: the artifact in it.
-        version: that it must have.
-        folder: to write to.
-        where: names the artifact in errors.
+        source: path of the artifact in it.
+        version: expected version.
+        folder: folder to write to.
+        where: name of the artifact in errors.
 
     Raises:
-        ContractError: the manifest is none or of another version, a file has a name that leads out of the artifact,
-            or there is more than an artifact may hold.
+        ContractError: the manifest is invalid or of another version, the name of a file leads out of the artifact,
+            or a limit is exceeded.
     """
     text = b"".join(_pieces(fs, f"{source}/{MANIFEST}", MOST_MANIFEST_BYTES, where))
     manifest = parse(parse_json(text, where=where), where=where)
@@ -41,7 +41,7 @@ def download(fs: fsspec.AbstractFileSystem, source: str, version: str, folder: P
         raise ContractError(where, f"holds version {manifest.version}, not {version}: its folder was renamed")
     names = [name for part in sorted(manifest.files) for name in _listed(fs, source, part, where)]
     check_number(names, where)
-    # Every name before the first file.
+    # Check every name before writing the first file.
     targets = {name: safe_member(folder, name) for name in names}
     left = MOST_BYTES
     for name, target in targets.items():
@@ -54,7 +54,7 @@ def download(fs: fsspec.AbstractFileSystem, source: str, version: str, folder: P
 
 
 def check_sizes(sizes: Mapping[str, int], where: object) -> None:
-    """Raise ContractError if an artifact of files of these sizes could not be downloaded again."""
+    """Raise ContractError if files of these sizes [bytes] exceed the limits of a download."""
     check_number(sizes, where)
     if max(sizes.values(), default=0) > MOST_FILE_BYTES or sum(sizes.values()) > MOST_BYTES:
         raise ContractError(
@@ -64,13 +64,13 @@ def check_sizes(sizes: Mapping[str, int], where: object) -> None:
 
 
 def check_number(names: Iterable[str], where: object) -> None:
-    """Raise ContractError if these are more files than an artifact may have."""
+    """Raise ContractError if there are more than `MOST_FILES` files."""
     if (n := len(list(names))) > MOST_FILES:
         raise ContractError(where, f"holds {n:,} files, expected {MOST_FILES:,} at most")
 
 
 def _listed(fs: fsspec.AbstractFileSystem, source: str, part: str, where: str) -> list[str]:
-    """Names of the files of a part, within the artifact."""
+    """List the files of a part by their paths relative to the artifact."""
     if fs.isfile(f"{source}/{part}"):
         return [part]
     names = []
@@ -82,7 +82,7 @@ def _listed(fs: fsspec.AbstractFileSystem, source: str, part: str, where: str) -
 
 
 def _pieces(fs: fsspec.AbstractFileSystem, path: str, limit: int, where: str) -> Iterator[bytes]:
-    """Yield the content of a remote file, which may be longer than it claims."""
+    """Yield the content of a remote file; raise ContractError beyond `limit` bytes, whatever size it states."""
     left = limit
     with fs.open(path, "rb") as file:
         while piece := file.read(_PIECE_BYTES):

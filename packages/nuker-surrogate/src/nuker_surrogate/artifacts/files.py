@@ -1,11 +1,9 @@
-"""Saving and loading a trained surrogate as a `SurrogateArtifact`: a folder that proves what it holds.
+"""Files of an artifact: writing a trained surrogate as a `SurrogateArtifact`, and reading its weights.
 
-``manifest.json`` says what it is and what its parts hash to, ``weights.msgpack`` holds plain arrays, and
-``validation.zarr`` the errors behind the manifest's summary. Nothing is ever pickled.
+``manifest.json`` describes the surrogate and lists the hashes of the other parts, ``weights.msgpack`` holds plain
+arrays, and ``validation.zarr`` the errors that the manifest summarises. Nothing is pickled.
 """
 
-import re
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version as installed_version
 from itertools import pairwise
@@ -20,27 +18,21 @@ from steelyard_schemas import (
     member_files,
     pack_weights,
     part_hash,
-    part_problems,
-    read_model,
     read_weights,
-    safe_member,
     write_model,
 )
 from steelyard_schemas.layout import add_array
 from steelyard_schemas.surrogate import VALIDATION, WEIGHTS, ErrorEnvelope, SurrogateArtifact
 from steelyard_schemas.validate import MANIFEST
 
+from nuker_surrogate.artifacts.versions import check_version
 from nuker_surrogate.expansion.accuracy import Key
 from nuker_surrogate.expansion.heads import INPUTS, Standardisation, Weights
 from nuker_surrogate.expansion.radial_features import RadialFeatures
-from nuker_surrogate.expansion.surrogate import Surrogate
 from nuker_surrogate.law.deprojection import Float
 from nuker_surrogate.law.domain import DOMAIN, NAMES, from_box
 
-SHIPPED = Path(__file__).parent / "shipped"
 _PLAIN = ("R_pc", "cusp_R_pc", "cusp_weight", "deconvolution")
-_PAPERS_GRID = "1."  # the major version says which Gaussians: 2 has wider ones
-_VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}")
 
 
 def save_surrogate(
@@ -53,17 +45,17 @@ def save_surrogate(
     errors: dict[Key, Float],
     envelopes: tuple[ErrorEnvelope, ...],
 ) -> SurrogateArtifact:
-    """Write an artifact, whole or not at all; returns its manifest.
+    """Write an artifact atomically and return its manifest.
 
     Args:
-        folder: where; must not exist.
+        folder: folder to write; must not exist.
         version: semantic version.
-        weights: of the network.
+        weights: weights of the surrogate.
         sigma_pc: (n,) widths of the Gaussians [pc].
-        training: configuration that reproduces the weights; `head` and `hidden` are taken from it.
+        training: settings that reproduce the weights; `head` and `hidden` are taken from it.
         box: (n_points, 4) laws on which the errors were measured.
-        errors: from `evaluate.worst_errors`.
-        envelopes: from `evaluate.envelopes`.
+        errors: errors of these laws, from `accuracy.worst_errors`.
+        envelopes: their distribution, from `accuracy.envelopes`.
 
     Raises:
         ContractError: the folder exists, or the manifest breaks its contract.
@@ -93,94 +85,26 @@ def save_surrogate(
     return manifest
 
 
-def load_surrogate(which: str | Path | None = None, *, registry: str | Path | None = None) -> Surrogate:
-    """Load a trained surrogate, after checking every hash of its manifest.
-
-    Args:
-        which: a version, e.g. ``"1.1.0"``, shipped with this package or else published in the registry; the path of
-            an artifact folder; or None for the newest shipped with the 64 Gaussians of the paper (1.x). Only if
-            `registry` is given is None the newest one published there: the environment alone must not change a fit.
-        registry: path or URL of a registry; by default that of the environment variable STEELYARD_SURROGATES.
-
-    Raises:
-        ContractError: (a ValueError) no such artifact, a foreign folder, a part that is missing or altered, a
-            contract newer than this installation, or a registry that cannot be reached. One line says which.
-    """
-    folder = find_artifact(which, registry=registry)
-    manifest = read_model(safe_member(folder, MANIFEST), SurrogateArtifact)
-    if isinstance(which, str) and _VERSION.fullmatch(which) and manifest.version != which:
-        raise ContractError(folder, f"holds version {manifest.version}, not {which}: its folder was renamed")
-    if problems := part_problems(folder, manifest):
-        raise ContractError(folder, problems)
-    return Surrogate(manifest, _read_weights(safe_member(folder, WEIGHTS), manifest))
-
-
-def check_version(version: str) -> None:
-    """Raise ValueError unless `version` is three numbers with dots."""
-    if not _VERSION.fullmatch(version):
-        raise ValueError(f"version {version!r} is not a semantic version such as 1.2.0")
-
-
-def in_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Those of the names that are semantic versions, oldest first."""
-    versions = filter(_VERSION.fullmatch, names)
-    return tuple(sorted(versions, key=lambda name: tuple(map(int, name.split(".")))))
-
-
-def shipped_versions() -> tuple[str, ...]:
-    """Versions shipped with this package, oldest first."""
-    return in_order(path.name for path in SHIPPED.glob("*"))
-
-
-def find_artifact(which: str | Path | None = None, *, registry: str | Path | None = None) -> Path:
-    """Folder of an artifact; arguments and errors as for `load_surrogate`, but nothing in it is checked."""
-    versions = shipped_versions()
-    newest = which is None or which == "latest"
-    if newest and registry is None:
-        if not versions:
-            raise ContractError(SHIPPED.name, "no surrogate is shipped with this package: name a path")
-        return SHIPPED / [version for version in versions if version.startswith(_PAPERS_GRID)][-1]
-    if isinstance(which, str) and which in versions:
-        return SHIPPED / which
-    if which is None or newest or (isinstance(which, str) and _VERSION.fullmatch(which)):
-        # Not at the top of the file: it imports this module.
-        from nuker_surrogate.artifacts.remote import ENVIRONMENT, fetch, registry_url
-
-        if registry_url(registry) is not None:
-            return fetch(None if newest else str(which), registry)
-        there = ", ".join(versions) or "none"
-        raise ContractError(
-            f"surrogate {which}", f"is not shipped; there is {there}; name a registry or set {ENVIRONMENT} for others"
-        )
-    if not (Path(which) / MANIFEST).is_file():
-        raise ContractError(which, f"is not a surrogate artifact (no {MANIFEST} in it)")
-    return Path(which)
-
-
 def artifact_files(folder: Path, manifest: SurrogateArtifact) -> dict[str, int]:
-    """Return names and sizes of the files that an artifact's manifest lists; the manifest itself comes last.
+    """List names and sizes [bytes] of the files of an artifact, its manifest last.
 
     Raises:
-        ContractError: a part is a link, or there are links or devices in it.
+        ContractError: a part is a link, or contains links or devices.
     """
     files = {name: size for part in sorted(manifest.files) for name, size in member_files(folder, part).items()}
     return {**files, **member_files(folder, MANIFEST)}
 
 
-def _pack(weights: Weights) -> bytes:
-    return pack_weights(
-        {
-            "kernels": [np.asarray(kernel) for kernel in weights.kernels],
-            "biases": [np.asarray(bias) for bias in weights.biases],
-            "R_pc": weights.features.R_pc,
-            "cusp_R_pc": weights.features.cusp_radius_pc,
-            "cusp_weight": weights.features.cusp_weight,
-            "deconvolution": np.asarray(weights.deconvolution),
-        }
-    )
+def read_surrogate_weights(path: Path, manifest: SurrogateArtifact) -> Weights:
+    """Read and check the weights of an artifact.
 
+    Args:
+        path: the weights file.
+        manifest: of the artifact; it fixes the shapes.
 
-def _read_weights(path: Path, manifest: SurrogateArtifact) -> Weights:
+    Raises:
+        ContractError: an array is missing, unexpected or of another shape, or a radius is not positive.
+    """
     found: dict[str, Any] = read_weights(path)
     names = {"kernels": tuple, "biases": tuple} | dict.fromkeys(_PLAIN, np.ndarray)
     if {name: type(value) for name, value in found.items()} != names:
@@ -207,6 +131,19 @@ def _read_weights(path: Path, manifest: SurrogateArtifact) -> Weights:
         found["biases"],
         RadialFeatures(np.array(manifest.sigma_pc), R_pc, cusp_R_pc, cusp_weight),
         matrix,
+    )
+
+
+def _pack(weights: Weights) -> bytes:
+    return pack_weights(
+        {
+            "kernels": [np.asarray(kernel) for kernel in weights.kernels],
+            "biases": [np.asarray(bias) for bias in weights.biases],
+            "R_pc": weights.features.R_pc,
+            "cusp_R_pc": weights.features.cusp_radius_pc,
+            "cusp_weight": weights.features.cusp_weight,
+            "deconvolution": np.asarray(weights.deconvolution),
+        }
     )
 
 

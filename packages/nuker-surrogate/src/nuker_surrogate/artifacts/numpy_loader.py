@@ -1,4 +1,4 @@
-"""A released surrogate in NumPy alone. Where there is no JAX, copy this file: it needs no other of the package."""
+"""Evaluation of a released surrogate with NumPy alone. Without JAX, copy this file: it imports nothing else here."""
 
 import hashlib
 import json
@@ -13,10 +13,10 @@ INPUTS = ["alpha", "beta_minus_gamma", "gamma", "log10_r_b_pc", "log10_alpha"]
 
 
 class NumpySurrogate:
-    """Nuker parameters in, coefficients out, in float64; ``sigma_pc`` are the (64,) widths of the Gaussians [pc]."""
+    """Nuker parameters in, coefficients out, in float64; ``sigma_pc``: (n,) widths of the Gaussians [pc]."""
 
     def __init__(self, folder: str | Path) -> None:
-        """Read an artifact folder. Raises ValueError if it is none, or not the one that its manifest describes."""
+        """Read an artifact folder. Raises ValueError if it is not an artifact, or differs from its manifest."""
         try:
             self.manifest = m = json.loads((Path(folder) / "manifest.json").read_bytes())
             packed = (Path(folder) / "weights.msgpack").read_bytes()
@@ -36,7 +36,7 @@ class NumpySurrogate:
             raise ValueError(f"{folder}: cannot be read as a surrogate ({type(error).__name__}: {error})") from error
 
     def coefficients(self, alpha: Any, beta: Any, gamma: Any, r_b_pc: Any) -> np.ndarray:
-        """(..., 64) for Sigma_b = 1, break radius [pc]; arguments broadcast. Raises ValueError out of the domain."""
+        """Coefficients (..., n) for Sigma_b = 1; arguments broadcast. Raises ValueError outside the domain."""
         a, b, g, r = (np.asarray(x, np.float64)[..., None] for x in np.broadcast_arrays(alpha, beta, gamma, r_b_pc))
         for name, value in {"alpha": a, "beta_minus_gamma": b - g, "gamma": g, "r_b_pc": r}.items():
             low, high = (self.manifest["domain"][name][end] for end in ("low", "high"))

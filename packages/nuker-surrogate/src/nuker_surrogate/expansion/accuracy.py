@@ -1,4 +1,4 @@
-"""Errors against the exact deprojection, as dynamics feels them: the worst one over 10 pc - 3 kpc, per law."""
+"""Accuracy of an expansion: its worst relative error over 10 pc - 3 kpc against the exact deprojection, per law."""
 
 from typing import Literal, NamedTuple
 
@@ -6,10 +6,11 @@ import numpy as np
 from steelyard_schemas.surrogate import ErrorEnvelope
 
 from nuker_surrogate.expansion.mge import gaussian_profiles, mge_density
-from nuker_surrogate.expansion.targets import Tick, columns
+from nuker_surrogate.expansion.targets import columns
 from nuker_surrogate.law.deprojection import EnclosedRule, Float, density, enclosed_rule
 from nuker_surrogate.law.domain import DOMAIN, NAMES, from_box
 from nuker_surrogate.law.nuker import NukerParams, surface_density
+from nuker_surrogate.progress import Tick
 
 Quantity = Literal["surface_density", "enclosed_mass", "circular_velocity"]
 
@@ -17,11 +18,11 @@ AXIS_RATIOS = (1.0, 0.7, 0.4)
 RADIUS_MIN_PC, RADIUS_MAX_PC = 10.0, 3000.0
 
 Key = tuple[Quantity, float]
-"""What was measured: the quantity, and the axis ratio q it was measured for."""
+"""A measured quantity, and the axis ratio q for which it was measured."""
 
 KEYS: tuple[Key, ...] = (
     ("surface_density", 1.0),  # the profile does not depend on q
-    ("enclosed_mass", 1.0),  # nor does the ratio of two masses within the same spheroid
+    ("enclosed_mass", 1.0),  # nor does the ratio of two masses inside the same spheroid
     *(("circular_velocity", q) for q in AXIS_RATIOS),
 )
 
@@ -32,8 +33,8 @@ class Reference(NamedTuple):
     Attributes:
         box: (n, 4) box coordinates of the laws.
         rule: quadrature over radii.
-        values: per key of `KEYS`, (n, n_R) exact values at ``rule.R_pc``. Inclination is left out: it scales
-            exact and approximate densities alike.
+        values: (n, n_R) exact values at ``rule.R_pc`` per key of `KEYS`. They ignore inclination, which scales exact
+            and approximate densities alike.
     """
 
     box: Float
@@ -42,7 +43,7 @@ class Reference(NamedTuple):
 
     @property
     def params(self) -> NukerParams:
-        """The laws, with (n,) leaves."""
+        """Laws, with (n,) leaves."""
         return from_box(self.box)
 
 
@@ -59,7 +60,7 @@ def exact_reference(
         box: (n, 4) box coordinates, see `domain`.
         tick: progress callback.
         n_R: number of log-uniform radii.
-        R_pc: the innermost and the outermost of them [pc].
+        R_pc: the innermost and outermost of them [pc].
     """
     rule = enclosed_rule(np.geomspace(*R_pc, n_R), DOMAIN.r_b_pc.low)
     params = from_box(box)
@@ -75,10 +76,10 @@ def exact_reference(
 def worst_errors(coefficients: Float, sigma_pc: Float, reference: Reference) -> dict[Key, Float]:
     """Worst relative error over radius of each law and quantity, (n,) per key of `KEYS`.
 
-    A law whose expansion has a negative v_c^2 somewhere counts there as v_c = 0, an error of one.
+    Where the expansion of a law has negative v_c^2, v_c is set to 0, an error of one.
 
     Args:
-        coefficients: (n, n_sigma) of the reference's laws, for Sigma_b = 1.
+        coefficients: (n, n_sigma) coefficients of the reference's laws, for Sigma_b = 1.
         sigma_pc: (n_sigma,) widths [pc].
         reference: from `exact_reference`.
     """
@@ -102,13 +103,13 @@ def envelopes(
     points: Literal["box", "faces"] = "box",
     R_pc: tuple[float, float] = (RADIUS_MIN_PC, RADIUS_MAX_PC),
 ) -> tuple[ErrorEnvelope, ...]:
-    """Distribution of the errors of `worst_errors` over the laws, for a manifest.
+    """Summarise the distribution of errors over the laws, for a manifest.
 
     Args:
         errors: from `worst_errors`.
-        box: (n, 4) the laws.
-        points: how they were drawn: uniform in the box, or on its faces, edges and corners.
-        R_pc: innermost and outermost radius over which the errors are the worst [pc].
+        box: (n, 4) box coordinates of the laws.
+        points: "box" if they were drawn uniformly in the box, "faces" if on its faces, edges and corners.
+        R_pc: innermost and outermost radius [pc] of the range over which the errors are the worst.
     """
     out = []
     for (quantity, q), values in errors.items():

@@ -1,22 +1,22 @@
-"""The linear deconvolution: one matrix from a law's features to its coefficients, for all laws.
+"""Linear deconvolution: one matrix from the features of a law to its coefficients, for all laws.
 
 On a logarithmic axis the expansion is a convolution of the coefficients with a fixed kernel, so its inverse is linear
-in the profile. Ridge regression (`ridge`) looks for that inverse in absolute errors, which a profile spanning fifteen
-decades does not forgive. Here the errors are relative, each law's profile and enclosed mass against the exact ones,
-over the whole box of laws. That too is a linear least-squares problem, with one unknown per entry of the matrix, and
-so it is solved, not descended on.
+in the profile. Ridge regression (`ridge`) minimises absolute errors, which is inaccurate for profiles that span
+fifteen decades. Here the relative errors of profile and enclosed mass are minimised over the whole box of laws. This
+is also a linear least-squares problem, with one unknown per entry of the matrix, and is solved directly.
 """
 
 import numpy as np
 import scipy.linalg
 
 from nuker_surrogate.expansion.radial_features import RadialFeatures
-from nuker_surrogate.expansion.targets import Targets, Tick, batches
+from nuker_surrogate.expansion.targets import Targets, batches
 from nuker_surrogate.law.deprojection import Float
 from nuker_surrogate.law.nuker import NukerParams
+from nuker_surrogate.progress import Tick
 
-_DAMPING = 3e-14  # relative to each unknown's own curvature; thirty times more, and the tail of the errors doubles
-_SAFER = 10.0  # factor on it where rounding has made the curvature indefinite
+_DAMPING = 3e-14  # relative to the curvature of each unknown; thirty times more doubles the tail of the errors
+_SAFER = 10.0  # increase of the damping where rounding has made the curvature indefinite
 
 
 def fit_deconvolution(
@@ -26,10 +26,10 @@ def fit_deconvolution(
 
     Args:
         targets: radii, weights and bases.
-        features: what the matrix is applied to.
-        params: laws, with (n,) leaves; ten thousand or more, lest sharp breaks between them be missed.
-        ridge: weight of a coefficient, in units of its scale, against a relative error of one at one radius. It
-            bounds the cancellation between coefficients, hence the rounding in single precision.
+        features: radial features to which the matrix applies.
+        params: laws, with (n,) leaves; ten thousand or more, so that sharp breaks are well sampled.
+        ridge: weight of a coefficient, in units of its scale, relative to a relative error of one at one radius.
+            It limits cancellation between coefficients, and so the rounding error in single precision.
         tick: progress callback over the laws.
 
     Returns:
@@ -37,12 +37,12 @@ def fit_deconvolution(
     """
     n, n_sigma = features.n_features, features.sigma_pc.size
     curvature, gradient = np.zeros((n * n, n_sigma * n_sigma)), np.zeros((n, n_sigma))
-    for batch, some in batches(params):
-        rows, scale, seen = targets.relative_rows(some), features.scale(some, np), features.of(some, np)
+    for batch, laws in batches(params):
+        rows, scale, values = targets.design_matrices(laws), features.scale(laws, np), features.evaluate(laws, np)
         normal = rows.transpose(0, 2, 1) @ rows + ridge**2 * np.eye(n_sigma) / scale[:, :, None] ** 2
-        pairs = (seen[:, :, None] * seen[:, None, :]).reshape(len(seen), -1)
-        curvature += pairs.T @ normal.reshape(len(seen), -1)
-        gradient += seen.T @ (rows.transpose(0, 2, 1) @ targets.right)
+        pairs = (values[:, :, None] * values[:, None, :]).reshape(len(values), -1)
+        curvature += pairs.T @ normal.reshape(len(values), -1)
+        gradient += values.T @ (rows.transpose(0, 2, 1) @ targets.right_hand_side)
         if tick is not None:
             tick(min(batch.stop, np.size(params.alpha)), np.size(params.alpha))
     unknowns = curvature.reshape(n, n, n_sigma, n_sigma).transpose(0, 2, 1, 3).reshape(n * n_sigma, -1)
@@ -50,15 +50,18 @@ def fit_deconvolution(
 
 
 def deconvolution_cost(targets: Targets, features: RadialFeatures, params: NukerParams, matrix: Float) -> Float:
-    """(n,) weighted sum of squared relative errors of each law."""
+    """Weighted sum of squared relative errors of each law, (n,)."""
     parts = []
-    for _, some in batches(params):
-        c = features.of(some, np) @ matrix
-        parts.append(((np.einsum("nri,ni->nr", targets.relative_rows(some), c) - targets.right) ** 2).sum(axis=1))
+    for _, laws in batches(params):
+        c = features.evaluate(laws, np) @ matrix
+        parts.append(
+            ((np.einsum("nri,ni->nr", targets.design_matrices(laws), c) - targets.right_hand_side) ** 2).sum(axis=1)
+        )
     return np.concatenate(parts)
 
 
 def _solve(curvature: Float, gradient: Float) -> Float:
+    """Solve by Cholesky, with the least damping that keeps the matrix positive definite."""
     unit = 1 / np.sqrt(np.diag(curvature))
     scaled = curvature * unit[:, None] * unit
     damping = _DAMPING

@@ -1,6 +1,6 @@
-"""From network outputs to coefficients: the heads, and the forward pass over plain arrays.
+"""Heads: from network outputs to coefficients, with the forward pass over plain arrays.
 
-No training library is needed here, so that loading a surrogate stays cheap.
+No training library is imported here, so that loading a surrogate stays cheap.
 """
 
 from typing import Literal, NamedTuple, get_args
@@ -27,14 +27,14 @@ class Standardisation(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """Everything that turns Nuker parameters into coefficients; a pytree of arrays.
+    """Weights of a surrogate; a pytree of arrays.
 
     Attributes:
-        standardisation: of the inputs.
+        standardisation: mean and scale of the inputs.
         kernels: one (n_in, n_out) array per layer of the network; none for the `linear` head.
         biases: one (n_out,) array per layer.
-        features: where the law is evaluated.
-        deconvolution: (n_features, n) linear part of the `linear` and `corrected` heads; zero for the others.
+        features: radii at which the law is evaluated.
+        deconvolution: (n_features, n) matrix of the `linear` and `corrected` heads; zero for the others.
     """
 
     standardisation: Standardisation
@@ -45,7 +45,10 @@ class Weights(NamedTuple):
 
 
 def network_inputs(params: NukerParams, standardisation: Standardisation) -> Array:
-    """(..., 5) standardised inputs. log alpha beside alpha: the law varies fastest where alpha is small."""
+    """Standardised inputs (..., 5) of the network, in the order of `INPUTS`.
+
+    They contain both alpha and log alpha: the law varies fastest where alpha is small.
+    """
     box = to_box(params, jnp)
     columns = jnp.stack(jnp.broadcast_arrays(*box, jnp.log10(jnp.asarray(params.alpha))), axis=-1)
     mean, scale = (jnp.asarray(part, columns.dtype) for part in standardisation)
@@ -53,7 +56,7 @@ def network_inputs(params: NukerParams, standardisation: Standardisation) -> Arr
 
 
 def dense(kernels: tuple[Array, ...], biases: tuple[Array, ...], x: Array) -> Array:
-    """Multi-layer perceptron with SiLU between its layers."""
+    """Evaluate a multi-layer perceptron with SiLU between its layers: (..., n_in) to (..., n_out)."""
     for kernel, bias in zip(kernels[:-1], biases[:-1], strict=True):
         x = jax.nn.silu(x @ kernel + bias)
     return x @ kernels[-1] + biases[-1]
@@ -70,12 +73,12 @@ def symlog(c: Array) -> Array:
 
 
 def combine(head: Head, raw: Array, scale: Array, linear: Array) -> Array:
-    """Coefficients (..., n) for Sigma_b = 1.
+    """Combine network output and linear deconvolution into coefficients (..., n) for Sigma_b = 1.
 
     Args:
-        head: ``linear``: the linear deconvolution, without a network. ``corrected``: the network gives, in units of
-            the coefficients' scale, what that misses. ``normalised``: it gives the coefficients in that unit.
-            ``symexp``: it gives their signed logarithm, as in the paper. ``direct``: it gives them as they are.
+        head: ``linear``: the linear deconvolution, without a network. ``corrected``: the network outputs a correction
+            to it, in units of `scale`. ``normalised``: the network outputs the coefficients in units of `scale`.
+            ``symexp``: it outputs their signed logarithm, as in the paper. ``direct``: it outputs them unscaled.
         raw: (..., n) output of the network.
         scale: (..., n) expected size of the coefficients.
         linear: (..., n) the linear deconvolution.
@@ -94,14 +97,14 @@ def combine(head: Head, raw: Array, scale: Array, linear: Array) -> Array:
 
 
 def coefficients(head: Head, weights: Weights, params: NukerParams) -> Array:
-    """Coefficients (..., n) of laws anywhere, inside the trained domain or not; see `combine`."""
+    """Coefficients (..., n) for Sigma_b = 1 of laws with (...) leaves, whether inside the trained domain or not."""
     dtype = jnp.result_type(float, *(jnp.asarray(leaf).dtype for leaf in params))
     params = NukerParams(*jnp.broadcast_arrays(*(jnp.asarray(leaf, dtype) for leaf in params)))
     linear = scale = raw = jnp.zeros((), dtype)
     if head in ("linear", "corrected"):
-        # Accelerators would round the products to 10 or 19 bits, and neighbouring coefficients cancel.
+        # By default accelerators round products to 10 or 19 bits, too few where neighbouring coefficients cancel.
         matrix = jnp.asarray(weights.deconvolution, dtype)
-        linear = jnp.matmul(weights.features.of(params), matrix, precision=jax.lax.Precision.HIGHEST)
+        linear = jnp.matmul(weights.features.evaluate(params), matrix, precision=jax.lax.Precision.HIGHEST)
     if head in ("corrected", "normalised"):
         scale = weights.features.scale(params)
     if head != "linear":

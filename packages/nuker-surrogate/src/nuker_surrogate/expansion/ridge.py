@@ -1,6 +1,6 @@
 """Ridge regression of the profile on the Gaussians: one linear map for all laws.
 
-The route of today's SuperMAGE. Its residuals are absolute, so it serves here as the peer to compare with.
+SuperMAGE uses this projector. It minimises absolute residuals; it is the baseline of every comparison.
 """
 
 from typing import NamedTuple
@@ -17,9 +17,9 @@ class RidgeProjector(NamedTuple):
     """A linear map from a profile to the coefficients of the Gaussians.
 
     Attributes:
-        R_pc: (n_R,) radii at which the profile is taken [pc].
+        R_pc: (n_R,) radii at which the profile is evaluated [pc].
         sigma_pc: (n,) widths of the Gaussians [pc].
-        matrix: (n, n_R) the map.
+        matrix: (n, n_R) coefficients per unit surface density at each radius.
     """
 
     R_pc: Float
@@ -27,13 +27,13 @@ class RidgeProjector(NamedTuple):
     matrix: Float
 
     def coefficients(self, params: NukerParams) -> Array:
-        """(..., n) coefficients for Sigma_b = 1; jit, vmap and grad safe. Needs float64 to be meaningful."""
+        """Coefficients (..., n) for Sigma_b = 1 of laws with (...) leaves; jit, vmap and grad safe. Needs float64."""
         leaves = NukerParams(*(jnp.asarray(leaf)[..., None] for leaf in params))
         return surface_density(jnp.asarray(self.R_pc), leaves) @ jnp.asarray(self.matrix).T
 
 
 def ridge_projector(sigma_pc: Float | None = None, n_R: int = 100, ridge: float = 1e-2) -> RidgeProjector:
-    """Ridge projector onto Gaussians of fixed width.
+    """Solve for the ridge projector onto Gaussians of fixed width.
 
     Args:
         sigma_pc: (n,) widths [pc]; the paper's 64 by default.

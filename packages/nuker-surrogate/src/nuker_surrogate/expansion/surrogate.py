@@ -1,4 +1,4 @@
-"""The surrogate as users hold it: Nuker parameters in, Gaussian coefficients out."""
+"""Surrogate: Nuker parameters in, Gaussian coefficients out."""
 
 from functools import partial
 
@@ -18,8 +18,8 @@ class Surrogate:
     """A trained map from the shape of a Nuker law to the coefficients of its multi-Gaussian expansion.
 
     Attributes:
-        manifest: what it is: version, domain, training, measured errors.
-        sigma_pc: (64,) widths of the Gaussians [pc], float64.
+        manifest: version, domain, training settings and measured errors.
+        sigma_pc: (n,) widths of the Gaussians [pc], float64.
     """
 
     def __init__(self, manifest: SurrogateArtifact, weights: Weights) -> None:
@@ -34,24 +34,24 @@ class Surrogate:
 
     @property
     def domain(self) -> Domain:
-        """Box of parameters in which the errors of the manifest hold."""
+        """Box of parameters to which the errors in the manifest apply."""
         return self.manifest.domain
 
     def coefficients(self, params: NukerParams) -> jax.Array:
         """Central surface densities of the Gaussians [Msun / pc^2] for ``Sigma_b = 1 Msun / pc^2``.
 
-        Linear in Sigma_b: multiply. Safe under jit, vmap and grad; computed in the precision of `params`
-        (numbers take JAX's default).
+        They are proportional to Sigma_b: multiply them by it. Safe under jit, vmap and grad; computed in the
+        precision of `params` (Python numbers take JAX's default).
 
         Args:
             params: shape of the law; leaves broadcast against each other to some shape (...).
 
         Returns:
-            (..., 64) array, in the order of `sigma_pc`. Coefficients can be negative. Under a transformation,
-            laws outside the domain give NaN.
+            (..., n) array, in the order of `sigma_pc`. Coefficients can be negative. Under a transformation, laws
+            outside the domain give NaN.
 
         Raises:
-            ValueError: outside any transformation, if a law lies outside the domain.
+            ValueError: a law lies outside the domain (only outside a transformation).
         """
         params = NukerParams(*params)
         if not any(isinstance(leaf, jax.core.Tracer) for leaf in params):
@@ -64,5 +64,5 @@ class Surrogate:
 
 def _coefficients(head: heads.Head, domain: Domain, weights: Weights, params: NukerParams) -> Array:
     ok = inside(params, domain)
-    # NaN parameters give NaN coefficients; the select keeps them out of the gradients of other laws.
+    # NaN parameters give NaN coefficients; `where` keeps them out of the gradients of other laws.
     return heads.coefficients(head, weights, NukerParams(*(jnp.where(ok, leaf, jnp.nan) for leaf in params)))

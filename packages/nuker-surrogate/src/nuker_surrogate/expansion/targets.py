@@ -1,16 +1,16 @@
-"""What an expansion has to reproduce: profile and enclosed mass of the law at a set of radii.
+"""Targets of the fit: profile and enclosed mass of a law at a set of radii.
 
-Swapping the two integrals of the deprojection (spherical case) leaves one over the profile's derivative::
+Exchanging the two integrals of the deprojection (spherical case) gives one integral over the profile's derivative::
 
     M(R) = -4 int_0^inf Sigma'(k) F(R, k) dk,     F = int_0^min(R, k) m^2 / sqrt(k^2 - m^2) dm
          = (pi/4) k^2                                      for k <= R
          = [k^2 asin(R/k) - R sqrt(k^2 - R^2)] / 2         for k >  R
 
-F knows no law, so that M at all radii is one fixed matrix times Sigma' at fixed nodes: the mass of a million
-laws costs a matrix product. Relative error 1e-10 for alpha up to 10 (tests).
+F does not depend on the law, so that M at all radii is one fixed matrix times Sigma' at fixed nodes: the masses of a
+million laws are one matrix product. The relative error is 1e-10 for alpha up to 10 (tests).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -27,19 +27,15 @@ _RADII_PER_DECADE = 25
 _KERNEL_NODES = 24  # for the integrals of F times a Lagrange polynomial
 
 
-Tick = Callable[[int, int], None]
-"""Called as ``tick(done, total)``."""
-
-
 class Targets(NamedTuple):
     """Radii, their weights, and the linear maps of the loss.
 
     Attributes:
         R_pc: (n_R,) radii [pc].
         profile_weight: (n_R,) weight of a relative error of the profile at each radius.
-        mass_weight: (n_R,) the same for the enclosed mass.
+        mass_weight: (n_R,) weight of a relative error of the enclosed mass at each radius.
         k_pc: (n_k,) nodes of the mass integral [pc].
-        mass_matrix_pc2: (n_R, n_k); times Sigma'(k_pc) it is the enclosed mass.
+        mass_matrix_pc2: (n_R, n_k) matrix that gives the enclosed mass from Sigma'(k_pc).
         profile_basis: (n_R, n) profiles of the Gaussians.
         mass_basis_pc2: (n_R, n) their enclosed masses.
     """
@@ -53,15 +49,15 @@ class Targets(NamedTuple):
     mass_basis_pc2: Float
 
     def profile(self, params: NukerParams) -> Float:
-        """(n, n_R) surface density of the laws with (n,) leaves, for Sigma_b = 1."""
+        """Surface density (n, n_R) of laws with (n,) leaves, for Sigma_b = 1."""
         return surface_density(self.R_pc, columns(params), xp=np)
 
     def mass_pc2(self, params: NukerParams) -> Float:
-        """(n, n_R) mass inside the sphere R of the laws with (n,) leaves, for Sigma_b = 1."""
+        """Mass [pc^2] (n, n_R) inside spheres of radius R for laws with (n,) leaves and Sigma_b = 1."""
         return surface_density_gradient(self.k_pc, columns(params), xp=np) @ self.mass_matrix_pc2.T
 
-    def relative_rows(self, params: NukerParams) -> Float:
-        """(n, 2 n_R, n_sigma) what unit coefficients contribute to profile and mass, in weighted relative units."""
+    def design_matrices(self, params: NukerParams) -> Float:
+        """Design matrices (n, 2 n_R, n_sigma): weighted relative profile and mass of unit coefficients."""
         profile, mass = self.profile(params), self.mass_pc2(params)
         return np.concatenate(
             [
@@ -72,18 +68,18 @@ class Targets(NamedTuple):
         )
 
     @property
-    def right(self) -> Float:
-        """(2 n_R,) what `relative_rows` times the coefficients should be."""
+    def right_hand_side(self) -> Float:
+        """Right-hand side (2 n_R,) of the least-squares problem: the product with exact coefficients."""
         return np.concatenate([self.profile_weight, self.mass_weight])
 
 
 def columns(params: NukerParams) -> NukerParams:
-    """Leaves as columns, so that they broadcast against a row of radii."""
+    """Reshape the leaves to columns (..., 1), so that they broadcast against radii; float64."""
     return NukerParams(*(np.asarray(leaf, dtype=np.float64)[..., None] for leaf in params))
 
 
 def batches(params: NukerParams, size: int = 500) -> Iterator[tuple[slice, NukerParams]]:
-    """Parts of laws with (n,) leaves, `size` at a time: about 100 MB of `relative_rows`."""
+    """Iterate over laws with (n,) leaves, `size` at a time: about 100 MB of `design_matrices`."""
     leaves = [np.asarray(leaf) for leaf in params]
     for start in range(0, leaves[0].size, size):
         batch = slice(start, start + size)
@@ -91,13 +87,13 @@ def batches(params: NukerParams, size: int = 500) -> Iterator[tuple[slice, Nuker
 
 
 def loss_targets(sigma_pc: Float) -> Targets:
-    """Targets at log-uniform radii over the extent of the Gaussians, 25 per decade.
+    """Build the targets for Gaussians of widths [pc] (n,): log-uniform radii over their extent, 25 per decade.
 
-    No sum of Gaussians follows a power law to the ends of the grid, and what it cannot fit must not spoil the
-    rest. Radii beyond 0.6 of the widest Gaussian count a tenth. Within 4 of the narrowest one the profile counts
-    next to nothing: all mass further in sits in that Gaussian, whose profile may exceed a steep cusp's a
-    hundredfold. The mass there counts a little more, to keep v_c^2 positive: much more would cost
-    accuracy outside, where it is wanted.
+    No sum of Gaussians follows a power law to the ends of the grid, and the misfit there must not degrade the fit
+    elsewhere. Radii beyond 0.6 of the widest width have a tenth of the weight. Within 4 of the narrowest width the
+    profile has almost none: that Gaussian represents all mass further in, and its profile may exceed that of a steep
+    cusp a hundredfold. The mass there has slightly more, to keep v_c^2 positive; much more would degrade the fit at
+    larger radii.
     """
     n = round(_RADII_PER_DECADE * np.log10(sigma_pc[-1] / sigma_pc[0]))
     R = np.geomspace(sigma_pc[0], sigma_pc[-1], n)
@@ -111,7 +107,7 @@ def loss_targets(sigma_pc: Float) -> Targets:
 
 
 def _mass_matrix(R: Float) -> tuple[Float, Float]:
-    """Nodes k and the matrix of M(R), by product integration over panels in ln k that end at every R."""
+    """Nodes k [pc] and matrix of M(R), by product integration over panels in ln k that end at every R."""
     log_R = np.log(R)
     edges = _edges(log_R)
     low, high = edges[:-1], edges[1:]
@@ -137,7 +133,7 @@ def _mass_matrix(R: Float) -> tuple[Float, Float]:
 
 
 def _four_f(k: Float, y: Float) -> Float:
-    """``4 F(R, k)`` for ``y = R/k < 1``, by its series where the closed form would cancel."""
+    """``4 F(R, k)`` for ``y = R/k < 1``, by its series where the closed form loses precision."""
     y = np.minimum(y, 1.0)
     closed = np.arcsin(y) - y * np.sqrt(1 - y**2)
     return 2 * k**2 * np.where(y < 1e-2, y**3 * (2 / 3 + y**2 / 5), closed)
@@ -148,7 +144,7 @@ def _edges(log_R: Float) -> Float:
     first, last = log_R[0], log_R[-1]
     return np.concatenate(
         [
-            np.linspace(first - 46, first - 2, 23)[:-1],  # at alpha = 0.1 a cusp's mass reaches e^-40 inwards
+            np.linspace(first - 46, first - 2, 23)[:-1],  # at alpha = 0.1 the mass of a cusp extends to e^-40
             np.linspace(first - 2, first, 11)[:-1],
             *between,
             np.linspace(last, last + 2.4, 13),

@@ -1,4 +1,4 @@
-"""Exact deprojection of the Nuker law: the truth that every approximation here is measured against.
+"""Exact deprojection of the Nuker law: the reference for the accuracy of every approximation.
 
 Oblate spheroids of constant intrinsic axis ratio q (Noordermeer 2008, MNRAS 385, 1359, eqs. 7 and 10)::
 
@@ -14,13 +14,14 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from astropy import constants, units
 from numpy.typing import ArrayLike, NDArray
 
 from nuker_surrogate.law.nuker import NukerParams, surface_density_gradient
 
 Float = NDArray[np.float64]
 
-G_PC_KMS2_MSUN = 4.30091e-3
+G_PC_KMS2_MSUN = float(constants.G.to_value(units.pc * (units.km / units.s) ** 2 / units.Msun))
 """Gravitational constant [pc (km/s)^2 / Msun]."""
 
 _ABEL_TAIL = 30.0  # the Abel integrand falls at least as exp(-t), to 1e-13 at t = 30
@@ -32,7 +33,7 @@ _COARSE_DEPTH = 44.0  # the mass falls at least as m^0.8 inwards, to 1e-15 at th
 
 
 class EnclosedRule(NamedTuple):
-    """Quadrature for integrals over spheroidal shells inside a set of radii; it knows no profile.
+    """Quadrature for integrals over spheroidal shells inside a set of radii, independent of the profile.
 
     Attributes:
         R_pc: (n_R,) radii at which the integrals end [pc], ascending.
@@ -59,7 +60,10 @@ class EnclosedRule(NamedTuple):
         return 4 * np.pi * G_PC_KMS2_MSUN * q * (rho @ (self.weight_pc * m2 / root).T)
 
     def enclosed_mass(self, rho: Float, q: float = 1.0) -> Float:
-        """Mass [Msun] inside the spheroids of semi-major axis `R_pc`; arguments as above."""
+        """Mass [Msun] inside the spheroids of semi-major axis `R_pc`, (..., n_R).
+
+        Arguments as for `circular_velocity_squared`.
+        """
         return 4 * np.pi * q * (rho @ (self.weight_pc * self.m_pc**2).T)
 
 
@@ -69,12 +73,15 @@ def enclosed_rule(R_pc: ArrayLike, r_inner_pc: float) -> EnclosedRule:
     Args:
         R_pc: (n_R,) distinct radii [pc], ascending, > 0.
         r_inner_pc: smallest break radius [pc] that the rule has to resolve.
+
+    Raises:
+        ValueError: the radii are not positive and strictly ascending.
     """
     R = np.atleast_1d(np.asarray(R_pc, dtype=np.float64))
     if R.ndim != 1 or not np.all(np.isfinite(R)) or R[0] <= 0 or np.any(np.diff(R) <= 0):
-        raise ValueError("enclosed_rule: R_pc must be a one-dimensional, ascending set of radii above 0 pc")
+        raise ValueError("enclosed_rule: R_pc must be a one-dimensional array of ascending radii above 0 pc")
     log_R = np.log(R)
-    log_fine = min(log_R[0], np.log(r_inner_pc)) - 4.0  # (e^-4)^10: the break is not felt further in
+    log_fine = min(log_R[0], np.log(r_inner_pc)) - 4.0  # (e^-4)^10: the break is negligible further in
     coarse = np.arange(log_fine - _COARSE_DEPTH, log_fine - 1e-9, _COARSE_WIDTH)
     stops = np.concatenate([[log_fine], log_R])
     fine = [np.linspace(a, b, int(np.ceil((b - a) / _FINE_WIDTH)) + 1)[:-1] for a, b in pairwise(stops)]
@@ -98,9 +105,12 @@ def density(m_pc: ArrayLike, params: NukerParams, projection: float = 1.0, sigma
 
     Args:
         m_pc: (n,) semi-major axes [pc], > 0.
-        params: one shape (scalar leaves).
+        params: shape of the law (scalar leaves).
         projection: ``sqrt(sin^2 i + cos^2 i / q^2)``, see `projection_factor`; 1 for a sphere.
         sigma_b: surface density at the break [Msun / pc^2].
+
+    Returns:
+        (n,) array.
     """
     shape = NukerParams(*(float(leaf) for leaf in params))
 
@@ -120,7 +130,11 @@ def abel_inversion(m_pc: ArrayLike, gradient: Callable[[Float], Float], step: fl
     Args:
         m_pc: (n,) radii [pc], > 0.
         gradient: dSigma/dk [Msun / pc^3] at k [pc], any shape; it has to fall faster than 1/k.
-        step: of the trapezoidal rule, well below the distance of the integrand's singularities from the real axis.
+        step: step of the trapezoidal rule in t, well below the distance of the integrand's singularities from the
+            real axis.
+
+    Returns:
+        (n,) array.
     """
     m = np.asarray(m_pc, dtype=np.float64)
     t = np.arange(0.0, _ABEL_TAIL, step)
@@ -134,7 +148,10 @@ def projection_factor(q: float, inclination: float) -> float:
 
     Args:
         q: intrinsic axis ratio, in (0, 1].
-        inclination: [rad], 0 is face-on.
+        inclination: inclination [rad], 0 is face-on.
+
+    Raises:
+        ValueError: q is out of range.
     """
     if not 0 < q <= 1:
         raise ValueError(f"axis ratio q = {q} is outside (0, 1]: the deprojection is oblate")
@@ -148,20 +165,20 @@ def exact_circular_velocity(
 
     Args:
         R_pc: radii in the equatorial plane [pc], > 0; any shape and order.
-        params: one shape (scalar leaves); the law runs along the projected major axis.
+        params: shape of the law along the projected major axis (scalar leaves).
         q: intrinsic axis ratio, in (0, 1].
-        inclination: [rad], 0 is face-on.
+        inclination: inclination [rad], 0 is face-on.
         sigma_b: surface density at the break [Msun / pc^2].
 
     Returns:
         Array of the shape of `R_pc`, float64, relative accuracy 1e-9.
 
     Raises:
-        ValueError: if q or a radius is out of range.
+        ValueError: q or a radius is out of range.
     """
     R = np.asarray(R_pc, dtype=np.float64)
     if R.size == 0 or not np.all(R > 0):
-        raise ValueError("exact_circular_velocity: R_pc must hold radii above 0 pc")
+        raise ValueError("exact_circular_velocity: R_pc must contain radii above 0 pc only")
     radii, index = np.unique(R, return_inverse=True)
     rule = enclosed_rule(radii, float(params.r_b_pc))
     rho = density(rule.m_pc, params, projection_factor(q, inclination), sigma_b)

@@ -1,6 +1,6 @@
-"""The box of Nuker parameters that the released surrogate covers, and ways to sample it.
+"""The box of Nuker parameters that the released surrogates cover, and sampling of it.
 
-Box coordinates are the four numbers the box is a product of: alpha, beta - gamma, gamma, log10(r_b / pc).
+Box coordinates are alpha, beta - gamma, gamma and log10(r_b / pc).
 """
 
 from types import ModuleType
@@ -21,12 +21,12 @@ DOMAIN = Domain(
 
 NAMES = ("alpha", "beta_minus_gamma", "gamma", "r_b_pc")
 
-# beta - gamma is a difference of two single-precision numbers; a face must not be missed by its rounding.
+# beta - gamma is a difference of two single-precision numbers: rounding must not exclude the faces.
 _ROUNDING = 2e-6
 
 
 def limits(domain: Domain = DOMAIN) -> tuple[Float, Float]:
-    """Lower and upper corner of the box in box coordinates, (4,) each."""
+    """Lower and upper corner of the box, (4,) box coordinates each."""
     pairs = [(getattr(domain, name).low, getattr(domain, name).high) for name in NAMES]
     low, high = np.array(pairs).T
     low[3], high[3] = np.log10(low[3]), np.log10(high[3])
@@ -40,7 +40,7 @@ def from_box(box: Float) -> NukerParams:
 
 
 def to_box(params: NukerParams, xp: ModuleType = np) -> tuple[Array, Array, Array, Array]:
-    """Box coordinates of Nuker parameters, one array per coordinate."""
+    """Box coordinates of Nuker parameters: four arrays of the shapes of the leaves."""
     return (
         params.alpha,
         xp.asarray(params.beta) - xp.asarray(params.gamma),
@@ -50,12 +50,12 @@ def to_box(params: NukerParams, xp: ModuleType = np) -> tuple[Array, Array, Arra
 
 
 def sample_box(n: int, rng: np.random.Generator, faces: float = 0.0, domain: Domain = DOMAIN) -> Float:
-    """(n, 4) box coordinates, uniform but for the faces.
+    """Draw (n, 4) box coordinates, uniform apart from the points on faces.
 
     Args:
         n: number of points.
-        rng: source of randomness.
-        faces: chance for each coordinate to lie on one of its two limits; 0.5 gives many edges and corners.
+        rng: random generator.
+        faces: probability of each coordinate to lie on one of its two limits; 0.5 gives many edges and corners.
         domain: the box.
     """
     low, high = limits(domain)
@@ -65,7 +65,7 @@ def sample_box(n: int, rng: np.random.Generator, faces: float = 0.0, domain: Dom
 
 
 def inside(params: NukerParams, domain: Domain = DOMAIN, xp: ModuleType = jnp) -> Array:
-    """Boolean array: are the parameters in the box, its faces included?"""
+    """Whether the parameters lie in the box, its faces included; boolean array of the leaves' shape."""
     ok: Array = True
     for name, value in zip(NAMES, _natural(params, xp), strict=True):
         low, high = _widened(getattr(domain, name))

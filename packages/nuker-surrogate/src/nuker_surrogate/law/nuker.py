@@ -33,12 +33,15 @@ class NukerParams(NamedTuple):
 
 
 def log_surface_density(R_pc: Array, params: NukerParams, xp: ModuleType = jnp) -> Array:
-    """Natural logarithm of the Nuker law for ``Sigma_b = 1``.
+    """Natural logarithm of the Nuker law for ``Sigma_b = 1`` (Lauer et al. 1995, eq. 1).
 
     Args:
         R_pc: projected radius [pc], > 0; broadcasts against the leaves of `params`.
         params: shape of the law.
         xp: array namespace to compute in.
+
+    Returns:
+        Array of the shape to which `R_pc` and the leaves broadcast.
     """
     alpha, beta, gamma, r_b_pc = params
     log_x = xp.log(R_pc) - xp.log(r_b_pc)
@@ -48,24 +51,30 @@ def log_surface_density(R_pc: Array, params: NukerParams, xp: ModuleType = jnp) 
 
 
 def _softplus(t: Array, xp: ModuleType) -> Array:
-    """``log(1 + exp(t))``: what logaddexp computes, less its care for infinities, which costs time in hot paths."""
+    """``log(1 + exp(t))``: faster than logaddexp, which also handles infinities."""
     return xp.maximum(t, 0.0) + xp.log1p(xp.exp(-xp.abs(t)))
 
 
 def surface_density(R_pc: Array, params: NukerParams, sigma_b: Array = 1.0, xp: ModuleType = jnp) -> Array:
-    """Surface density, in the unit of `sigma_b`, at projected radius `R_pc` [pc].
+    """Surface density of the Nuker law, in the unit of `sigma_b`.
 
     Args:
         R_pc: projected radius [pc], > 0; broadcasts against the leaves of `params`.
         params: shape of the law.
         sigma_b: surface density at the break radius, e.g. [Msun / pc^2].
         xp: array namespace to compute in.
+
+    Returns:
+        Array of the shape to which `R_pc`, `sigma_b` and the leaves broadcast.
     """
     return sigma_b * xp.exp(log_surface_density(R_pc, params, xp))
 
 
 def log_slope(R_pc: Array, params: NukerParams, xp: ModuleType = jnp) -> Array:
-    """Steepness ``-d log Sigma / d log R``: gamma well inside the break, beta well outside, their mean at it."""
+    """Logarithmic slope ``-d log Sigma / d log R``, dimensionless: gamma inside the break, beta outside.
+
+    At the break it is the mean of the two. Arguments and shapes as for `log_surface_density`.
+    """
     alpha, beta, gamma, r_b_pc = params
     # The logistic function through tanh, which saturates where exp would overflow.
     outer = 0.5 * (1.0 + xp.tanh(0.5 * alpha * (xp.log(R_pc) - xp.log(r_b_pc))))

@@ -1,7 +1,7 @@
-"""What each part of the surrogate is worth: variants trained alike and measured on the same laws, in one run.
+"""Ablations: variants of the surrogate, trained alike and measured on the same laws, in one run.
 
-The questions are those of Yantovski-Barth et al. (2025, arXiv:2511.20746): signed logarithm against the coefficients
-themselves, fewer Gaussians, the mass in the loss, the width of the network; and the linear map without a network.
+They follow Yantovski-Barth et al. (2025, arXiv:2511.20746): signed logarithm or plain coefficients, fewer Gaussians,
+the mass term in the loss, the width of the network; and add the linear map without a network.
 """
 
 import dataclasses
@@ -11,27 +11,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nuker_surrogate.artifacts.files import load_surrogate
+from nuker_surrogate.artifacts.open import load_surrogate
 from nuker_surrogate.expansion import heads
 from nuker_surrogate.expansion.accuracy import Reference, exact_reference
 from nuker_surrogate.expansion.mge import sigma_grid_pc
 from nuker_surrogate.law.deprojection import Float
 from nuker_surrogate.law.domain import sample_box
+from nuker_surrogate.progress import Advance, stage_tick, training_progress
 from nuker_surrogate.training.checkpoint import CHECKPOINT
-from nuker_surrogate.training.compare import Route, floor_route, ridge_route, surrogate_route
-from nuker_surrogate.training.ensemble import Advance, member_progress, percentiles, train_member, training_job
-from nuker_surrogate.training.train import TrainingConfig
+from nuker_surrogate.training.compare import Method, least_squares_method, ridge_method, surrogate_method
+from nuker_surrogate.training.config import TrainingConfig
+from nuker_surrogate.training.ensemble import percentiles, train_member, training_job
 
 
 class Variant(NamedTuple):
-    """One row of the table."""
+    """Name and settings of a variant."""
 
     name: str
     config: TrainingConfig
 
 
 class Row(NamedTuple):
-    """What was measured of a variant; errors as fractions at the percentiles of a `TrainingRecord`."""
+    """Measured errors of a variant, as fractions at the percentiles of a `TrainingRecord`."""
 
     name: str
     n_parameters: int
@@ -40,7 +41,7 @@ class Row(NamedTuple):
 
 
 def variants(steps: int, examples: int, linear_examples: int) -> tuple[Variant, ...]:
-    """The variants, their networks trained for `steps` steps: three tenths on labels, the rest on errors."""
+    """List the variants; networks train for `steps` steps, three tenths on labels and the rest on errors."""
     linear = TrainingConfig(linear_examples=linear_examples)
     network = dataclasses.replace(
         linear, examples=examples, label_steps=max(1, 3 * steps // 10), loss_steps=max(1, 7 * steps // 10)
@@ -72,28 +73,28 @@ def _with(config: TrainingConfig, **changes: object) -> TrainingConfig:
 def run_ablations(
     folder: Path, points: int, seed: int, chosen: tuple[Variant, ...], advance: Advance
 ) -> tuple[Row, ...]:
-    """Train and measure every variant, beside the ridge projector, the shipped surrogate and the floor.
+    """Train and measure every variant, together with ridge projector, shipped surrogate and least squares.
 
-    Each result is kept in `folder` as soon as it is known; a run that was interrupted goes on from there.
+    Each result is written to `folder` at once; an interrupted run resumes from there.
 
     Args:
-        folder: where results are kept.
-        points: fresh laws, uniform in the box.
-        seed: of these laws.
-        chosen: from `variants`.
+        folder: folder of the results.
+        points: number of fresh laws, uniform in the box.
+        seed: random seed of these laws.
+        chosen: variants, from `variants`.
         advance: progress callback.
     """
     folder.mkdir(parents=True, exist_ok=True)
     box = sample_box(points, np.random.default_rng(seed))
-    reference = exact_reference(box, tick=lambda i, n: advance("deprojecting", i, n, ""))
+    reference = exact_reference(box, tick=stage_tick("deprojecting", advance))
     sigma = sigma_grid_pc()
     shipped = load_surrogate()
-    known: tuple[tuple[str, Route], ...] = (
-        ("ridge projector", ridge_route(sigma)),
-        (f"shipped surrogate {shipped.version}", surrogate_route(shipped)),
-        ("floor: a solve per law", floor_route(sigma)),
+    known: tuple[tuple[str, Method], ...] = (
+        ("ridge projector", ridge_method(sigma)),
+        (f"shipped surrogate {shipped.version}", surrogate_method(shipped)),
+        ("least squares, solved per law", least_squares_method(sigma)),
     )
-    rows = [_row(name, route(reference.params), sigma, reference) for name, route in known]
+    rows = [_row(name, method(reference.params), sigma, reference) for name, method in known]
     for variant in chosen:
         rows.append(_kept(folder, variant, points, seed, reference, advance))
     return tuple(rows)
@@ -102,7 +103,7 @@ def run_ablations(
 def _kept(folder: Path, variant: Variant, points: int, seed: int, reference: Reference, advance: Advance) -> Row:
     stem = "-".join("".join(c if c.isalnum() else " " for c in variant.name.lower()).split())
     record = train_member(
-        folder, training_job(stem, variant.config, points, seed), member_progress(variant.name, advance), reference
+        folder, training_job(stem, variant.config, points, seed), training_progress(advance, variant.name), reference
     )
     if record.reason:
         raise FloatingPointError(f"{variant.name}: {record.reason}")
@@ -115,16 +116,16 @@ def _row(name: str, c: Float, sigma_pc: Float, reference: Reference) -> Row:
 
 
 def ablation_page(rows: Sequence[Row], command: str, points: int, steps: int) -> str:
-    """Markdown page of what `run_ablations` measured."""
+    """Format the results of `run_ablations` as a Markdown page."""
     lines = [
-        "# What each part of the surrogate is worth",
+        "# Ablations of the surrogate",
         "",
         f"Written by `{command}`, in one run.",
         "Worst relative error over 10 pc - 3 kpc against the exact deprojection, q = 1, in per cent: median / 95 % /",
-        f"99 % / worst over {points} fresh laws, uniform in the box. Where nothing else is said, networks have three",
+        f"99 % / worst over {points} fresh laws, uniform in the box. Unless stated otherwise, networks have three",
         f"hidden layers of 64; they were trained for {steps} steps of 512 laws.",
         "",
-        "| variant | circular velocity | surface density | numbers in it |",
+        "| variant | circular velocity | surface density | parameters |",
         "|---|---|---|---|",
     ]
     for row in rows:

@@ -1,4 +1,4 @@
-"""The file that an interrupted training is taken up from: a .npz per run, replaced atomically."""
+"""Checkpoint of a training run, from which an interrupted run resumes: one .npz file, replaced atomically."""
 
 import time
 from collections.abc import Sequence
@@ -9,28 +9,28 @@ import numpy as np
 from steelyard_schemas import read_npz, write_npz
 
 CHECKPOINT = "training.npz"
-"""Its name in the folder of a member of an ensemble."""
-_SECONDS = 10.0  # between two writes
+"""Name of the checkpoint in the folder of an ensemble's member."""
+_SECONDS = 10.0  # minimum between two writes of intermediate steps
 
 
-class Progressed(NamedTuple):
-    """How far a stage has come.
+class StageState(NamedTuple):
+    """State of a stage.
 
     Attributes:
         done: steps or rounds done.
-        arrays: whatever the stage needs to go on.
+        arrays: arrays from which the stage resumes.
     """
 
     done: int
     arrays: tuple[np.ndarray, ...]
 
 
-class TrainingFile:
-    """Progress of every stage of one training run; without a path it forgets.
+class Checkpoint:
+    """State of every stage of one training run; without a path nothing is kept.
 
     Args:
-        path: of the file, or None.
-        identity: of the configuration; a file with another one is refused.
+        path: the file, or None.
+        identity: text that identifies the configuration; a file of another one is refused.
 
     Raises:
         ValueError: the file is damaged or belongs to another configuration.
@@ -38,32 +38,32 @@ class TrainingFile:
 
     def __init__(self, path: Path | None, identity: str) -> None:
         self.path, self._identity = path, identity
-        self._stages: dict[str, Progressed] = {}
+        self._stages: dict[str, StageState] = {}
         self._written, self._unwritten = time.monotonic(), False
         if path is not None and path.exists():
             self._read(path)
 
-    def load(self, stage: str) -> Progressed | None:
-        """Progress of a stage, None if it has not begun."""
+    def load(self, stage: str) -> StageState | None:
+        """Return the state of a stage, or None if it has not begun."""
         return self._stages.get(stage)
 
     def save(self, stage: str, done: int, arrays: Sequence[Any], *, final: bool = True) -> None:
-        """Keep the progress of a stage. What is not final is written at most every ten seconds."""
+        """Record the state of a stage; it is written at once if `final`, else at most every ten seconds."""
         if self.path is None:
             return
-        self._stages[stage] = Progressed(done, tuple(np.asarray(a) for a in arrays))
+        self._stages[stage] = StageState(done, tuple(np.asarray(a) for a in arrays))
         self._unwritten = True
         if final or time.monotonic() - self._written > _SECONDS:
             self.write()
 
     def write(self) -> None:
-        """Write what is not yet in the file."""
+        """Write the recorded states to the file if any is new."""
         if self.path is None or not self._unwritten:
             return
         content: dict[str, Any] = {"identity": np.array(self._identity)}
-        for name, progress in self._stages.items():
-            content[f"{name}/done"] = np.array(progress.done)
-            content |= {f"{name}/{i}": array for i, array in enumerate(progress.arrays)}
+        for name, state in self._stages.items():
+            content[f"{name}/done"] = np.array(state.done)
+            content |= {f"{name}/{i}": array for i, array in enumerate(state.arrays)}
         write_npz(self.path, content)
         self._written, self._unwritten = time.monotonic(), False
 
@@ -75,7 +75,7 @@ class TrainingFile:
                 arrays: list[np.ndarray] = []
                 while (part := content.get(f"{stage}/{len(arrays)}")) is not None:
                     arrays.append(part)
-                self._stages[stage] = Progressed(int(content[f"{stage}/done"]), tuple(arrays))
+                self._stages[stage] = StageState(int(content[f"{stage}/done"]), tuple(arrays))
         except (ValueError, TypeError, KeyError) as error:
             raise ValueError(f"{path}: not a training in progress ({error}); delete it to start afresh") from error
         if identity != self._identity:

@@ -1,4 +1,4 @@
-"""What the network is trained on: laws from the box, their exact profile and mass, and least-squares labels."""
+"""Training data of the network: laws from the box, their exact profile and mass, and least-squares labels."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nuker_surrogate.expansion.heads import Head, Standardisation, network_inputs, symlog
-from nuker_surrogate.expansion.least_squares import solve_floor
+from nuker_surrogate.expansion.least_squares import solve_least_squares
 from nuker_surrogate.expansion.radial_features import RadialFeatures
 from nuker_surrogate.expansion.targets import Targets
 from nuker_surrogate.law.deprojection import Float
@@ -21,9 +21,9 @@ class Examples(NamedTuple):
         inputs: (n, 5) standardised inputs.
         labels: (n, n_sigma) least-squares coefficients in the network's training coordinates.
         scale: (n, n_sigma) scale of the coefficients.
-        linear: (n, n_sigma) linear deconvolution.
+        linear: (n, n_sigma) coefficients by linear deconvolution.
         profile: (n, n_R) exact surface density.
-        mass_pc2: (n, n_R) exact enclosed mass.
+        mass_pc2: (n, n_R) exact enclosed mass [pc^2] for Sigma_b = 1.
     """
 
     inputs: jax.Array
@@ -35,7 +35,14 @@ class Examples(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """A training problem: examples, what their errors are measured by, and the map from training coordinates."""
+    """Training problem of the network.
+
+    Attributes:
+        examples: laws.
+        targets: radii, weights and bases of the loss.
+        unwhiten: (n_sigma, n_sigma) matrix from training coordinates to raw outputs.
+        offset: (n_sigma,) offset of the raw outputs.
+    """
 
     examples: Examples
     targets: Targets
@@ -44,9 +51,9 @@ class Problem(NamedTuple):
 
 
 def draw_laws(n: int, rng: np.random.Generator, faces: float) -> Float:
-    """(n, 4) box coordinates of laws to train on.
+    """Draw (n, 4) box coordinates of training laws.
 
-    A fifth of them has log-uniform alpha: below alpha = 1 the law varies with its logarithm.
+    A fifth of them has log-uniform alpha: below alpha = 1 the law varies with log alpha.
     """
     box = sample_box(n, rng, faces)
     box[: n // 5, 0] = np.exp(rng.uniform(np.log(DOMAIN.alpha.low), np.log(DOMAIN.alpha.high), n // 5))
@@ -64,10 +71,21 @@ def build_problem(
     faces: float,
     label_ridge: float,
 ) -> Problem:
-    """Draw laws, solve for their coefficients, choose the output coordinates."""
+    """Draw laws, solve for their coefficients, and choose the output coordinates.
+
+    Args:
+        head: head to train.
+        targets: radii, weights and bases.
+        features: radial features of the linear deconvolution.
+        deconvolution: (n_features, n_sigma) its matrix.
+        n: number of laws.
+        seed: random seed of the laws.
+        faces: probability of each parameter to lie on a face of the box.
+        label_ridge: damping of the labels.
+    """
     params = from_box(draw_laws(n, np.random.default_rng(seed), faces))
-    scale, linear = features.scale(params, np), features.of(params, np) @ deconvolution
-    solution = solve_floor(targets, params, scale, label_ridge)
+    scale, linear = features.scale(params, np), features.evaluate(params, np) @ deconvolution
+    solution = solve_least_squares(targets, params, scale, label_ridge)
     match head:
         case "symexp":
             raw, metric = symlog(solution.coefficients), np.eye(scale.shape[1])
@@ -75,7 +93,7 @@ def build_problem(
             raw, metric = solution.coefficients, np.eye(scale.shape[1])
         case _:
             raw, metric = (solution.coefficients - linear) / scale, solution.mean_normal
-    # The corrected head starts from its linear part alone, which the labels' mean would spoil.
+    # The corrected head starts from its linear part alone: no offset by the mean label.
     mean = np.zeros(scale.shape[1]) if head == "corrected" else raw.mean(axis=0)
     whiten, unwhiten = _output_coordinates(raw - mean, metric)
     parts = (
@@ -91,14 +109,14 @@ def build_problem(
 
 
 def _output_coordinates(raw: Float, metric: Float) -> tuple[Float, Float]:
-    """Maps to and from coordinates of mean squared length 1 in which the mean cost is the squared length."""
+    """Matrices to and from coordinates in which the mean cost is the squared length, of mean 1."""
     root = np.linalg.cholesky(metric)
     spread = np.sqrt(((raw @ root) ** 2).sum(axis=1).mean())
     return root / spread, np.linalg.inv(root) * spread
 
 
 def input_standardisation() -> Standardisation:
-    """Centre and half-width of the box in each input."""
+    """Centre and half-width of the box in each of `INPUTS`."""
     low, high = limits()
     low, high = np.append(low, np.log10(low[0])), np.append(high, np.log10(high[0]))
     return Standardisation((low + high) / 2, (high - low) / 2)

@@ -1,7 +1,7 @@
-"""Several surrogates trained alike, measured on the same laws, and the best of them.
+"""Ensemble of surrogates: members are trained alike, measured on the same laws, and the best is kept.
 
-Members differ in head, width and seed. Each leaves its state and its record in a folder of its own, so that a run
-that was cut off goes on from there; who trains them, one by one here or side by side elsewhere, is left open.
+Members differ in head, width and seed. Each keeps its checkpoint and record in its own folder, from which an
+interrupted run resumes. A trainer trains them: one by one in this process, or in parallel by another package.
 """
 
 import itertools
@@ -21,15 +21,15 @@ from nuker_surrogate.expansion.accuracy import Reference, exact_reference, worst
 from nuker_surrogate.law.deprojection import Float
 from nuker_surrogate.law.domain import sample_box
 from nuker_surrogate.law.nuker import NukerParams
+from nuker_surrogate.progress import Advance, Progress, Tick, stage_tick, training_progress
 from nuker_surrogate.training.checkpoint import CHECKPOINT
-from nuker_surrogate.training.train import Progress, Trained, TrainingConfig, train
+from nuker_surrogate.training.config import TrainingConfig
+from nuker_surrogate.training.train import Trained, train
 
 TRAINERS = "nuker_surrogate.trainers"
-"""Entry points of other packages that train the members of an ensemble side by side."""
-_SELECTION_SEED = 2_000_003  # laws for the choice: neither those of the training nor those of the release
+"""Entry points of packages that train the members of an ensemble in parallel."""
+_SELECTION_SEED = 2_000_003  # laws for the comparison, distinct from those of training and release
 
-Advance = Callable[[str, int, int, str], None]
-"""Called as ``advance(stage, done, total, note)``."""
 Trainer = Callable[[Path, Sequence[TrainingJob], Advance], Iterator[TrainingRecord]]
 """Called as ``trainer(folder, jobs, advance)``; yields the record of each job as it ends, in any order."""
 
@@ -37,9 +37,9 @@ Trainer = Callable[[Path, Sequence[TrainingJob], Advance], Iterator[TrainingReco
 def members(
     base: TrainingConfig, choices: Sequence[str], widths: Sequence[tuple[int, ...]], seeds: Sequence[int]
 ) -> tuple[TrainingConfig, ...]:
-    """All combinations of heads, widths of the hidden layers, and seeds; none twice.
+    """Combine heads, widths of the hidden layers, and seeds, without duplicates.
 
-    The linear head has no network, so that it does not care for widths.
+    The linear head has no network, so widths do not multiply it.
     """
     found: dict[str, TrainingConfig] = {}
     for head, hidden, seed in itertools.product(choices, widths, seeds):
@@ -49,21 +49,21 @@ def members(
 
 
 def member_name(config: TrainingConfig) -> str:
-    """Name a member by what it differs in, such as corrected-64-64-64-seed0."""
+    """Name a member by its head, widths and seed, such as corrected-64-64-64-seed0."""
     widths = [str(width) for width in config.hidden] if config.has_network else []
     return "-".join([config.head, *widths, f"seed{config.seed}"])
 
 
 def training_job(name: str, config: TrainingConfig, points: int, points_seed: int = _SELECTION_SEED) -> TrainingJob:
-    """Write a member down as a message."""
+    """Describe the training and measurement of a member as a message."""
     return TrainingJob(name=name, training=config.as_dict(), points=points, points_seed=points_seed)
 
 
 def job_config(job: TrainingJob) -> TrainingConfig:
-    """Read a member back.
+    """Read the configuration of a member from its message.
 
     Raises:
-        ContractError: settings that this version does not know, or that cannot train.
+        ContractError: a setting is unknown to this version, or the settings cannot train.
     """
     settings: dict[str, Any] = dict(job.training)
     if "hidden" in settings:
@@ -74,33 +74,33 @@ def job_config(job: TrainingJob) -> TrainingConfig:
         raise ContractError(f"training job {job.name}", str(error)) from error
 
 
-def selection_reference(job: TrainingJob, tick: Callable[[int, int], None] | None = None) -> Reference:
-    """Deproject the laws that a job is measured on."""
+def selection_reference(job: TrainingJob, tick: Tick | None = None) -> Reference:
+    """Deproject the laws on which a job is measured."""
     return exact_reference(sample_box(job.points, np.random.default_rng(job.points_seed)), tick=tick)
 
 
 def train_member(
-    folder: Path, job: TrainingJob, tell: Progress | None = None, reference: Reference | None = None
+    folder: Path, job: TrainingJob, progress: Progress | None = None, reference: Reference | None = None
 ) -> TrainingRecord:
-    """Train one member and measure it, or go on where an earlier attempt stopped; what is finished is not done again.
+    """Train and measure one member, resuming where an earlier attempt stopped; a finished member is not repeated.
 
     Args:
-        folder: of the ensemble; the member's is in it.
-        job: the member.
-        tell: progress callback of the training.
-        reference: from `selection_reference`, where it is known already.
+        folder: folder of the ensemble; it contains those of the members.
+        job: message that describes the member.
+        progress: progress callback of the training.
+        reference: result of `selection_reference`, if already known.
 
     Returns:
-        The record, also kept in the member's folder. That the training diverged is told there, not raised.
+        The record, also written to the member's folder. If the training failed, it gives the reason.
     """
-    place = folder / job.name
-    path = place / "record.json"
+    member_folder = folder / job.name
+    path = member_folder / "record.json"
     if path.exists() and (kept := read_model(path, TrainingRecord)).job == job.identity and not kept.reason:
         return kept
-    place.mkdir(parents=True, exist_ok=True)
+    member_folder.mkdir(parents=True, exist_ok=True)
     config, began = job_config(job), time.perf_counter()
     try:
-        trained = train(config, tell, place / CHECKPOINT)
+        trained = train(config, progress, member_folder / CHECKPOINT)
         errors = measure(trained, reference or selection_reference(job))
         result: dict[str, Any] = {"n_parameters": _n_parameters(trained), **errors}
     except (FloatingPointError, ValueError) as error:
@@ -111,14 +111,14 @@ def train_member(
 
 
 def measure(trained: Trained, reference: Reference) -> dict[str, tuple[float, ...]]:
-    """Worst errors over radius at `PERCENTILES` of the laws, of circular velocity (q = 1) and surface density."""
+    """Percentiles over the laws of the worst error over radius, for circular velocity (q = 1) and surface density."""
     single = NukerParams(*(np.asarray(leaf, np.float32) for leaf in reference.params))
     c = np.asarray(heads.coefficients(trained.config.head, trained.weights, single), np.float64)
     return percentiles(c, trained.weights.features.sigma_pc, reference)
 
 
 def percentiles(c: Float, sigma_pc: Float, reference: Reference) -> dict[str, tuple[float, ...]]:
-    """The same of any coefficients (law, Gaussian)."""
+    """Percentiles, as in `measure`, of the errors of any coefficients (n, n_sigma) for widths [pc] (n_sigma,)."""
     errors = worst_errors(np.nan_to_num(c), sigma_pc, reference)
     return {
         quantity: tuple(float(x) for x in np.percentile(errors[quantity, 1.0], PERCENTILES))
@@ -131,42 +131,33 @@ def _n_parameters(trained: Trained) -> int:
     return sum(a.size for a in (*weights.kernels, *weights.biases, weights.deconvolution) if np.any(a))
 
 
-def train_alone(folder: Path, config: TrainingConfig, tell: Progress | None = None) -> Trained:
-    """Train the only member of an ensemble, for which nothing need be measured to choose it."""
-    place = folder / member_name(config)
-    place.mkdir(parents=True, exist_ok=True)
-    return train(config, tell, place / CHECKPOINT)
+def train_alone(folder: Path, config: TrainingConfig, progress: Progress | None = None) -> Trained:
+    """Train the only member of an ensemble, without the measurement that comparing members needs."""
+    member_folder = folder / member_name(config)
+    member_folder.mkdir(parents=True, exist_ok=True)
+    return train(config, progress, member_folder / CHECKPOINT)
 
 
 def one_by_one(folder: Path, jobs: Sequence[TrainingJob], advance: Advance) -> Iterator[TrainingRecord]:
     """Train all members in this process, one after the other."""
-    reference = selection_reference(jobs[0], lambda i, n: advance("deprojecting", i, n, ""))
+    reference = selection_reference(jobs[0], stage_tick("deprojecting", advance))
     for job in jobs:
-        yield train_member(folder, job, member_progress(job.name, advance), reference)
+        yield train_member(folder, job, training_progress(advance, job.name), reference)
 
 
-def member_progress(name: str, advance: Advance) -> Progress:
-    """Tell the progress of `train` through `advance`, under a member's name."""
-
-    def tell(stage: str, done: int, total: int, loss: float | None, held_out: float | None) -> None:
-        advance(f"{name}: {stage}", done, total, "" if held_out is None else f"held out {held_out:.2e}")
-
-    return tell
-
-
-def side_by_side(workers: int | None, address: str | None = None) -> Trainer:
-    """Find who trains members side by side: a package that offers it under the entry point group `TRAINERS`.
+def parallel_trainer(workers: int | None, address: str | None = None) -> Trainer:
+    """Find a trainer that works in parallel, among the entry points of the group `TRAINERS`.
 
     Args:
-        workers: members in training at a time; as many as there is room for if None.
-        address: of a cluster; this machine if None.
+        workers: number of members trained at a time; as many as fit if None.
+        address: address of a cluster; this machine if None.
 
     Raises:
-        ValueError: no installed package offers it.
+        ValueError: no installed package provides one.
     """
     offered = sorted(entry_points(group=TRAINERS), key=lambda offer: offer.name)
     if not offered:
-        raise ValueError("--workers and --address need a package that trains side by side: install steelyard[survey]")
+        raise ValueError("--workers and --address need a package that trains in parallel: install steelyard[survey]")
     make: Callable[[int | None, str | None], Trainer] = offered[0].load()
     return make(workers, address)
 
@@ -178,33 +169,33 @@ def train_ensemble(
     advance: Advance,
     trainer: Trainer = one_by_one,
 ) -> tuple[Trained, tuple[TrainingRecord, ...]]:
-    """Train all members and choose the one whose circular velocities are best, by the error that 99 % of laws keep.
+    """Train all members and select the one with the smallest 99th percentile of the circular-velocity error.
 
     Args:
-        folder: where members keep their state.
-        configs: of the members, from `members`.
-        points: laws that the members are compared on; they are used for nothing else.
+        folder: folder in which members keep their state.
+        configs: configurations of the members, from `members`.
+        points: number of laws on which the members are compared; they are used for nothing else.
         advance: progress callback.
-        trainer: what trains them.
+        trainer: function that trains them.
 
     Returns:
         The best member, and the records of all, best first.
 
     Raises:
-        ContractError: none could be trained.
+        ContractError: no member could be trained.
     """
     by_name = {member_name(config): config for config in configs}
     jobs = [training_job(name, config, points) for name, config in by_name.items()]
     records = []
     for record in trainer(folder, jobs, advance):
         records.append(record)
-        told = record.reason or f"99 % of the laws within {100 * record.circular_velocity[2]:.2g} %"
-        advance("members", len(records), len(jobs), f"{record.name}: {told}")
+        note = record.reason or f"99 % of the laws within {100 * record.circular_velocity[2]:.2g} %"
+        advance("members", len(records), len(jobs), f"{record.name}: {note}")
     trained = [record for record in records if not record.reason]
     if not trained:
         raise ContractError(folder, [f"{record.name}: {record.reason}" for record in records])
     best = min(trained, key=lambda record: record.circular_velocity[2])
-    # Nothing is left to train: this reads the weights.
+    # The checkpoint is complete, so this only reads the weights.
     return train(by_name[best.name], None, folder / best.name / CHECKPOINT), tuple(sorted(records, key=_error))
 
 

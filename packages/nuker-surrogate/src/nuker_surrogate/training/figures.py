@@ -1,4 +1,4 @@
-"""Pictures of the errors: where in the box they are worst, and what each part of the surrogate is worth."""
+"""Figures of the errors: their maximum over the box of laws, and the ablations."""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -19,12 +19,12 @@ _OFF_SCALE = 300.0  # per cent
 
 
 def error_maps(box: Float, error: Float, title: str) -> Figure:
-    """Worst error over the box, seen along each pair of parameters.
+    """Draw the worst error in the box against each pair of parameters.
 
     Args:
         box: (n, 4) laws in box coordinates, see `domain`.
         error: (n,) relative error of each.
-        title: what was measured.
+        title: title of the figure.
     """
     low, high = limits()
     figure = Figure(figsize=(9.6, 6.0), layout="compressed")
@@ -36,14 +36,14 @@ def error_maps(box: Float, error: Float, title: str) -> Figure:
         mesh = axes.pcolormesh(worst.x_edge, worst.y_edge, worst.statistic.T, norm=norm, cmap="magma_r")
         axes.set(xlabel=_LABELS[i], ylabel=_LABELS[j])
         axes.set_box_aspect(1)
-        axes.locator_params(nbins=5)  # fixed, lest the number of ticks change while the layout is sought
+        axes.locator_params(nbins=5)  # fixed, so that the number of ticks does not change during layout
     figure.colorbar(mesh, ax=panels, label="worst relative error in the cell, per cent", shrink=0.8)
     figure.suptitle(title, fontsize=11)
     return figure
 
 
 def ablation_figure(rows: Sequence[Row]) -> Figure:
-    """Median, 95th and 99th percentile and worst error of every variant."""
+    """Draw median, 95th and 99th percentile and worst error of every variant."""
     figure = Figure(figsize=(9.6, 0.32 * len(rows) + 1.4), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     place = -np.arange(len(rows))

@@ -1,4 +1,4 @@
-"""The trainable network: a multi-layer perceptron whose outputs live in the metric of the loss."""
+"""Trainable network: a multi-layer perceptron whose outputs are in the metric of the loss."""
 
 from itertools import pairwise
 
@@ -13,7 +13,7 @@ from nuker_surrogate.law.deprojection import Float
 class CoefficientNetwork(nnx.Module):
     """Perceptron with SiLU, then a fixed affine map from training coordinates to raw head outputs.
 
-    The map undoes the whitening of the outputs: coordinates in which a unit error costs the same in every
+    The map undoes the whitening of the outputs: coordinates in which a unit error has the same cost in every
     direction are learnt orders of magnitude faster than the coefficients themselves.
     """
 
@@ -29,17 +29,17 @@ class CoefficientNetwork(nnx.Module):
         self.offset = nnx.Variable(jnp.asarray(offset, jnp.float32))
 
     def whitened(self, x: jax.Array) -> jax.Array:
-        """(..., n) outputs in training coordinates."""
+        """Outputs (..., n) in training coordinates, for inputs (..., 5)."""
         for layer in self.layers[:-1]:
             x = nnx.silu(layer(x))
         return self.layers[-1](x)
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        """(..., n) raw outputs for `heads.combine`."""
+        """Raw outputs (..., n) for `heads.combine`, for inputs (..., 5)."""
         return self.whitened(x) @ self.unwhiten[...] + self.offset[...]
 
     def export(self) -> tuple[tuple[Float, ...], tuple[Float, ...]]:
-        """Kernels and biases as float32 arrays, the affine map folded into the last layer in float64."""
+        """Return kernels and biases as float32 arrays, with the affine map folded into the last layer in float64."""
         kernels = [np.asarray(layer.kernel[...], np.float64) for layer in self.layers]
         biases = [np.asarray(layer.bias[...], np.float64) for layer in self.layers]
         unwhiten = np.asarray(self.unwhiten[...], np.float64)

@@ -1,4 +1,4 @@
-"""From trained weights to an artifact: measure the errors on fresh laws, then write both together."""
+"""Release of a trained surrogate: measure its errors on fresh laws, then write weights and errors as an artifact."""
 
 from pathlib import Path
 
@@ -9,28 +9,28 @@ from steelyard_schemas.surrogate import SurrogateArtifact
 from nuker_surrogate.artifacts.files import save_surrogate
 from nuker_surrogate.expansion import heads
 from nuker_surrogate.expansion.accuracy import envelopes, exact_reference, worst_errors
-from nuker_surrogate.expansion.targets import Tick
 from nuker_surrogate.law.domain import sample_box
+from nuker_surrogate.progress import Tick
 from nuker_surrogate.training.compare import FACES
 from nuker_surrogate.training.train import Trained
 
-_SEED_OFFSET = 1_000_003  # fresh laws: never those of the training
+_SEED_OFFSET = 1_000_003  # fresh laws, distinct from those of the training
 
 
 def release(
     folder: Path, version: str, trained: Trained, points: int = 2000, tick: Tick | None = None
 ) -> SurrogateArtifact:
-    """Measure a trained network and write it as an artifact.
+    """Measure a trained surrogate and write it as an artifact.
 
     Args:
-        folder: where; must not exist.
+        folder: folder to write; must not exist.
         version: semantic version.
-        trained: from `train.train`.
-        points: fresh laws uniform in the domain; a quarter as many again lie on its faces.
+        trained: result of `train.train`.
+        points: number of fresh laws uniform in the domain; a quarter as many more lie on its faces.
         tick: progress callback over the exact deprojections.
 
     Returns:
-        The manifest written.
+        The manifest.
 
     Raises:
         ContractError: the folder exists, or the manifest breaks its contract.
