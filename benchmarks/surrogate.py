@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from nuker_surrogate import NukerParams, load_surrogate, ridge_projector
-from nuker_surrogate.domain import from_box, sample_box
+from nuker_surrogate.law.domain import from_box, sample_box
 
 LAWS, BLOCKS, CALLS, LOADS = 1000, 60, 5, 20
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from kinematics import UvTrack, uv_track
 from nuker_surrogate import load_surrogate
-from nuker_surrogate.artifact import find_artifact
+from nuker_surrogate.artifacts.open import find_artifact
 from steelyard.data.load import is_gridded, load_gridded
 from steelyard.galaxy.stars import check_domain
 from steelyard_schemas import (

@@ -39,7 +39,7 @@ EARLY = (
     "steelyard.survey.watch",
     "steelyard.survey.relation",
     "steelyard.cluster.run",
-    "nuker_surrogate.registry",
+    "nuker_surrogate.artifacts.remote",
     "vis_gridder.readers.measurement_set",
     "vis_gridder.readers.uvfits",
     "casacore.tables",

@@ -12,7 +12,7 @@ import numpy as np
 from astropy.io import fits
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "examples"
-SHIPPED = Path(nuker_surrogate.__file__).parent / "artifacts"
+SHIPPED = Path(nuker_surrogate.__file__).parent / "artifacts" / "shipped"
 FREQUENCY_HZ = 230e9 + 1e7 * np.arange(3)
 GALAXY = """\
 kind = "galaxy"

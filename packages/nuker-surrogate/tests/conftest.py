@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from nuker_surrogate.artifact import save_surrogate
-from nuker_surrogate.dataset import input_standardisation
-from nuker_surrogate.domain import sample_box
-from nuker_surrogate.evaluate import Reference, exact_reference
-from nuker_surrogate.features import radial_features
-from nuker_surrogate.heads import INPUTS, Weights
-from nuker_surrogate.mge import sigma_grid_pc
+from nuker_surrogate.artifacts.files import save_surrogate
+from nuker_surrogate.expansion.accuracy import Reference, exact_reference
+from nuker_surrogate.expansion.heads import INPUTS, Weights
+from nuker_surrogate.expansion.mge import sigma_grid_pc
+from nuker_surrogate.expansion.radial_features import radial_features
+from nuker_surrogate.law.domain import sample_box
+from nuker_surrogate.training.dataset import input_standardisation
 
 
 @pytest.fixture(scope="session")

@@ -1,10 +1,10 @@
 """Neural deprojection of the Nuker law into a multi-Gaussian expansion."""
 
-from nuker_surrogate.artifact import load_surrogate
-from nuker_surrogate.deprojection import exact_circular_velocity
-from nuker_surrogate.law import NukerParams, surface_density
-from nuker_surrogate.ridge import ridge_projector
-from nuker_surrogate.surrogate import Surrogate
+from nuker_surrogate.artifacts.open import load_surrogate
+from nuker_surrogate.expansion.ridge import ridge_projector
+from nuker_surrogate.expansion.surrogate import Surrogate
+from nuker_surrogate.law.deprojection import exact_circular_velocity
+from nuker_surrogate.law.nuker import NukerParams, surface_density
 
 __all__ = [
     "NukerParams",

@@ -180,7 +180,7 @@ def test_a_damaged_store(workplace, refused):
 @pytest.fixture
 def own_artifact(workplace, edit):
     """A copy of the newest artifact, which the galaxy file uses."""
-    shipped = Path(nuker_surrogate.__file__).parent / "artifacts"
+    shipped = Path(nuker_surrogate.__file__).parent / "artifacts" / "shipped"
     newest = max(shipped.iterdir(), key=lambda path: [int(n) for n in path.name.split(".")])
     artifact = workplace / "artifact"
     shutil.copytree(newest, artifact)
@@ -202,7 +202,7 @@ def test_an_artifact_from_a_newer_version(own_artifact, refused):
 
 def test_a_surrogate_that_does_not_exist(workplace, edit, refused):
     edit(workplace / "toy.toml", "[sampler]", "[stars]\nkind = 'nuker'\nsurrogate = '99.0.0'\n\n[sampler]")
-    mentions(refused(), "surrogate 99.0.0", "is not shipped; there is")
+    mentions(refused(), "surrogate 99.0.0", "is not shipped; shipped versions")
 
 
 def test_a_galaxy_file_from_a_newer_version(workplace, edit, refused):

@@ -27,7 +27,7 @@ class SurrogateTrainer:
     def run(self, message: bytes, attempt: int) -> bytes:
         """Do one packed `TrainingJob`, from its checkpoint if there is one; return its packed `TrainingRecord`."""
         del attempt  # a checkpoint tells how far the one before came
-        from nuker_surrogate.ensemble import train_member
+        from nuker_surrogate.training.ensemble import train_member
 
         job = unpack(message, TrainingJob)
         status = StatusWriter(self._folder / job.name / STATUS_FILE, job.name)

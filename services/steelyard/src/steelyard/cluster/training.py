@@ -14,7 +14,8 @@ from steelyard.cluster.session import ray_session
 from steelyard.survey.status import read_status
 
 if TYPE_CHECKING:
-    from nuker_surrogate.ensemble import Advance, Trainer
+    from nuker_surrogate.progress import Advance
+    from nuker_surrogate.training.ensemble import Trainer
 
 __all__ = ["on_ray"]
 

@@ -50,7 +50,10 @@ class SurrogateShelf:
 
     def _resolve(self, which: str) -> Resolved:
         # Not at the top of the file: it loads JAX, which workers that have no galaxy yet, and tests, can do without.
-        from nuker_surrogate.artifact import MANIFEST, artifact_files, find_artifact, shipped_versions
+        from nuker_surrogate.artifacts.files import artifact_files
+        from nuker_surrogate.artifacts.open import find_artifact
+        from nuker_surrogate.artifacts.versions import shipped_versions
+        from steelyard_schemas.validate import MANIFEST
 
         source = find_artifact(which)
         manifest = read_model(safe_member(source, MANIFEST), SurrogateArtifact)

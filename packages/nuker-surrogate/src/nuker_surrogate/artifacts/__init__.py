@@ -1,0 +1,1 @@
+"""Artifacts of released surrogates: versions, opening, publishing, and registries in buckets."""

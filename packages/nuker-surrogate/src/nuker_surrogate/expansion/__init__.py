@@ -1,0 +1,1 @@
+"""From a law to Gaussians: linear maps, network heads, the least-squares optimum, and the accuracy of each."""

@@ -1,0 +1,1 @@
+"""Training of surrogates: configuration, data, descent, ensembles, ablations and release."""
