@@ -6,7 +6,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from steelyard_schemas import ContractError, GuardedCommands, plain
+from steelyard_schemas import ContractError, GuardedCommands, plain, vacant
 from typer.core import TyperGroup
 
 from nuker_surrogate import terminal
@@ -78,7 +78,7 @@ def train(
     from nuker_surrogate.train import TrainingConfig
 
     check_version(version)  # before the minutes of training, not after
-    if out.exists():
+    if not vacant(out):
         raise ContractError(out, "exists already; choose another name")
     if registry is not None and version in published_versions(registry):
         raise ContractError(f"surrogate {version}", f"exists already in {registry}: choose a higher --version")
