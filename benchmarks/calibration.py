@@ -59,7 +59,7 @@ def anchor(calibration, folder, effort):
         more = Effort(target_ess=1000.0, max_rhat=1.01, max_steps=20_000)
         problem = calibration.problem
         draws, result, _ = fit_cells(
-            problem.parameters, problem.coordinates, cells, calibration.look(cells), more, seed=1
+            problem.parameters, problem.coordinates, cells, calibration.estimates(cells), more, seed=1
         )
         if not result.converged:
             raise SystemExit("the fit that posterior calibration starts from did not converge")
@@ -76,10 +76,10 @@ def data_set(calibration, part, index, anchored):
         # Data sets take draws from all over the chains, in an order that any number of them covers evenly.
         scores = calibration.scores(draws[np.random.default_rng(7).permutation(len(draws))[index % len(draws)]])
         own = calibration.observe(scores, "likelihood", rng)
-        return scores, together(cells, own), calibration.look(own)
+        return scores, together(cells, own), calibration.estimates(own)
     scores = rng.standard_normal(len(calibration.names))
     cells = calibration.observe(scores, "estimated" if part == "study" else "likelihood", rng)
-    return scores, cells, calibration.look(cells)
+    return scores, cells, calibration.estimates(cells)
 
 
 def claim(folder, calibration, effort):
@@ -118,8 +118,8 @@ def main():
         if time.monotonic() - began > arguments.seconds:
             print(f"stopped after {done} of {len(left)} fits; the same command goes on from here")
             break
-        scores, cells, look = data_set(calibration, part, index, anchored)
-        found = record(calibration, kind, cells, look, calibration.truth(scores), effort, seed=index + 1)
+        scores, cells, estimates = data_set(calibration, part, index, anchored)
+        found = record(calibration, kind, cells, estimates, calibration.truth(scores), effort, seed=index + 1)
         keep(path_of(folder, part, kind, index), found)
         spent = sum(found["seconds"].values())
         state = "" if found["converged"] else f", NOT CONVERGED (R-hat {found['max_rhat']}, ESS {found['min_ess']})"

@@ -7,7 +7,7 @@ import numpy as np
 from arviz_stats.ecdf_utils import ecdf_pit
 from calibration_run import N_RANKED, QUANTILES
 from matplotlib.figure import Figure
-from steelyard.parameters import PARAMETERS
+from steelyard_schemas.ingredients import PARAMETERS
 
 LEVELS = (0.50, 0.68, 0.95)
 BAND = 0.95

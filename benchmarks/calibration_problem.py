@@ -12,13 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy import stats
-from steelyard.coordinates import Coordinates
-from steelyard.density import CellData
-from steelyard.first_look import first_look
-from steelyard.fitting import Problem, prepare
-from steelyard.gridding import load_gridded
-from steelyard.model import GalaxyModel
-from steelyard.simulation import Antennas, simulate
+from steelyard.data.estimates import data_estimates
+from steelyard.data.load import load_gridded
+from steelyard.galaxy.model import GalaxyModel
+from steelyard.galaxy.simulation import Antennas, simulate
+from steelyard.inference.coordinates import Coordinates
+from steelyard.inference.density import CellData
+from steelyard.inference.problem import Problem, prepare
 from steelyard_schemas import ContractError, Store, parse, write_store
 from steelyard_schemas.galaxy import Likelihood
 
@@ -171,7 +171,7 @@ class Calibration:
             jnp.asarray(uv_cells.listed(self.dof, padding=1), jnp.float32),
         )
 
-    def look(self, cells):
+    def estimates(self, cells):
         """First look at these data, from which the search for the mode starts.
 
         On the pixels of the trimmed grid, coarser than those that a fit looks at: starts are rougher than a fit's.
@@ -184,17 +184,17 @@ class Calibration:
         variance = np.divide(1.0, inverse, out=np.zeros(used.shape), where=used)
         arrays = {"mean": np.where(used, mean, 0), "variance": variance, "mask": used}
         try:
-            return first_look(
+            return data_estimates(
                 Store(data.manifest, dict(data.arrays) | arrays), self.problem.galaxy.line.rest_frequency_hz
             )
         except ContractError:
-            return self.problem.look
+            return self.problem.estimates
 
     def with_likelihood(self, kind):
         """Coordinates of the model with another likelihood."""
         problem = self.problem
         galaxy = problem.galaxy.model_copy(update={"likelihood": Likelihood(kind=kind)})
-        return Coordinates(problem.parameters.space, GalaxyModel(galaxy, problem.model.grid), problem.look)
+        return Coordinates(problem.parameters.space, GalaxyModel(galaxy, problem.model.grid), problem.estimates)
 
 
 def together(one, other):

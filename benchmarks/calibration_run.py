@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from sampler import MalaConfig, Monitor, find_mode, sample, summarize
-from steelyard.approximation import Features, approximation_about
-from steelyard.coordinates import sampled_at, sampled_parameters
-from steelyard.density import log_density
-from steelyard.fitting import STEPS_BETWEEN_NEWS
-from steelyard.starts import starting_points
+from steelyard.fitting.run import STEPS_BETWEEN_NEWS
+from steelyard.inference.approximation import Features, approximation_about
+from steelyard.inference.coordinates import sampled_at, sampled_parameters
+from steelyard.inference.density import log_density
+from steelyard.inference.starts import starting_points
 from steelyard_schemas import atomic_path
 
 N_RANKED = 99
@@ -29,10 +29,10 @@ class Effort:
     n_chains: int = 4
 
 
-def fit_cells(parameters, coordinates, cells, look, effort, seed):
+def fit_cells(parameters, coordinates, cells, estimates, effort, seed):
     """Sample one posterior; return draws of the parameters (chain, draw, p), the result, and the seconds it took."""
     clock = _Clock()
-    points = starting_points(parameters, coordinates, look, effort.n_starts, seed)
+    points = starting_points(parameters, coordinates, estimates, effort.n_starts, seed)
     mode = find_mode(
         log_density,
         points,
@@ -82,10 +82,10 @@ class _Clock:
         self.tick("search" if told.phase == "optimise" else told.phase)
 
 
-def record(calibration, kind, cells, look, truth, effort, seed):
+def record(calibration, kind, cells, estimates, truth, effort, seed):
     """Fit one data set and say where its truth (dim,) lies among the draws."""
     coordinates = calibration.with_likelihood(kind)
-    draws, result, seconds = fit_cells(calibration.problem.parameters, coordinates, cells, look, effort, seed)
+    draws, result, seconds = fit_cells(calibration.problem.parameters, coordinates, cells, estimates, effort, seed)
     names = calibration.names
     summary = summarize(draws, names, target_rhat=effort.max_rhat, target_ess=effort.target_ess)
     flat = np.swapaxes(draws, 0, 1).reshape(-1, draws.shape[-1])  # in the order of steps, so that thinning spreads

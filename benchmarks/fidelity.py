@@ -4,9 +4,10 @@
 
 Skies of known visibilities (a Gaussian off centre, a point source off centre, the rotating disc of mock_ngc4697 as
 4e5 clouds) are sampled without noise where and when mock_ngc4697.ms was observed, by finufft's sum over the sky at
-each sample, and gridded. Beside each cell's mean stands what a model says: the sky's visibility at the cell's centre
-with the gridding taper, and that with the cell's response to where its samples lie (`kinematics.cell_response`). The
-difference is told in units of the cell's noise in mock_ngc4697. --write puts the table into docs/fidelity.md.
+each sample, and gridded. Beside each cell's mean stands what a model says: the sky's visibility at the cell's
+centre with the gridding taper, and that with the cell's response to where its samples lie
+(`kinematics.interferometer.cell_response`). The difference is told in units of the cell's noise in mock_ngc4697.
+--write puts the table into docs/fidelity.md.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from kinematics import (
     circular_velocity,
     pc_per_arcsec,
 )
-from steelyard.model import cell_moments_of
+from steelyard.galaxy.grid import cell_moments_of
 from steelyard_schemas import Store
 from vis_gridder import GridSpec, grid, read_visibilities, taper
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_KMS, SPEED_OF_LIGHT_M_S

@@ -9,7 +9,7 @@ import numpy as np
 from forward_ours import Ours
 from forward_problem import AZIMUTHS, CASES, DISH_M, RADII, REACH, REST_HZ, TRUTH, galaxy_of
 from steelyard import simulate
-from steelyard.simulation import Antennas
+from steelyard.galaxy.simulation import Antennas
 from steelyard_schemas import write_store
 from thin_disc import C_M_S, circular_velocity, gaussian_beam, thin_disc
 from vis_gridder import GridSpec, grid, taper

@@ -11,9 +11,11 @@ from forward_problem import CASES, TRUTH, galaxy_of
 from sampler import on_chain_devices
 from sampler.adaptation import step_size_start
 from sampler.mala import Chains, block_program
-from steelyard.density import log_density
-from steelyard.fitting import prepare
-from steelyard.model import GalaxyModel, ModelGrid, predicted_visibilities
+from steelyard.galaxy.grid import ModelGrid
+from steelyard.galaxy.model import GalaxyModel
+from steelyard.galaxy.predict import predicted_visibilities
+from steelyard.inference.density import log_density
+from steelyard.inference.problem import prepare
 from steelyard_schemas import GriddedVisibilities, read_store
 from turns import memory_mib, serve, settle_memory, timed
 

@@ -19,8 +19,10 @@ import jax.numpy as jnp
 import numpy as np
 from forward_problem import DISH_M, REST_HZ, TRUTH
 from kinematics import SkyGrid, VelocityGrid, pc_per_arcsec, primary_beam
-from steelyard.model import GalaxyModel, ModelGrid, predicted_visibilities, refined_npix
-from steelyard.subcells import LEVELS, WANTED, choose_subcells
+from steelyard.galaxy.accuracy import LEVELS, WANTED, choose_subcells
+from steelyard.galaxy.grid import ModelGrid, refined_npix
+from steelyard.galaxy.model import GalaxyModel
+from steelyard.galaxy.predict import predicted_visibilities
 from steelyard_schemas import Galaxy
 from thin_disc import C_M_S, circular_velocity, gaussian_beam, thin_disc
 

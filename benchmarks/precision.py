@@ -20,9 +20,9 @@ import numpy as np
 from forward_page import table
 from kinematics import finer
 from sampler import load_checkpoint
-from steelyard.coordinates import sampled_parameters
-from steelyard.density import log_density
-from steelyard.fitting import prepare
+from steelyard.inference.coordinates import sampled_parameters
+from steelyard.inference.density import log_density
+from steelyard.inference.problem import prepare
 from steelyard_schemas import GriddedVisibilities, Posterior, read_store
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "precision.md"

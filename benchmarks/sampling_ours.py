@@ -11,9 +11,10 @@ import numpy as np
 from calibration_run import Effort, fit_cells
 from forward_problem import CASES, TRUTH, galaxy_of
 from sampler import MalaConfig, Monitor, sample
-from steelyard.coordinates import sampled_at, sampled_parameters
-from steelyard.density import log_density
-from steelyard.fitting import STEPS_BETWEEN_NEWS, prepare
+from steelyard.fitting.run import STEPS_BETWEEN_NEWS
+from steelyard.inference.coordinates import sampled_at, sampled_parameters
+from steelyard.inference.density import log_density
+from steelyard.inference.problem import prepare
 from steelyard_schemas import Galaxy, GriddedVisibilities, read_store
 from turns import serve
 
@@ -43,7 +44,9 @@ class Posterior:
         """As `steelyard fit`, compilation and the search for the mode in its seconds."""
         problem = self.problem
         began = time.perf_counter()
-        draws, result, _ = fit_cells(problem.parameters, self.coordinates, self.cells, problem.look, EFFORT, seed=1)
+        draws, result, _ = fit_cells(
+            problem.parameters, self.coordinates, self.cells, problem.estimates, EFFORT, seed=1
+        )
         took = time.perf_counter() - began
         self._keep(out, draws)
         self._points = result.draws

@@ -26,7 +26,7 @@ from forward_ours import Ours
 from forward_page import table
 from forward_problem import CASES, galaxy_of
 from kinematics import BAND_LIMITED
-from steelyard.density import log_density
+from steelyard.inference.density import log_density
 from turns import machine, timed
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "stages.md"

@@ -24,7 +24,7 @@ import jax
 import numpy as np
 from steelyard import fit, simulate
 from steelyard.console import NOT_CONVERGED
-from steelyard.simulation import Antennas
+from steelyard.galaxy.simulation import Antennas
 from steelyard.survey.folder import SurveyFolder
 from steelyard.survey.masses import mass_rows, pull_summary
 from steelyard_schemas import Galaxy, SurveyJob, unpack, write_store
@@ -138,7 +138,7 @@ def timed(commands):
 def run_survey(folder, table, workers):
     """Run `steelyard survey run`, or the rest of it; return its folder and the seconds that it took."""
     out = folder / "survey"
-    command = [sys.executable, "-c", "from steelyard.cli import main; main()", "survey", "run", str(table)]
+    command = [sys.executable, "-c", "from steelyard.commands.main import main; main()", "survey", "run", str(table)]
     command += ["--defaults", str(folder / "defaults.toml"), "--out", str(out), "--no-reports"]
     began = time.perf_counter()
     code = subprocess.run([*command, "--workers", str(workers)], check=False).returncode

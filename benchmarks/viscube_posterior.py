@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 import viscube
 from steelyard import fit
-from steelyard.demo import unpack_demo
+from steelyard.fitting.demo import unpack_demo
 from steelyard_schemas import Galaxy, GriddedVisibilities, Store, read_model, read_store, write_store
 from steelyard_schemas.galaxy import Data
 from vis_gridder import GridSpec, grid, read_visibilities

@@ -13,8 +13,8 @@ from calibration_page import coverage, uniform_values, within_band, write_page
 from calibration_problem import Calibration, together
 from calibration_run import N_RANKED, Effort, record
 from scipy import stats
-from steelyard.density import residual_squared
-from steelyard.likelihood import LIKELIHOODS
+from steelyard.inference.density import residual_squared
+from steelyard.inference.likelihood import LIKELIHOODS
 
 
 @pytest.fixture(scope="module")
@@ -42,14 +42,16 @@ def test_residuals_over_the_errors_told_follow_students_t(problem, noise):
     assert np.all(np.asarray(cells.inverse_variance)[~used] == 0)
 
 
-def test_the_first_look_is_at_these_data(problem):
+def test_the_estimates_are_those_of_these_data(problem):
     """Turned by 120 degrees and moved: starts follow. Rough values, to a channel and half a beam."""
     truth = {**problem.problem.galaxy.truth, "pa_deg": 250.0, "x0_arcsec": -0.4, "vsys_kms": 1530.0}
     rng = np.random.default_rng(8)
-    look = problem.look(problem.observe(problem.scores([truth[name] for name in problem.names]), "likelihood", rng))
-    assert look.pa_deg == pytest.approx(250.0, abs=15)
-    assert look.x0_arcsec == pytest.approx(-0.4, abs=0.3)
-    assert look.vsys_kms == pytest.approx(1530.0, abs=25)
+    estimates = problem.estimates(
+        problem.observe(problem.scores([truth[name] for name in problem.names]), "likelihood", rng)
+    )
+    assert estimates.pa_deg == pytest.approx(250.0, abs=15)
+    assert estimates.x0_arcsec == pytest.approx(-0.4, abs=0.3)
+    assert estimates.vsys_kms == pytest.approx(1530.0, abs=25)
 
 
 def test_two_data_sets_together_have_the_sum_of_their_likelihoods(problem):

@@ -8,8 +8,8 @@ import pytest
 from kinematics import UvTrack, uv_track
 from nuker_surrogate import load_surrogate
 from nuker_surrogate.artifact import find_artifact
-from steelyard.gridding import is_gridded, load_gridded
-from steelyard.model import check_domain
+from steelyard.data.load import is_gridded, load_gridded
+from steelyard.galaxy.stars import check_domain
 from steelyard_schemas import (
     Galaxy,
     GriddedVisibilities,

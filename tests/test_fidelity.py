@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from kinematics import SkyGrid, UvCells, uv_track
-from steelyard.model import cell_moments_of
+from steelyard.galaxy.grid import cell_moments_of
 from steelyard_schemas import Observation, Store, Visibilities
 from vis_gridder import GridSpec, grid, taper
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S

@@ -184,7 +184,7 @@ def test_the_image_copies_what_is_there_and_has_no_root():
 
 
 def test_every_command_in_infra_and_docs_is_one():
-    from steelyard.cli import app
+    from steelyard.commands.main import app
     from typer.testing import CliRunner
 
     found = [

@@ -34,7 +34,7 @@ from steelyard_schemas import (
 GALAXY_TOML = """\
 # A mock galaxy with a halo, a warped disc of a tabulated profile and absorption against its nucleus.
 kind = "galaxy"
-schema_version = "1.2"
+schema_version = "1.3"
 name = "Example 1"
 
 [distance]
@@ -52,7 +52,7 @@ grid = { cell_arcsec = 0.12, npix = 65 }
 spectral_response = "hanning"
 primary_beam = "airy"
 
-[halo]
+[[mass]]
 kind = "nfw"
 
 [disc]
@@ -373,7 +373,7 @@ def write_example(kind: str, folder: Path) -> Path:
 
 def main(target: str = str(Path(__file__).parent)) -> None:
     """Write what is not there yet."""
-    from steelyard_schemas.registry import CONTRACTS, current_version
+    from steelyard_schemas.migrations import CONTRACTS, current_version
 
     for kind in CONTRACTS:
         folder = Path(target) / f"{kind}-{current_version(kind)}"

@@ -27,8 +27,8 @@ from steelyard_schemas import (
     write_model,
     write_store,
 )
+from steelyard_schemas.migrations import MIGRATIONS
 from steelyard_schemas.priors import Normal, Uniform
-from steelyard_schemas.registry import MIGRATIONS
 
 
 @pytest.mark.parametrize("maker", ["galaxy", "survey_job", "job_record", "training_job", "training_record"])
@@ -167,8 +167,8 @@ MGE = {"kind": "mge", "surface_brightness_lsun_pc2": [10.0, 5.0], "sigma_arcsec"
             "data.grid: velocity_min_kms = 9 must be below velocity_max_kms = 2",
         ),
         (
-            {"disc__self_gravity": True},
-            "disc: self_gravity is that of an exponential disc; the profile is 'table'",
+            {"mass": [{"kind": "gas_disc"}]},
+            "model: mass: 'gas_disc' is the gravity of an exponential disc; the profile is 'table'",
         ),
         ({"disc__profile": "ring"}, "disc: [disc.table] needs profile = 'table'; the profile is 'ring'"),
         (
@@ -309,7 +309,7 @@ def test_unknown_kind():
 
 def test_a_newer_version_says_what_it_needs(make):
     told = (
-        r"galaxy schema_version '1\.10' is newer than this installation reads \(1\.2\): "
+        r"galaxy schema_version '1\.10' is newer than this installation reads \(1\.3\): "
         r"update steelyard-schemas to one that knows galaxy 1\.10"
     )
     with pytest.raises(ContractError, match=told):
@@ -318,17 +318,16 @@ def test_a_newer_version_says_what_it_needs(make):
 
 @pytest.mark.parametrize("version", ["0.3", None, "one"])
 def test_an_unknown_version(make, version):
-    with pytest.raises(ContractError, match=r"is unknown; this installation reads 1\.2"):
+    with pytest.raises(ContractError, match=r"is unknown; this installation reads 1\.3"):
         parse(data(make, schema_version=version), where="g")
 
 
 def test_old_versions_are_migrated_step_by_step(make, monkeypatch):
+    steps = MIGRATIONS["galaxy"]
+    monkeypatch.setitem(steps, "0.1", lambda d: {**d, "schema_version": "0.2", "label": d["title"].strip()})
     monkeypatch.setitem(
-        MIGRATIONS, ("galaxy", "0.1"), lambda d: {**d, "schema_version": "0.2", "label": d["title"].strip()}
-    )
-    monkeypatch.setitem(
-        MIGRATIONS,
-        ("galaxy", "0.2"),
+        steps,
+        "0.2",
         lambda d: (
             {k: v for k, v in d.items() if k not in ("title", "label")}
             | {"schema_version": "1.0", "name": d["label"]}
@@ -356,8 +355,8 @@ def test_the_hash_of_a_migrated_store_still_holds(make, tmp_path, monkeypatch):
     old = Old(observation=new.manifest.observation.model_dump(), file="example.ms")
     write_store(tmp_path / "old", Store(old, new.arrays))
     monkeypatch.setitem(
-        MIGRATIONS,
-        ("visibilities", "0.9"),
+        MIGRATIONS["visibilities"],
+        "0.9",
         lambda d: {k: v for k, v in d.items() if k != "file"} | {"schema_version": "1.0", "source": d["file"]},
     )
     back = read_store(tmp_path / "old", Visibilities)

@@ -87,7 +87,7 @@ def test_a_file_of_messages(tmp_path):
 @pytest.mark.parametrize("version", [["1", "1"], {"a": 1}, 1.0, None])
 def test_a_version_of_another_type(make, version):
     fields = make.galaxy().model_dump(mode="json") | {"schema_version": version}
-    refused("is unknown; this installation reads 1.2", parse, fields, where="g")
+    refused("is unknown; this installation reads 1.3", parse, fields, where="g")
 
 
 def test_a_kind_that_is_no_text():

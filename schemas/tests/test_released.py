@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from steelyard_schemas import ContractError, Store, read_model, read_store, validate
 from steelyard_schemas.export import json_schema, main
-from steelyard_schemas.registry import CONTRACTS, current_version
+from steelyard_schemas.migrations import CONTRACTS, current_version
 
 ROOT = Path(__file__).parents[1]
 RELEASED = sorted(
@@ -89,7 +89,7 @@ def test_what_1_0_did_not_know_is_empty(kind):
 
 def test_a_galaxy_of_1_0_means_what_it_meant():
     old = validate(ROOT / "examples" / "galaxy-1.0" / "example.toml")
-    assert (old.halo, old.disc.warp, old.disc.table, old.disc.dispersion) == (None, None, None, "constant")
+    assert (old.mass, old.disc.warp, old.disc.table, old.disc.dispersion) == ((), None, None, "constant")
     assert (old.data.spectral_response, old.data.primary_beam) == ("top_hat", "gaussian")
     # Posteriors and jobs of that time hold such a galaxy, and keep its identity.
     posterior = read_store(ROOT / "examples" / "posterior-1.0" / "example.zarr", CONTRACTS["posterior"])
@@ -148,3 +148,10 @@ def test_a_posterior_of_before_1_4_says_what_its_velocities_are():
     assert (old.velocities, old.systemic_velocity) == ("radio_differences", None)
     assert new.velocities == "galaxy_frame"
     assert new.systemic_velocity.frame == "LSRK"
+
+
+@pytest.mark.parametrize(("kind", "version"), [("posterior", "1.5"), ("survey_job", "1.3")])
+def test_a_document_that_holds_a_galaxy_does_not_repeat_its_schema(kind, version):
+    schema = json.loads((ROOT / "json" / f"{kind}-{version}.json").read_text())
+    assert schema["properties"]["galaxy"]["properties"]["kind"] == {"const": "galaxy"}
+    assert "Priors" not in schema.get("$defs", {})

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from steelyard.gridding import load_gridded
+from steelyard.data.load import load_gridded
 from steelyard_schemas import Galaxy
 
 pytestmark = pytest.mark.data

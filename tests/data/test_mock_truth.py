@@ -23,8 +23,9 @@ from kinematics import (
 )
 from nuker_surrogate import NukerParams, exact_circular_velocity
 from scipy.stats import chi2
-from steelyard.density import cell_data
-from steelyard.model import GalaxyModel, ModelGrid
+from steelyard.galaxy.grid import ModelGrid
+from steelyard.galaxy.model import GalaxyModel
+from steelyard.inference.density import cell_data
 from steelyard_schemas import Galaxy
 from thin_disc import gaussian_beam, thin_disc  # of benchmarks/
 from vis_gridder import GridSpec, grid, read_visibilities

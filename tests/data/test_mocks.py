@@ -5,8 +5,9 @@ import math
 import jax
 import numpy as np
 import pytest
-from steelyard.density import cell_data, residual_squared
-from steelyard.model import GalaxyModel, ModelGrid
+from steelyard.galaxy.grid import ModelGrid
+from steelyard.galaxy.model import GalaxyModel
+from steelyard.inference.density import cell_data, residual_squared
 from steelyard_schemas import Galaxy
 from vis_gridder import GridSpec, grid, read_visibilities
 

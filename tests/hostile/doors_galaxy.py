@@ -7,18 +7,18 @@ from pathlib import Path
 
 from .case import Build, Case, change, replace, take
 
-HEAD = 'kind = "galaxy"\nschema_version = "1.2"\n'
+HEAD = 'kind = "galaxy"\nschema_version = "1.3"\n'
 LONG = "x" * 400
 MGE = "[stars]\nkind = 'mge'\n"
 TABLE = "[disc]\nprofile = 'table'\n"
 EDITS = {
     "galaxy is a list": ('name = "Toy"', "name = [1, 2, 3]"),
-    "version is a list": ('schema_version = "1.2"', 'schema_version = ["1", "1"]'),
-    "version is a number": ('schema_version = "1.2"', "schema_version = 1.2"),
-    "version is a table": ('schema_version = "1.2"', "schema_version = { major = 1 }"),
-    "version of many digits": ('schema_version = "1.2"', f'schema_version = "{"9" * 6000}.1"'),
-    "version is negative": ('schema_version = "1.2"', 'schema_version = "-1.2"'),
-    "version commands the terminal": ('schema_version = "1.2"', 'schema_version = "\\u001b[2J1.2"'),
+    "version is a list": ('schema_version = "1.3"', 'schema_version = ["1", "1"]'),
+    "version is a number": ('schema_version = "1.3"', "schema_version = 1.3"),
+    "version is a table": ('schema_version = "1.3"', "schema_version = { major = 1 }"),
+    "version of many digits": ('schema_version = "1.3"', f'schema_version = "{"9" * 6000}.1"'),
+    "version is negative": ('schema_version = "1.3"', 'schema_version = "-1.3"'),
+    "version commands the terminal": ('schema_version = "1.3"', 'schema_version = "\\u001b[2J1.3"'),
     "kind is a list": ('kind = "galaxy"', 'kind = ["galaxy"]'),
     "kind is a table": ('kind = "galaxy"', "kind = { a = 1 }"),
     "kind is unknown": ('kind = "galaxy"', 'kind = "quasar"'),
@@ -136,12 +136,12 @@ JSON = {
     "an empty object": b"{}",
     "arrays to recursion": b"[" * 100_000,
     "objects to recursion": b'{"a":' * 100_000,
-    "closed arrays to recursion": b'{"kind":"galaxy","schema_version":"1.2","a":' + b"[" * 5000 + b"]" * 5000 + b"}",
-    "an integer of 5000 digits": b'{"kind":"galaxy","schema_version":"1.2","name":' + b"9" * 5000 + b"}",
-    "not finite": b'{"kind":"galaxy","schema_version":"1.2","name":"x","distance":{"mpc":NaN}}',
-    "half a surrogate pair": b'{"kind":"galaxy","schema_version":"1.2","name":"\\ud800","distance":{"mpc":1}}',
-    "half a surrogate pair as key": b'{"kind":"galaxy","schema_version":"1.2","\\ud800":1}',
-    "half a surrogate pair as kind": b'{"kind":"\\udfff","schema_version":"1.2"}',
+    "closed arrays to recursion": b'{"kind":"galaxy","schema_version":"1.3","a":' + b"[" * 5000 + b"]" * 5000 + b"}",
+    "an integer of 5000 digits": b'{"kind":"galaxy","schema_version":"1.3","name":' + b"9" * 5000 + b"}",
+    "not finite": b'{"kind":"galaxy","schema_version":"1.3","name":"x","distance":{"mpc":NaN}}',
+    "half a surrogate pair": b'{"kind":"galaxy","schema_version":"1.3","name":"\\ud800","distance":{"mpc":1}}',
+    "half a surrogate pair as key": b'{"kind":"galaxy","schema_version":"1.3","\\ud800":1}',
+    "half a surrogate pair as kind": b'{"kind":"\\udfff","schema_version":"1.3"}',
     "a byte that is no UTF-8": b'{"kind":"galaxy\xff"}',
     "a kind of another contract": b'{"kind":"visibilities","schema_version":"1.0"}',
     "a record without fields": b'{"kind":"job_record","schema_version":"1.0"}',

@@ -23,12 +23,16 @@ from typing import NamedTuple
 LIMIT_S = 60
 LIMIT_BYTES = 2 * 2**30
 """Of address space, over what the imported commands need."""
-PROGRAMS = {"vis-gridder": "vis_gridder.cli", "steelyard": "steelyard.cli", "nuker-surrogate": "nuker_surrogate.cli"}
+PROGRAMS = {
+    "vis-gridder": "vis_gridder.cli",
+    "steelyard": "steelyard.commands.main",
+    "nuker-surrogate": "nuker_surrogate.cli",
+}
 EARLY = (
-    "steelyard.fitting",
-    "steelyard.simulation",
+    "steelyard.fitting.run",
+    "steelyard.galaxy.simulation",
     "steelyard.report",
-    "steelyard.comparison",
+    "steelyard.comparison.fits",
     "steelyard.lease",
     "steelyard.compiled",
     "steelyard.survey.report",

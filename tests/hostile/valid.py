@@ -16,7 +16,7 @@ SHIPPED = Path(nuker_surrogate.__file__).parent / "artifacts"
 FREQUENCY_HZ = 230e9 + 1e7 * np.arange(3)
 GALAXY = """\
 kind = "galaxy"
-schema_version = "1.2"
+schema_version = "1.3"
 name = "Toy"
 
 [distance]
@@ -75,9 +75,9 @@ def make_valid(folder: Path, make_ms: Callable, write_uvfits: Callable) -> None:
     _write_text(folder / "target.txt")
     (folder / "target.txt.gz").write_bytes(gzip.compress((folder / "target.txt").read_bytes()))
     _write_image(folder / "image.fits")
-    for kind, version in (("visibilities", "1.1"), ("gridded_visibilities", "1.2"), ("posterior", "1.4")):
+    for kind, version in (("visibilities", "1.1"), ("gridded_visibilities", "1.2"), ("posterior", "1.5")):
         shutil.copytree(EXAMPLES / f"{kind}-{version}" / "example.zarr", folder / f"{kind}.zarr")
-    for kind, version in (("job_record", "1.1"), ("survey_job", "1.2"), ("training_job", "1.0")):
+    for kind, version in (("job_record", "1.1"), ("survey_job", "1.3"), ("training_job", "1.0")):
         shutil.copy(EXAMPLES / f"{kind}-{version}" / "example.json", folder / f"{kind}.json")
     shutil.copytree(EXAMPLES / "surrogate_artifact-1.0" / "example", folder / "artifact")
     shutil.copytree(SHIPPED / "1.1.0", folder / "surrogate")

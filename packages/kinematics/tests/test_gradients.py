@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax.scipy.special import erf
 from kinematics import BOX, BandLimited, Level, SkyGrid, VelocityGrid, model_visibilities
-from kinematics.line import Subcells, channel_flux
+from kinematics.render.line import Subcells, channel_flux
 
 SKY = SkyGrid(24, 0.12)
 LEVELS = (Level(None, 2), Level(8, 3))

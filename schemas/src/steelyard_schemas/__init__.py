@@ -10,6 +10,7 @@ from steelyard_schemas.gridded import GriddedVisibilities, Kernel, NoiseReport
 from steelyard_schemas.hashing import content_hash
 from steelyard_schemas.layout import is_store, read_manifest
 from steelyard_schemas.memory import machine_memory, require_memory
+from steelyard_schemas.migrations import parse
 from steelyard_schemas.names import MemberName, member_files, member_name, safe_member
 from steelyard_schemas.npz import read_npz, write_npz
 from steelyard_schemas.observation import Observation
@@ -23,7 +24,6 @@ from steelyard_schemas.reading import (
     read_msgpack,
     read_toml,
 )
-from steelyard_schemas.registry import parse
 from steelyard_schemas.store import Store, read_store, write_store
 from steelyard_schemas.stream import StoreReader, open_store, write_stream
 from steelyard_schemas.surrogate import SurrogateArtifact

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from steelyard_schemas.contract import Contract
-from steelyard_schemas.registry import CONTRACTS, current_version
+from steelyard_schemas.migrations import CONTRACTS, current_version
 
 __all__ = ["json_schema", "main"]
 

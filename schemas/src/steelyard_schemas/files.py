@@ -9,8 +9,8 @@ import msgpack
 from steelyard_schemas.atomic import atomic_path
 from steelyard_schemas.contract import Contract
 from steelyard_schemas.errors import ContractError
+from steelyard_schemas.migrations import parse
 from steelyard_schemas.reading import parse_msgpack, read_json, read_toml
-from steelyard_schemas.registry import parse
 
 __all__ = ["pack", "read_model", "unpack", "write_model"]
 

@@ -3,30 +3,44 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
-from typing import Annotated, Literal, Self
+from math import acos, cos, degrees, radians
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
 from steelyard_schemas.contract import Contract, Part
-from steelyard_schemas.priors import Fixed, LogUniform, Normal, Prior, Sine, Uniform
+from steelyard_schemas.ingredients import (
+    PARAMETERS,
+    Absorber,
+    BlackHole,
+    DispersionLaw,
+    Distance,
+    GasProfile,
+    Ingredient,
+    LineFlux,
+    MassComponent,
+    MgeStars,
+    NukerStars,
+    Orientation,
+    Parameter,
+    ProfileTable,
+    Stars,
+    Warp,
+    kinds,
+    one_kind,
+    one_record,
+)
+from steelyard_schemas.priors import Fixed, Normal, Prior
 
 __all__ = [
-    "Absorber",
     "Data",
     "Disc",
-    "Distance",
     "Galaxy",
     "Grid",
     "Likelihood",
     "Line",
-    "MgeStars",
-    "NfwHalo",
-    "NukerStars",
     "Priors",
-    "ProfileTable",
     "SamplerSettings",
-    "Warp",
 ]
 
 
@@ -34,21 +48,11 @@ NAME_CHARACTER = r"[\w .+\-()\[\]]"
 """What the name of a galaxy may hold, since the folder of its fit is named after it."""
 
 
-class Distance(Part):
-    """Angular-diameter distance; with `sd_mpc` it is sampled under a Gaussian prior.
-
-    Not the luminosity distance, which is larger by (1 + z)^2.
-    """
-
-    mpc: float = Field(gt=0, le=1e4)
-    sd_mpc: float | None = Field(default=None, gt=0)
-
-
 class Line(Part):
     """The spectral line that traces the gas."""
 
     name: str = Field(description="for labels, as CO(2-1) or HI")
-    rest_frequency_hz: float
+    rest_frequency_hz: float = Field(description="rest frequency of the line that was observed")
     redshift: float | None = Field(
         default=None,
         gt=-0.01,
@@ -84,7 +88,7 @@ class Data(Part):
     """Where the visibilities are; relative paths start at the galaxy file."""
 
     path: str = Field(min_length=1, description="Measurement Set, UVFITS, viscube .npz, or a store of ours")
-    grid: Grid | None = None
+    grid: Grid | None = Field(default=None, description="left out where the data are gridded already")
     spectral_response: Literal["top_hat", "hanning"] = Field(
         default="top_hat",
         description="of a channel; 'hanning' for channels that were smoothed (1/4, 1/2, 1/4) and not averaged since",
@@ -92,125 +96,6 @@ class Data(Part):
     primary_beam: Literal["gaussian", "airy", "none"] = Field(
         default="gaussian",
         description="FWHM 1.13 lambda / D; obscured aperture, ALMA's where the dishes are of 12 m or 7 m; no beam",
-    )
-
-
-class NukerStars(Part):
-    """Stars that follow a Nuker law, deprojected by a surrogate."""
-
-    kind: Literal["nuker"] = "nuker"
-    surrogate: str = Field(default="latest", description="version of the artifact, or a path to one")
-
-
-class MgeStars(Part):
-    """Stars of an optical multi-Gaussian expansion with one mass-to-light ratio."""
-
-    kind: Literal["mge"] = "mge"
-    surface_brightness_lsun_pc2: tuple[float, ...] = Field(min_length=1)
-    sigma_arcsec: tuple[Annotated[float, Field(gt=0)], ...]
-    q_obs: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(description="observed axis ratios")
-    innermost: Literal["keep", "remove"] = Field(
-        default="keep", description="'remove' takes the innermost Gaussian for AGN light"
-    )
-
-    @model_validator(mode="after")
-    def _same_length(self) -> Self:
-        n = len(self.surface_brightness_lsun_pc2)
-        if not n == len(self.sigma_arcsec) == len(self.q_obs):
-            raise ValueError(
-                f"surface_brightness_lsun_pc2, sigma_arcsec and q_obs must have one length, found {n}, "
-                f"{len(self.sigma_arcsec)} and {len(self.q_obs)}"
-            )
-        if self.innermost == "remove" and n < 2:
-            raise ValueError("innermost = 'remove' would leave no Gaussian")
-        return self
-
-
-class NfwHalo(Part):
-    """Dark matter of the profile of Navarro, Frenk & White (1997)."""
-
-    kind: Literal["nfw"] = "nfw"
-
-
-class ProfileTable(Part):
-    """Surface brightness of the gas at some radii, smoothly interpolated; only its shape counts, not its unit."""
-
-    radius_arcsec: tuple[Annotated[float, Field(ge=0)], ...] = Field(min_length=3, description="ascending")
-    surface_brightness: tuple[Annotated[float, Field(ge=0)], ...] = Field(
-        description="face-on, in any linear unit; the last is 0, and so is all beyond it"
-    )
-
-    @model_validator(mode="after")
-    def _is_a_profile(self) -> Self:
-        radii, values = self.columns
-        if len(radii) != len(values):
-            raise ValueError(
-                f"radius_arcsec and surface_brightness must have one length, found {len(radii)} and {len(values)}"
-            )
-        if any(b <= a for a, b in pairwise(radii)):
-            raise ValueError("radius_arcsec must ascend")
-        if max(values) == 0 or values[-1] != 0:
-            raise ValueError(
-                f"surface_brightness must be above 0 somewhere and end with 0, where the disc ends; it ends with "
-                f"{values[-1]:g}"
-            )
-        return self
-
-    @property
-    def columns(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Radii and brightness."""
-        return self.radius_arcsec, self.surface_brightness
-
-
-class Warp(Part):
-    """Inclination and position angle that change linearly with radius."""
-
-    reference_arcsec: float = Field(ge=0, description="radius at which the disc has inclination_deg and pa_deg")
-    outer_arcsec: float = Field(
-        gt=0, description="radius beyond which inclination and position angle stay as they are"
-    )
-
-    @model_validator(mode="after")
-    def _reference_lies_within(self) -> Self:
-        if self.reference_arcsec > self.outer_arcsec:
-            raise ValueError(
-                f"reference_arcsec = {self.reference_arcsec:g} must not exceed outer_arcsec = {self.outer_arcsec:g}"
-            )
-        return self
-
-
-class Disc(Part):
-    """Surface brightness, dispersion and warp of the gas disc as functions of radius."""
-
-    profile: Literal["exponential", "exponential_hole", "ring", "table"] = "exponential"
-    table: ProfileTable | None = Field(default=None, description="of the profile 'table'")
-    dispersion: Literal["constant", "exponential"] = Field(
-        default="constant",
-        description="'exponential': from sigma_gas_kms at the centre to sigma_gas_outer_kms far out",
-    )
-    warp: Warp | None = Field(default=None, description="None for a flat disc")
-    self_gravity: bool = Field(default=False, description="add the gravity of an exponential gas disc")
-
-    @model_validator(mode="after")
-    def _gravity_is_exponential(self) -> Self:
-        if self.self_gravity and self.profile != "exponential":
-            raise ValueError(f"self_gravity is that of an exponential disc; the profile is '{self.profile}'")
-        return self
-
-    @model_validator(mode="after")
-    def _table_goes_with_its_profile(self) -> Self:
-        if self.profile == "table" and self.table is None:
-            raise ValueError("profile = 'table' needs [disc.table] with radius_arcsec and surface_brightness")
-        if self.profile != "table" and self.table is not None:
-            raise ValueError(f"[disc.table] needs profile = 'table'; the profile is '{self.profile}'")
-        return self
-
-
-class Absorber(Part):
-    """Gas that absorbs the continuum of the nucleus: a point at the disc's centre, with its own optical depth."""
-
-    continuum_jy: float = Field(
-        gt=0, description="flux density of the nucleus near the line, before its continuum was subtracted"
     )
 
 
@@ -226,87 +111,90 @@ class Likelihood(Part):
 class SamplerSettings(Part):
     """Effort of the sampler. It stops when converged, or after `max_steps` per chain."""
 
-    n_chains: int = Field(default=4, ge=2, le=64)
+    n_chains: int = Field(default=4, ge=2, le=64, description="chains that run side by side")
     n_starts: int = Field(default=8, ge=1, le=256, description="starting points of the search for the mode")
-    n_warmup: int = Field(default=600, ge=50, le=10**9)
-    max_steps: int = Field(default=20000, ge=100, le=10**9)
-    target_ess: float = Field(default=400, gt=0)
-    max_rhat: float = Field(default=1.01, gt=1)
-    seed: int = Field(default=1, ge=0, le=2**63 - 1)
-    checkpoint_s: float = Field(default=20, gt=0)
+    n_warmup: int = Field(default=600, ge=50, le=10**9, description="steps of adaptation, not kept")
+    max_steps: int = Field(default=20000, ge=100, le=10**9, description="most steps per chain")
+    target_ess: float = Field(default=400, gt=0, description="least effective sample size, bulk and tail")
+    max_rhat: float = Field(default=1.01, gt=1, description="largest rank-normalised split R-hat")
+    seed: int = Field(default=1, ge=0, le=2**63 - 1, description="of the random numbers")
+    checkpoint_s: float = Field(default=20, gt=0, description="seconds between checkpoints")
 
 
-class Priors(Part):
+class PriorTable(Part):
     """One prior per parameter. `None` means: set from the data when the fit starts (the report lists it)."""
 
-    log10_mbh: Prior = Field(default=Uniform(low=4.0, high=10.5), description="black-hole mass [Msun]")
-    log10_sigma_b: Prior = Field(
-        default=Uniform(low=0.0, high=6.5),
-        description="stellar surface density at the break radius [Msun pc^-2]",
+    def __getitem__(self, name: str) -> Prior | None:
+        """Prior of a parameter, by its name."""
+        return getattr(self, name)
+
+    @model_validator(mode="after")
+    def _positive_where_due(self) -> Self:
+        for name in type(self).model_fields:
+            prior = self[name]
+            if prior is None or not PARAMETERS[name].positive:
+                continue
+            low = prior.value if isinstance(prior, Fixed) else prior.low
+            if (low is None and isinstance(prior, Normal)) or (low is not None and low <= 0):
+                raise ValueError(f"{name} must stay positive: give it a prior with low > 0")
+        return self
+
+
+def _prior_field(parameter: Parameter) -> Any:
+    """Return type and field of a parameter's prior; the default is None where the data give it."""
+    if callable(parameter.prior):
+        return Prior | None, Field(default=None, description=parameter.meaning)
+    return Prior, Field(default=parameter.prior, description=parameter.meaning)
+
+
+# What follows from the records of the ingredients: types that a checker of types knows by their families only.
+if TYPE_CHECKING:
+    Priors = PriorTable
+    AnyStars = Stars
+    AnyMass = MassComponent
+    ProfileKind = str
+    DispersionKind = str
+else:
+    Priors = create_model(
+        "Priors",
+        __base__=PriorTable,
+        __doc__=PriorTable.__doc__,
+        **{name: _prior_field(parameter) for name, parameter in PARAMETERS.items() if parameter.prior is not None},
     )
-    alpha: Prior = Field(default=Uniform(low=0.1, high=10.0), description="sharpness of the Nuker break")
-    gamma: Prior = Field(default=Uniform(low=0.001, high=1.2), description="inner Nuker slope")
-    beta_minus_gamma: Prior = Field(default=Uniform(low=0.3, high=3.0), description="steepening of the slope")
-    log10_r_b_pc: Prior = Field(default=Uniform(low=0.31, high=3.3), description="Nuker break radius [pc]")
-    q: Prior = Field(default=Uniform(low=0.3, high=1.0), description="intrinsic axis ratio of the stars")
-    mass_to_light: Prior = Field(default=LogUniform(low=0.1, high=20.0), description="of the optical MGE [Msun/Lsun]")
-    inclination_deg: Prior = Field(default=Sine(low=5.0, high=89.0), description="0 is face-on")
-    pa_deg: Prior | None = Field(default=None, description="north through east to the receding half")
-    vsys_kms: Prior | None = Field(
-        default=None, description="systemic velocity, radio definition c (1 - f / f_rest), frame of the data"
-    )
-    x0_arcsec: Prior | None = Field(default=None, description="centre east of the phase centre")
-    y0_arcsec: Prior | None = Field(default=None, description="centre north of the phase centre")
-    sigma_gas_kms: Prior = Field(
-        default=LogUniform(low=0.5, high=50.0),
-        description="velocity dispersion of the gas in the galaxy's frame, at the centre if it varies",
-    )
-    sigma_gas_outer_kms: Prior = Field(
-        default=LogUniform(low=0.5, high=50.0), description="velocity dispersion far from the centre"
-    )
-    sigma_gas_scale_arcsec: Prior | None = Field(
-        default=None, description="radius over which the dispersion falls by e towards its outer value"
-    )
-    pa_gradient_deg_per_arcsec: Prior | None = Field(default=None, description="of a warp")
-    inclination_gradient_deg_per_arcsec: Prior | None = Field(default=None, description="of a warp")
-    disc_scale_arcsec: Prior | None = Field(default=None, description="exponential scale length")
-    hole_radius_arcsec: Prior | None = Field(default=None, description="radius of the central hole")
-    ring_radius_arcsec: Prior | None = Field(default=None, description="radius of the ring")
-    ring_width_arcsec: Prior | None = Field(default=None, description="Gaussian width of the ring")
-    flux_jykms: Prior | None = Field(
-        default=None, description="line flux of the whole disc, over velocity in the galaxy's frame"
-    )
-    absorber_tau: Prior = Field(
-        default=LogUniform(low=0.001, high=10.0), description="peak optical depth of the central absorber"
-    )
-    absorber_velocity_kms: Prior = Field(
-        default=Normal(mean=0.0, sd=100.0),
-        description="velocity of the central absorber about the systemic one, in the galaxy's frame",
-    )
-    absorber_sigma_kms: Prior = Field(
-        default=LogUniform(low=1.0, high=100.0), description="velocity dispersion of the central absorber"
-    )
-    log10_gas_mass: Prior = Field(default=Uniform(low=5.0, high=11.0), description="gas mass for self-gravity [Msun]")
-    log10_m200: Prior = Field(
-        default=Uniform(low=9.0, high=14.0),
-        description="halo mass within 200 critical densities at the galaxy's redshift, H0 = 70, Omega_m = 0.3 [Msun]",
-    )
-    log10_c200: Prior = Field(
-        default=Normal(mean=0.95, sd=0.2, low=0.0, high=2.0), description="halo concentration r_200 / r_s"
-    )
+    AnyStars, AnyMass = one_record(Stars), one_record(MassComponent)
+    ProfileKind, DispersionKind = one_kind(GasProfile), one_kind(DispersionLaw)
+
+
+class Disc(Part):
+    """Surface brightness, dispersion and warp of the gas disc as functions of radius."""
+
+    profile: ProfileKind = Field(default="exponential", description="surface brightness of the gas")
+    table: ProfileTable | None = Field(default=None, description="of the profile 'table'")
+    dispersion: DispersionKind = Field(default="constant", description="velocity dispersion of the gas with radius")
+    warp: Warp | None = Field(default=None, description="left out for a flat disc")
+
+    @model_validator(mode="after")
+    def _table_goes_with_its_profile(self) -> Self:
+        if self.profile == "table" and self.table is None:
+            raise ValueError("profile = 'table' needs [disc.table] with radius_arcsec and surface_brightness")
+        if self.profile != "table" and self.table is not None:
+            raise ValueError(f"[disc.table] needs profile = 'table'; the profile is '{self.profile}'")
+        return self
 
 
 class Galaxy(Contract):
     """One target: data, distance, mass model, disc, priors and the effort to spend."""
 
     kind: Literal["galaxy"] = "galaxy"
-    schema_version: Literal["1.2"] = "1.2"
+    schema_version: Literal["1.3"] = "1.3"
     name: str = Field(min_length=1, pattern=rf"^{NAME_CHARACTER}+$")
     distance: Distance
     line: Line
     data: Data
-    stars: NukerStars | MgeStars = Field(default=NukerStars(), discriminator="kind")
-    halo: NfwHalo | None = Field(default=None, description="dark matter; none by default")
+    stars: AnyStars = NukerStars()
+    mass: tuple[AnyMass, ...] = Field(
+        default=(), description="mass components beside stars and black hole; none by default"
+    )
     disc: Disc = Disc()
     absorber: Absorber | None = Field(default=None, description="absorption against the nucleus; none by default")
     likelihood: Likelihood = Likelihood()
@@ -330,7 +218,7 @@ class Galaxy(Contract):
 
     @model_validator(mode="after")
     def _one_systemic_velocity(self) -> Self:
-        if self.line.redshift is not None and self.priors.vsys_kms is not None:
+        if self.line.redshift is not None and self.priors["vsys_kms"] is not None:
             raise ValueError("line.redshift takes the place of priors.vsys_kms: give one of them")
         return self
 
@@ -338,9 +226,8 @@ class Galaxy(Contract):
     def _flattening_is_possible(self) -> Self:
         # An oblate body seen at inclination i never looks flatter than cos i (Cappellari 2002).
         if isinstance(self.stars, MgeStars):
-            from math import acos, cos, degrees, radians
-
-            prior = self.priors.inclination_deg
+            prior = self.priors["inclination_deg"]
+            assert prior is not None
             lowest = prior.value if isinstance(prior, Fixed) else prior.low
             flattest = min(self.stars.q_obs)
             if lowest is None or flattest <= cos(radians(lowest)):
@@ -351,16 +238,34 @@ class Galaxy(Contract):
                 )
         return self
 
-    @field_validator("priors")
-    @classmethod
-    def _positive_where_due(cls, priors: Priors) -> Priors:
-        lengths = ("disc_scale_arcsec", "hole_radius_arcsec", "ring_width_arcsec", "sigma_gas_scale_arcsec")
-        dispersions = ("sigma_gas_kms", "sigma_gas_outer_kms", "absorber_sigma_kms")
-        for name in (*dispersions, *lengths, "mass_to_light", "flux_jykms", "q", "absorber_tau"):
-            prior = getattr(priors, name)
-            if prior is None:
-                continue
-            low = prior.value if isinstance(prior, Fixed) else prior.low
-            if (low is None and isinstance(prior, Normal)) or (low is not None and low <= 0):
-                raise ValueError(f"{name} must stay positive: give it a prior with low > 0")
-        return priors
+    @model_validator(mode="after")
+    def _mass_components_go_together(self) -> Self:
+        kinds = [component.kind for component in self.mass]
+        if twice := [kind for kind in dict.fromkeys(kinds) if kinds.count(kind) > 1]:
+            raise ValueError(f"mass: '{twice[0]}' is given more than once")
+        for component in self.mass:
+            if (problem := component.problem_with(self.disc.profile)) is not None:
+                raise ValueError(f"mass: {problem}")
+        return self
+
+    @property
+    def ingredients(self) -> tuple[type[Ingredient], ...]:
+        """Records of what this galaxy is made of, in the order in which their parameters are listed."""
+        disc = self.disc
+        return (
+            BlackHole,
+            type(self.stars),
+            Orientation,
+            kinds(DispersionLaw)[disc.dispersion],
+            *(() if disc.warp is None else (Warp,)),
+            kinds(GasProfile)[disc.profile],
+            LineFlux,
+            *(() if self.absorber is None else (Absorber,)),
+            *(type(component) for component in self.mass),
+            Distance,
+        )
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Every parameter that the galaxy's model has, sampled or fixed."""
+        return tuple(parameter for record in self.ingredients for parameter in record.parameters)

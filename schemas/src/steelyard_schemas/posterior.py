@@ -8,7 +8,7 @@ from pydantic import Field
 
 from steelyard_schemas.arrays import ArraySpec
 from steelyard_schemas.contract import Part, StoreContract
-from steelyard_schemas.galaxy import Galaxy
+from steelyard_schemas.galaxy_document import GalaxyDocument
 from steelyard_schemas.names import MemberName
 from steelyard_schemas.observation import FrequencyFrame
 from steelyard_schemas.priors import Prior
@@ -19,11 +19,11 @@ __all__ = [
     "Inputs",
     "ParameterSummary",
     "Posterior",
-    "Subcells",
+    "SubcellGrade",
     "SystemicVelocity",
 ]
 
-Subcells = Literal["standard", "fine"]
+SubcellGrade = Literal["standard", "fine"]
 
 
 class Inputs(Part):
@@ -95,7 +95,7 @@ class FitQuality(Part):
     n_gradients: int = Field(ge=0)
     n_jumps: int = Field(default=0, ge=0, description="evaluations of the likelihood without its gradient")
     wall_s: float = Field(ge=0, description="warm-up and sampling, over all resumptions")
-    subcells: Subcells = Field(default="standard", description="that the model divided its pixels into")
+    subcells: SubcellGrade = Field(default="standard", description="that the model divided its pixels into")
     visibility_error: float | None = Field(
         default=None,
         ge=0,
@@ -118,8 +118,8 @@ class Posterior(StoreContract):
     """
 
     kind: Literal["posterior"] = "posterior"
-    schema_version: Literal["1.4"] = "1.4"
-    galaxy: Galaxy
+    schema_version: Literal["1.5"] = "1.5"
+    galaxy: GalaxyDocument
     converged: bool
     complete: bool = Field(description="false if the run was stopped before its target or budget")
     parameters: tuple[ParameterSummary, ...]

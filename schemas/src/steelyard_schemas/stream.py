@@ -21,7 +21,7 @@ from steelyard_schemas.contract import StoreContract
 from steelyard_schemas.errors import ContractError
 from steelyard_schemas.hashing import WORKERS, ArrayHash, combined_hash, is_sequential, sequential_hash
 from steelyard_schemas.layout import add_array, by_row, chunk_rows, finish_group, open_arrays, read_manifest
-from steelyard_schemas.registry import parse
+from steelyard_schemas.migrations import parse
 
 __all__ = ["StoreReader", "open_store", "write_stream"]
 

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from steelyard_schemas.contract import Contract
 from steelyard_schemas.galaxy import Galaxy
+from steelyard_schemas.galaxy_document import GalaxyDocument
 from steelyard_schemas.names import MemberName
 
 __all__ = ["JobRecord", "SurveyJob", "job_identity"]
@@ -33,9 +34,9 @@ class SurveyJob(Contract):
     """One galaxy to fit."""
 
     kind: Literal["survey_job"] = "survey_job"
-    schema_version: Literal["1.2"] = "1.2"
+    schema_version: Literal["1.3"] = "1.3"
     job_id: str = Field(pattern=r"^[0-9a-f]{64}$", description="identity of inputs, configuration and artifact")
-    galaxy: Galaxy
+    galaxy: GalaxyDocument
     output: MemberName = Field(description="folder of this job, relative to the survey's")
 
 

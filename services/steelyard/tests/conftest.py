@@ -8,10 +8,10 @@ import jax
 import numpy as np
 import pytest
 from steelyard import fit, simulate, write_report
-from steelyard.fitting import prepare
-from steelyard.gridding import load_gridded
-from steelyard.model import GalaxyModel
-from steelyard.simulation import Antennas
+from steelyard.data.load import load_gridded
+from steelyard.galaxy.model import GalaxyModel
+from steelyard.galaxy.simulation import Antennas
+from steelyard.inference.problem import prepare
 from steelyard_schemas import Galaxy, read_model, write_store
 
 GALAXY = """\

@@ -24,7 +24,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) * resource.g
 # A command up to where its work would begin, then the arenas from which threads take memory.
 COMMAND = """
 from steelyard import compiled
-from steelyard.cli import app
+from steelyard.commands.main import app
 class Begun(BaseException): pass  # which no guard of errors takes
 def begin(): raise Begun
 compiled.keep_compiled = begin

@@ -25,7 +25,7 @@ COMMAND = """
 import sys
 from steelyard import compiled, cores
 cores.available_cores = lambda: 3
-from steelyard.cli import app
+from steelyard.commands.main import app
 class Begun(BaseException): pass  # which no guard of errors takes
 def begin(): raise Begun
 compiled.keep_compiled = begin

@@ -10,19 +10,19 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-import steelyard.fitting
+import steelyard.fitting.run
 import steelyard.lease
 import steelyard_schemas.atomic
 from steelyard import fit
-from steelyard.cli import app
-from steelyard.demo import unpack_demo
+from steelyard.commands.main import app
+from steelyard.fitting.demo import unpack_demo
+from steelyard.fitting.folder import RunFolder
 from steelyard.lease import LOCK_FILE, fit_lease, owner_of
-from steelyard.run_folder import RunFolder
 from steelyard_schemas import ContractError, Posterior, read_store, validate
 from typer.testing import CliRunner
 
+from .fitting.test_resume import assert_same_draws
 from .test_lease import marker
-from .test_resume import assert_same_draws
 
 ALIVE = """
 import os, sys, time
@@ -120,7 +120,7 @@ def test_a_small_disk(workplace, tmp_path):
 
 def test_galaxy_file_data_and_grid_go_while_the_chains_run(workplace, out, edit, monkeypatch):
     edit(workplace / "toy.toml", "max_steps = 2000", "max_steps = 100")
-    sample = steelyard.fitting.sample
+    sample = steelyard.fitting.run.sample
 
     def sample_without(*arguments, **options):
         (workplace / "toy.toml").unlink()
@@ -128,7 +128,7 @@ def test_galaxy_file_data_and_grid_go_while_the_chains_run(workplace, out, edit,
         shutil.rmtree(out / "gridded.zarr")
         return sample(*arguments, **options)
 
-    monkeypatch.setattr(steelyard.fitting, "sample", sample_without)
+    monkeypatch.setattr(steelyard.fitting.run, "sample", sample_without)
     result = run("fit", workplace / "toy.toml", "-o", out)
     assert result.exit_code == 0, result.stderr
     assert "log10(M_BH / Msun)" in result.stdout
@@ -206,8 +206,10 @@ def test_a_fit_without_progress_asks_for_its_lease_too(toy_file, tmp_path, monke
     def lost(lease, folder):
         raise ContractError(folder, "was taken over by another process")
 
-    monkeypatch.setattr(steelyard.fitting, "check_lease", lost)
-    monkeypatch.setattr(steelyard.fitting, "_fit", lambda _model, _problem, _folder, progress, _note: progress(None))
+    monkeypatch.setattr(steelyard.fitting.run, "check_lease", lost)
+    monkeypatch.setattr(
+        steelyard.fitting.run, "_fit", lambda _model, _problem, _folder, progress, _note: progress(None)
+    )
     with pytest.raises(ContractError, match="taken over by another process"):
         fit(toy_file, tmp_path / "out")
 
@@ -276,7 +278,7 @@ def test_without_a_home_and_a_cache(workplace, out):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("JAX", "XDG", "MPL"))}
     nowhere = str(workplace / "file" / "home")  # root may write anywhere, but not below a file
     environment |= {"HOME": nowhere, "XDG_CACHE_HOME": nowhere, "XDG_CONFIG_HOME": nowhere}
-    command = "from steelyard.cli import main; main()"
+    command = "from steelyard.commands.main import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", command, "report", str(out)], env=environment, capture_output=True, text=True
     )

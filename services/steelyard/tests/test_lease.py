@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-import steelyard.fitting
+import steelyard.fitting.run
 from steelyard import fit
-from steelyard.cli import app
-from steelyard.fitting import default_folder
+from steelyard.commands.main import app
+from steelyard.fitting.folder import RunFolder
+from steelyard.fitting.run import default_folder
 from steelyard.lease import LOCK_FILE, check_lease, fit_lease, owner_of
-from steelyard.run_folder import RunFolder
 from steelyard_schemas import ContractError, sweep
 from typer.testing import CliRunner
 
@@ -173,7 +173,7 @@ def test_without_a_start_nothing_stays(workplace, monkeypatch):
     def nowhere(*_):
         raise ValueError("no start has a finite log-density and gradient")
 
-    monkeypatch.setattr(steelyard.fitting, "search_mode", nowhere)
+    monkeypatch.setattr(steelyard.fitting.run, "search_mode", nowhere)
     before = sorted(workplace.iterdir())
     with pytest.raises(ContractError, match=r"Toy: cannot be fitted: no start has a finite.*\[priors\]"):
         fit(workplace / "toy.toml", workplace / "deep" / "out")

@@ -4,7 +4,7 @@ from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
-from steelyard.model import check_domain
+from steelyard.galaxy.stars import check_domain
 from steelyard_schemas import Galaxy
 
 README = (Path(__file__).parents[1] / "README.md").read_text()

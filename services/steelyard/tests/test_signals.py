@@ -6,7 +6,7 @@ import signal
 
 import pytest
 import steelyard_schemas.atomic
-from steelyard.cli import app
+from steelyard.commands.main import app
 from steelyard_schemas import Posterior, Visibilities, read_store
 from typer.testing import CliRunner
 

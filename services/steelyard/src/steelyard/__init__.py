@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from steelyard_schemas import Galaxy
 
-    from steelyard.comparison import compare
-    from steelyard.fitting import fit
-    from steelyard.model_comparison import compare_models
+    from steelyard.comparison.evidence import compare_models
+    from steelyard.comparison.fits import compare
+    from steelyard.fitting.run import fit
+    from steelyard.galaxy.simulation import simulate, simulate_like
     from steelyard.report import write_report
-    from steelyard.simulation import simulate, simulate_like
 
 __all__ = ["Galaxy", "compare", "compare_models", "fit", "simulate", "simulate_like", "write_report"]
 
 _HOMES = {
     "Galaxy": "steelyard_schemas",
-    "compare": "steelyard.comparison",
-    "compare_models": "steelyard.model_comparison",
-    "fit": "steelyard.fitting",
-    "simulate": "steelyard.simulation",
-    "simulate_like": "steelyard.simulation",
+    "compare": "steelyard.comparison.fits",
+    "compare_models": "steelyard.comparison.evidence",
+    "fit": "steelyard.fitting.run",
+    "simulate": "steelyard.galaxy.simulation",
+    "simulate_like": "steelyard.galaxy.simulation",
     "write_report": "steelyard.report",
 }
 

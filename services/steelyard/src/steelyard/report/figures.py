@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import Any
 
 import corner
@@ -11,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Ellipse
+from steelyard_schemas.ingredients import PARAMETERS
 
-from steelyard.model import prior_range
-from steelyard.parameters import PARAMETERS
+from steelyard.galaxy.parameters import prior_range
 from steelyard.report.products import Products
 from steelyard.report.rounding import decimals
 
@@ -27,7 +28,9 @@ __all__ = [
     "traces",
 ]
 
-DATA, MODEL, STARS, HOLE = "#222222", "#d1495b", "#2e86ab", "#222222"
+DATA, MODEL, STARS = "#222222", "#d1495b", "#2e86ab"
+# Total, stars, black hole, then what else there is: the palette of Okabe & Ito, told apart in grey by their dashes.
+CURVES = ((MODEL, "-"), (STARS, "-"), (DATA, "-"), ("#e69f00", "--"), ("#009e73", "-."), ("#cc79a7", ":"))
 # v_optical = c (f_rest / f - 1) of v_radio = c (1 - f / f_rest), and back: what `secondary_axis` asks for.
 RADIO_TO_OPTICAL = (optical_velocity_kms, lambda optical: optical / (1 + optical / C_KMS))
 
@@ -104,17 +107,14 @@ def _with_truth(values: np.ndarray, truth: float | None) -> tuple[float, float]:
 
 
 def rotation_curve(products: Products) -> Figure:
-    """Circular velocity with its 68 % band, split into stars and black hole."""
+    """Circular velocity with its 68 % band, and that of each mass component."""
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.subplots()
     bands = products.rotation
-    for values, color, label in (
-        (bands.total_kms, MODEL, "total"),
-        (bands.stars_kms, STARS, "stars"),
-        (bands.black_hole_kms, HOLE, "black hole"),
-    ):
+    curves = {"total": bands.total_kms, **bands.parts_kms}
+    for (label, values), (color, dashes) in zip(curves.items(), cycle(CURVES), strict=False):
         axes.fill_between(bands.radius_arcsec, values[0], values[2], color=color, alpha=0.25, linewidth=0)
-        axes.plot(bands.radius_arcsec, values[1], color=color, label=label)
+        axes.plot(bands.radius_arcsec, values[1], dashes, color=color, label=label)
     axes.axvspan(0, 0.5 * products.beam.minor_arcsec, color="0.92", zorder=0, label="within half a beam")
     axes.set_xscale("log")
     axes.set_xlim(bands.radius_arcsec[0], bands.radius_arcsec[-1])

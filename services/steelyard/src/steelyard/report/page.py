@@ -11,18 +11,18 @@ from pathlib import Path
 import jinja2
 from matplotlib.figure import Figure
 from steelyard_schemas import ContractError, GriddedVisibilities, Posterior, atomic_path, read_store
+from steelyard_schemas.ingredients import PARAMETERS
 from steelyard_schemas.posterior import BlackHole, ParameterSummary
 from steelyard_schemas.priors import LogUniform, Normal, Prior, Sine, Uniform
 
-from steelyard.contraction import UNCONSTRAINED_BELOW, unconstrained
+from steelyard.fitting.contraction import UNCONSTRAINED_BELOW, unconstrained
+from steelyard.fitting.folder import RunFolder
+from steelyard.fitting.systemic import systemic_text
 from steelyard.lease import fit_lease
-from steelyard.parameters import PARAMETERS
 from steelyard.report import figures, predictive_figures
 from steelyard.report.predictive import best_misfit
 from steelyard.report.products import Products
 from steelyard.report.rounding import decimals
-from steelyard.run_folder import RunFolder
-from steelyard.systemic import systemic_text
 
 __all__ = ["ReportWarning", "headline", "report_or_warning", "write_report"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from vis_gridder import Moments
 
-from steelyard.misfit import CellMisfit, cell_misfit
+from steelyard.data.chi_square import CellMisfit, cell_misfit
 from steelyard.report.products import Products
 
 __all__ = ["PredictedMoments", "best_misfit", "predicted_moments"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from steelyard_schemas.ingredients import PARAMETERS
 
-from steelyard.contraction import UNCONSTRAINED_BELOW, contraction, prior_quantiles
-from steelyard.parameters import PARAMETERS, sampler_prior
+from steelyard.fitting.contraction import UNCONSTRAINED_BELOW, contraction, prior_quantiles
+from steelyard.galaxy.parameters import sampler_prior
 from steelyard.report.figures import DATA, MODEL, STARS, beam_ellipse, sky_map
 from steelyard.report.predictive import best_misfit, predicted_moments
 from steelyard.report.products import Products

@@ -11,12 +11,15 @@ import numpy as np
 from kinematics import galaxy_velocity_kms
 from scipy.ndimage import map_coordinates
 from steelyard_schemas import GriddedVisibilities, Posterior, Store
+from steelyard_schemas.ingredients import BlackHole
 from vis_gridder import Beam, Moments, dirty_beam, dirty_cube, fit_beam, moments
 
-from steelyard.field import flux_radius_arcsec
-from steelyard.model import GalaxyModel, ModelGrid, predicted_on_half_plane
-from steelyard.spectral import velocities_kms
-from steelyard.subcells import LEVELS
+from steelyard.data.velocity import velocities_kms
+from steelyard.galaxy.accuracy import LEVELS
+from steelyard.galaxy.field_of_view import flux_radius_arcsec
+from steelyard.galaxy.grid import ModelGrid
+from steelyard.galaxy.model import GalaxyModel
+from steelyard.galaxy.predict import predicted_on_half_plane
 
 __all__ = ["Products", "RotationBands"]
 
@@ -29,8 +32,8 @@ class RotationBands:
 
     radius_arcsec: np.ndarray
     total_kms: np.ndarray
-    stars_kms: np.ndarray
-    black_hole_kms: np.ndarray
+    parts_kms: dict[str, np.ndarray]
+    """Each mass component by its title: "stars", "black hole", "halo"."""
 
 
 class Products:
@@ -169,4 +172,6 @@ class Products:
 
             return np.quantile(np.asarray(jax.jit(jax.vmap(curve))(params)), [0.16, 0.5, 0.84], axis=0)
 
-        return RotationBands(radius, bands("total"), bands("stars"), bands("black_hole"))
+        titles = {"stars": "stars", "black_hole": BlackHole.title}
+        titles |= {component.kind: component.title for component in self.manifest.galaxy.mass}
+        return RotationBands(radius, bands("total"), {title: bands(kind) for kind, title in titles.items()})

@@ -6,7 +6,7 @@ from warnings import catch_warnings, simplefilter
 
 from steelyard_schemas import SurveyJob
 
-from steelyard.fitting import fit
+from steelyard.fitting.run import fit
 from steelyard.survey.identity import draws_hash
 from steelyard.survey.jobs import JobPlace, Outcome
 

@@ -32,6 +32,7 @@ from steelyard_schemas import (
     safe_member,
     write_model,
 )
+from steelyard_schemas.ingredients import NukerStars
 
 from steelyard.survey.identity import JobKeys, data_stamp
 from steelyard.survey.sample import Cell, SampleRow
@@ -267,7 +268,7 @@ def _planned(row: SampleRow, data_folder: Path, shelf: SurrogateShelf) -> Planne
     galaxy = row.galaxy
     assert galaxy is not None
     surrogate = None
-    if galaxy.stars.kind == "nuker":
+    if isinstance(galaxy.stars, NukerStars):
         resolved = shelf.resolve(galaxy.stars.surrogate)
         surrogate = resolved.hash
         stars = galaxy.stars.model_copy(update={"surrogate": resolved.name})
@@ -283,5 +284,5 @@ def _shape(job: SurveyJob) -> str:
     """What the shapes of a fit's arrays depend on, as far as the galaxy file tells."""
     galaxy = job.galaxy
     sampled = [name for name, prior in galaxy.priors if prior is None or prior.kind != "fixed"]
-    parts = [galaxy.stars.kind, galaxy.disc, galaxy.halo, galaxy.data.grid, galaxy.likelihood.kind]
+    parts = [type(galaxy.stars).__name__, galaxy.disc, galaxy.mass, galaxy.data.grid, galaxy.likelihood.kind]
     return json.dumps([str(part) for part in parts] + sampled + [galaxy.sampler.n_chains])

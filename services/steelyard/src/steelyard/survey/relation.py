@@ -25,7 +25,7 @@ from jax.scipy.stats import norm
 from sampler import MalaConfig, ParameterSpace, Uniform, find_mode, sample, summarize
 from steelyard_schemas import ContractError, Posterior, read_store
 
-from steelyard.parameters import sampler_prior
+from steelyard.galaxy.parameters import sampler_prior
 from steelyard.survey.folder import SurveyFolder
 
 __all__ = ["MassDraws", "Relation", "fit_relation", "read_masses"]

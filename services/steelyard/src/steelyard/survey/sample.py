@@ -15,7 +15,7 @@ from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from steelyard_schemas import ContractError, Galaxy, open_file, parse, read_model, read_toml
-from steelyard_schemas.registry import current_version
+from steelyard_schemas.migrations import current_version
 
 __all__ = ["SampleRow", "read_defaults", "sample_rows"]
 

@@ -1,0 +1,38 @@
+"""A gas disc of Sersic's profile: from a Gaussian by way of an exponential to a cusp."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jax.scipy.special import gammaln
+from jax.typing import ArrayLike
+
+from kinematics.gas.profiles import PROFILES, Table
+from kinematics.registry import Params
+
+__all__ = ["SersicDisc"]
+
+INNERMOST = 1e-12
+"""Radius in scales below which the profile is taken as constant: the power of 0 has no derivative."""
+
+
+class SersicDisc(NamedTuple):
+    """I(R) ~ exp[-(R / h)^(1/n)] (Sersic 1968)."""
+
+    scale_arcsec: ArrayLike
+    index: ArrayLike
+
+    def surface_brightness(self, radius_arcsec: Array) -> Array:
+        """Return the profile over 2 pi n h^2 Gamma(2n), its integral over the plane [arcsec^-2]."""
+        h, n = jnp.asarray(self.scale_arcsec), jnp.asarray(self.index)
+        x = jnp.maximum(radius_arcsec / h, INNERMOST)
+        return jnp.exp(-(x ** (1 / n)) - gammaln(2 * n)) / (2 * math.pi * n * h**2)
+
+
+@PROFILES.register("sersic")
+def sersic(params: Params, table: Table | None = None) -> SersicDisc:
+    """Disc of sersic_scale_arcsec and sersic_index."""
+    return SersicDisc(params["sersic_scale_arcsec"], params["sersic_index"])

@@ -1,0 +1,5 @@
+"""Gravity: components of the mass, each with its share of v_c^2, and the rotation curve."""
+
+from kinematics.registry import import_laws
+
+import_laws(__name__, __path__)

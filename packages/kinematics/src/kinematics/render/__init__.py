@@ -1,0 +1,1 @@
+"""From a disc to a line cube: subcells, pixels, channels."""

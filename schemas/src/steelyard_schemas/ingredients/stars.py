@@ -1,0 +1,119 @@
+"""Stars: the law of their surface density, from which their gravity follows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from steelyard_schemas.ingredients.parameter import Parameter
+from steelyard_schemas.ingredients.record import Ingredient
+from steelyard_schemas.priors import LogUniform, Uniform
+
+__all__ = ["MgeStars", "NukerStars", "Stars"]
+
+
+class Stars(Ingredient):
+    """Family of stellar laws; a galaxy has exactly one."""
+
+
+class NukerStars(Stars):
+    """Stars that follow a Nuker law, deprojected by a surrogate."""
+
+    kind: Literal["nuker"] = "nuker"
+    surrogate: str = Field(default="latest", description="version of the artifact, or a path to one")
+
+    title = "Nuker"
+    parameters = (
+        Parameter(
+            name="log10_sigma_b",
+            unit="dex(Msun pc^-2)",
+            label=r"$\log_{10} \Sigma_b$",
+            meaning="stellar surface density at the break radius [Msun pc^-2]",
+            prior=Uniform(low=0.0, high=6.5),
+            curve_only=True,
+        ),
+        Parameter(
+            name="alpha",
+            unit="",
+            label=r"$\alpha$",
+            meaning="sharpness of the Nuker break",
+            prior=Uniform(low=0.1, high=10.0),
+            curve_only=True,
+        ),
+        Parameter(
+            name="gamma",
+            unit="",
+            label=r"$\gamma$",
+            meaning="inner Nuker slope",
+            prior=Uniform(low=0.001, high=1.2),
+            curve_only=True,
+        ),
+        Parameter(
+            name="beta_minus_gamma",
+            unit="",
+            label=r"$\beta-\gamma$",
+            meaning="steepening of the slope",
+            prior=Uniform(low=0.3, high=3.0),
+            curve_only=True,
+        ),
+        Parameter(
+            name="log10_r_b_pc",
+            unit="dex(pc)",
+            label=r"$\log_{10} r_b$",
+            meaning="Nuker break radius [pc]",
+            prior=Uniform(low=0.31, high=3.3),
+            curve_only=True,
+        ),
+        Parameter(
+            name="q",
+            unit="",
+            label=r"$q$",
+            meaning="intrinsic axis ratio of the stars",
+            prior=Uniform(low=0.3, high=1.0),
+            positive=True,
+            curve_only=True,
+        ),
+    )
+
+
+class MgeStars(Stars):
+    """Stars of an optical multi-Gaussian expansion with one mass-to-light ratio."""
+
+    kind: Literal["mge"] = "mge"
+    surface_brightness_lsun_pc2: tuple[float, ...] = Field(min_length=1, description="central, of each Gaussian")
+    sigma_arcsec: tuple[Annotated[float, Field(gt=0)], ...] = Field(description="of each Gaussian, major axis")
+    q_obs: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(description="observed axis ratios")
+    innermost: Literal["keep", "remove"] = Field(
+        default="keep", description="'remove' takes the innermost Gaussian for AGN light"
+    )
+
+    title = "MGE"
+    parameters = (
+        Parameter(
+            name="mass_to_light",
+            unit="Msun/Lsun",
+            label=r"$M/L$",
+            meaning="mass-to-light ratio of the optical MGE [Msun/Lsun]",
+            prior=LogUniform(low=0.1, high=20.0),
+            positive=True,
+            curve_only=True,
+        ),
+    )
+
+    @property
+    def summary(self) -> str:
+        """Short description, with what became of the innermost Gaussian."""
+        return f"{self.title}, innermost removed" if self.innermost == "remove" else self.title
+
+    @model_validator(mode="after")
+    def _same_length(self) -> Self:
+        n = len(self.surface_brightness_lsun_pc2)
+        if not n == len(self.sigma_arcsec) == len(self.q_obs):
+            raise ValueError(
+                f"surface_brightness_lsun_pc2, sigma_arcsec and q_obs must have one length, found {n}, "
+                f"{len(self.sigma_arcsec)} and {len(self.q_obs)}"
+            )
+        if self.innermost == "remove" and n < 2:
+            raise ValueError("innermost = 'remove' would leave no Gaussian")
+        return self

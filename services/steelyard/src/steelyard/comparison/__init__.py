@@ -1,0 +1,1 @@
+"""Fits and models beside each other."""

@@ -1,0 +1,39 @@
+"""Does the field of view hold the disc?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from steelyard_schemas import ContractError
+
+from steelyard.galaxy.model import GalaxyModel
+
+__all__ = ["check_field", "flux_radius_arcsec"]
+
+SHARE = 0.9
+
+
+def flux_radius_arcsec(model: GalaxyModel, params: Mapping[str, ArrayLike], share: float = SHARE) -> float:
+    """Radius within which the disc has a share of its flux."""
+    radius = np.geomspace(1e-3 * model.grid.cell_arcsec, 20 * model.grid.field_arcsec, 4000)
+    brightness = np.asarray(model.disc(params).surface_brightness(jnp.asarray(radius)))
+    middle = 0.5 * (radius[1:] + radius[:-1])
+    growth = np.cumsum(0.5 * (brightness[1:] + brightness[:-1]) * 2 * np.pi * middle * np.diff(radius))
+    return float(np.interp(share, growth, radius[1:]))
+
+
+def check_field(model: GalaxyModel, params: Mapping[str, ArrayLike]) -> None:
+    """Raise ContractError where the best disc does not fit in the image: its flux would fold back into it."""
+    radius = flux_radius_arcsec(model, params)
+    field = model.grid.field_arcsec
+    offset = max(abs(float(np.asarray(params[name]))) for name in ("x0_arcsec", "y0_arcsec"))
+    if radius + offset > field / 2:
+        raise ContractError(
+            model.galaxy.name,
+            f"the field of view is {field:.3g} arcsec, but {SHARE:.0%} of the disc's flux reaches out to "
+            f"{radius + offset:.3g} arcsec from its centre: in [data.grid], make npix times cell_arcsec "
+            f"{2.2 * (radius + offset):.3g} or more",
+        )

@@ -1,0 +1,88 @@
+"""Stars: from the law of a galaxy file to the Gaussians that gravity is computed from."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+from weakref import WeakValueDictionary
+
+import jax.numpy as jnp
+import numpy as np
+from kinematics import MGE, axis_ratio_intrinsic, pc_per_arcsec
+from kinematics.registry import Params
+from nuker_surrogate import NukerParams, Surrogate, load_surrogate
+from steelyard_schemas import ContractError, Galaxy
+from steelyard_schemas.ingredients import MgeStars
+
+from steelyard.galaxy.parameters import prior_range
+
+__all__ = ["OpticalStars", "check_domain", "nuker_mge", "optical_mge", "optical_stars", "shared_surrogate"]
+
+
+class OpticalStars(NamedTuple):
+    """An observed multi-Gaussian expansion, arrays of shape (Gaussian,)."""
+
+    brightness_lsun_pc2: np.ndarray
+    sigma_arcsec: np.ndarray
+    q_obs: np.ndarray
+
+
+def shared_surrogate(which: str) -> Surrogate:
+    """Load a surrogate by version or path, or the latest; the same object as long as the artifact is the same."""
+    found = load_surrogate(None if which == "latest" else which)
+    return _LOADED.setdefault(json.dumps(found.manifest.files, sort_keys=True), found)
+
+
+_LOADED: WeakValueDictionary[str, Surrogate] = WeakValueDictionary()
+
+
+def nuker_mge(surrogate: Surrogate, params: Params) -> MGE:
+    """Stars by the neural deprojection of a Nuker law."""
+    gamma = jnp.asarray(params["gamma"])
+    nuker = NukerParams(
+        alpha=params["alpha"],
+        beta=gamma + params["beta_minus_gamma"],
+        gamma=gamma,
+        r_b_pc=10.0 ** jnp.asarray(params["log10_r_b_pc"]),
+    )
+    coefficients = surrogate.coefficients(nuker) * 10.0 ** jnp.asarray(params["log10_sigma_b"])
+    return MGE(coefficients, np.asarray(surrogate.sigma_pc), params["q"])
+
+
+def optical_stars(stars: MgeStars) -> OpticalStars:
+    """Take the table of a galaxy file, innermost Gaussian removed if asked."""
+    order = np.argsort(stars.sigma_arcsec)[1 if stars.innermost == "remove" else 0 :]
+    columns = (stars.surface_brightness_lsun_pc2, stars.sigma_arcsec, stars.q_obs)
+    return OpticalStars(*(np.asarray(column)[order] for column in columns))
+
+
+def optical_mge(stars: OpticalStars, params: Params) -> MGE:
+    """Stars by an observed multi-Gaussian expansion and one mass-to-light ratio."""
+    inclination = jnp.radians(params["inclination_deg"])
+    dtype = jnp.result_type(inclination)
+    return MGE(
+        jnp.asarray(stars.brightness_lsun_pc2, dtype) * params["mass_to_light"],
+        stars.sigma_arcsec * pc_per_arcsec(jnp.asarray(params["distance_mpc"])),
+        axis_ratio_intrinsic(jnp.asarray(stars.q_obs, dtype), inclination),
+    )
+
+
+def check_domain(galaxy: Galaxy, surrogate: Surrogate) -> None:
+    """Raise ContractError where a prior leaves the box in which the surrogate's errors are known."""
+    domain = surrogate.manifest.domain
+    limits = {
+        "alpha": (domain.alpha.low, domain.alpha.high),
+        "gamma": (domain.gamma.low, domain.gamma.high),
+        "beta_minus_gamma": (domain.beta_minus_gamma.low, domain.beta_minus_gamma.high),
+        "log10_r_b_pc": (np.log10(domain.r_b_pc.low), np.log10(domain.r_b_pc.high)),
+    }
+    problems = []
+    for name, (low, high) in limits.items():
+        reach = prior_range(getattr(galaxy.priors, name))
+        if reach[0] < low or reach[1] > high:
+            problems.append(
+                f"priors.{name} reaches from {reach[0]:g} to {reach[1]:g}, but surrogate {surrogate.version} holds "
+                f"from {low:.6g} to {high:.6g}: set low and high within"
+            )
+    if problems:
+        raise ContractError(galaxy.name, problems)

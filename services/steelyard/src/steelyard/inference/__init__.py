@@ -1,0 +1,1 @@
+"""The posterior density: likelihood, coordinates, approximation, starts and mode."""

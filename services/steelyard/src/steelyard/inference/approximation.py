@@ -1,0 +1,185 @@
+"""A likelihood that costs microseconds: a quadratic in the rotation curve instead of in the parameters.
+
+Visibilities depend on the mass model only by way of the circular velocity. In the velocities at a few radii, and in
+the parameters of geometry and gas, they are nearly linear over the width of a posterior, while the degeneracies of a
+black hole with a Nuker law, bent as they are, lie in the cheap step from parameters to velocities, which is kept
+exactly. So log L(features) is replaced by its second-order expansion: about the mode at first, and, where that proves
+poor, about the middle of the draws that it leads to. Bent ridges may have their mode far from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from kinematics import redshift
+from sampler import Approximation, Mode
+from steelyard_schemas.ingredients import PARAMETERS
+
+from steelyard.inference.coordinates import Coordinates
+from steelyard.inference.density import CellData, residual_squared
+from steelyard.inference.likelihood import LIKELIHOODS
+
+__all__ = ["Expansion", "Features", "about_draws", "about_mode", "approximate_log_density", "approximation_about"]
+
+N_NODES = 16
+N_SAMPLES = 200
+
+
+class Expansion(NamedTuple):
+    """log L = gradient . d - d . curvature . d / 2, d = features - centre; a pytree of arrays, double precision."""
+
+    centre: Array
+    gradient: Array
+    curvature: Array
+
+
+@jax.tree_util.register_pytree_node_class
+class Features:
+    """What the visibilities depend on: velocities [km/s] at nodes in radius, then the other sampled parameters."""
+
+    def __init__(self, coordinates: Coordinates) -> None:
+        self.coordinates = coordinates
+        grid = coordinates.model.grid
+        # From well within a pixel of the image, where gas only feels the sum of what is further in, to its edge.
+        self.nodes_arcsec = np.geomspace(0.2 * grid.sky.cell_arcsec, 0.5 * grid.field_arcsec, N_NODES)
+        self.direct = tuple(name for name in coordinates.space.names if not PARAMETERS[name].curve_only)
+
+    def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+        """Coordinates and nodes, and the names of the other parameters."""
+        return (self.coordinates, self.nodes_arcsec), self.direct
+
+    @classmethod
+    def tree_unflatten(cls, direct: tuple[str, ...], children: tuple[Any, ...]) -> Self:
+        """Inverse of `tree_flatten`."""
+        new = object.__new__(cls)
+        new.coordinates, new.nodes_arcsec = children
+        new.direct = direct
+        return new
+
+    def at(self, parameters: dict[str, Array]) -> Array:
+        """Features (n,) of a point in parameter space."""
+        model = self.coordinates.model
+        rounded = {name: jnp.asarray(value, model.dtype) for name, value in parameters.items()}
+        velocity = model.circular_velocity(rounded, jnp.asarray(self.nodes_arcsec, model.dtype))
+        direct = [jnp.asarray(parameters[name]) for name in self.direct]
+        return jnp.concatenate([velocity.astype(jnp.result_type(float)), jnp.asarray(direct)])
+
+    def cell_means(self, features: Array, origin: dict[str, Array]) -> Array:
+        """Expected means (cell, channel) of features near those of the parameters `origin`.
+
+        What the nodes' velocities differ by is added to the rotation curve, linear in ln R between nodes and constant
+        beyond the first and the last.
+        """
+        model = self.coordinates.model
+        change = (features - self.at(origin))[:N_NODES]
+        between = jnp.interp(
+            jnp.log(jnp.asarray(model.radii_arcsec)), jnp.log(jnp.asarray(self.nodes_arcsec)), change
+        )
+        table = model.velocity_table(origin) + between
+        direct = dict(zip(self.direct, features[N_NODES:], strict=True))
+        return model.cell_means({**origin, **direct}, table)
+
+
+def approximate_log_density(point: Array, features: Features, expansion: Expansion) -> Array:
+    """Approximate log posterior density, up to a constant, of unconstrained coordinates (dim,)."""
+    coordinates = features.coordinates
+    step = features.at(coordinates.parameters(point)) - expansion.centre
+    log_likelihood = step @ expansion.gradient - 0.5 * step @ expansion.curvature @ step
+    return log_likelihood + coordinates.log_prior(point)
+
+
+def approximation_about(
+    mode: Mode, features: Features, cells: CellData, keep: Callable[[Expansion], None] = lambda _: None
+) -> Approximation:
+    """Approximation about the mode, which the sampler may refine; `keep` gets each expansion when it is made."""
+    expansion = about_mode(features, cells, mode)
+    keep(expansion)
+
+    def refine(draws: np.ndarray) -> tuple[Features, Expansion]:
+        nonlocal expansion
+        expansion = about_draws(features, cells, draws, expansion)
+        keep(expansion)
+        return features, expansion
+
+    return Approximation(approximate_log_density, (features, expansion), refine)
+
+
+def about_mode(features: Features, cells: CellData, mode: Mode) -> Expansion:
+    """Expand the likelihood about the mode, over the width of the Gaussian there."""
+    normal = np.random.default_rng(0).standard_normal((N_SAMPLES, len(mode.position)))
+    return _expand(features, cells, mode.position, mode.position + normal @ mode.factor.T)
+
+
+def about_draws(features: Features, cells: CellData, draws: np.ndarray, before: Expansion) -> Expansion:
+    """Expand the likelihood about the middle of draws (n, dim) made with the expansion before, over their width.
+
+    The middle is the draw whose features are nearest to the mean ones, in the metric of the likelihood.
+    """
+    some = draws[np.linspace(0, len(draws) - 1, N_SAMPLES).astype(int)]
+    there = np.asarray(_features_of(jnp.asarray(some), features), np.float64)
+    away = there - np.nanmean(there, axis=0)
+    distance = np.einsum("ni,ij,nj->n", away, np.asarray(before.curvature), away)
+    return _expand(features, cells, some[np.nanargmin(distance)], some)
+
+
+def _expand(features: Features, cells: CellData, position: np.ndarray, draws: np.ndarray) -> Expansion:
+    """Expand the likelihood about a position (dim,).
+
+    The curvature comes from central differences of the gradient over a posterior's width along the principal axes of
+    draws (n, dim): the curvature that counts is the one over that width. It is the observed one, since where a model
+    misfits the residuals bend the likelihood too. Directions in which it is negative are taken as flat.
+    """
+    origin = features.coordinates.parameters(jnp.asarray(position))
+    centre = features.at(origin)
+    axes = _axes(features, draws)
+
+    def along(axis: np.ndarray) -> np.ndarray:
+        ahead, behind = (_gradient(centre + sign * axis, features, origin, cells) for sign in (1.0, -1.0))
+        return np.asarray(behind - ahead, np.float64) / 2
+
+    whitened = np.stack([axes @ along(axis) for axis in axes])
+    values, vectors = np.linalg.eigh(0.5 * (whitened + whitened.T))
+    back = np.linalg.solve(axes, vectors)
+    curvature = (back * np.maximum(values, 0)) @ back.T
+    return Expansion(
+        centre, jnp.asarray(_gradient(centre, features, origin, cells), jnp.float64), jnp.asarray(curvature)
+    )
+
+
+@jax.jit
+def _gradient(at: Array, features: Features, origin: dict[str, Array], cells: CellData) -> Array:
+    """Gradient of the log-likelihood by features."""
+    likelihood = LIKELIHOODS[features.coordinates.model.options.likelihood]
+
+    def log_likelihood(at: Array) -> Array:
+        return likelihood(residual_squared(features.cell_means(at, origin), cells), cells.dof)
+
+    return jax.grad(log_likelihood)(at)
+
+
+@jax.jit
+def _features_of(points: Array, features: Features) -> Array:
+    return jax.vmap(lambda point: features.at(features.coordinates.parameters(point)))(points)
+
+
+def _axes(features: Features, draws: np.ndarray) -> np.ndarray:
+    """Rows span the features: principal axes, as long as they are wide, of draws (n, dim).
+
+    Velocities are held to one channel, and no axis is shorter than a tenth of the features' own widths: the curve may
+    bend in ways that the draws do not know.
+    """
+    sample = np.asarray(_features_of(jnp.asarray(draws), features), np.float64)
+    sample = sample[np.all(np.isfinite(sample), axis=1)]
+    spread = np.std(sample, axis=0)
+    widths = spread.copy()
+    channels = features.coordinates.model.grid.channels
+    channel = channels.width_kms * (1 + redshift(channels.middle_kms))  # in the galaxy's frame, as velocities are
+    widths[:N_NODES] = np.clip(spread[:N_NODES], 0.01 * channel, channel)
+    correlation = np.cov(((sample - sample.mean(axis=0)) / np.maximum(spread, 1e-12)).T)
+    values, vectors = np.linalg.eigh(correlation + 0.01 * np.eye(len(widths)))
+    return (widths[:, None] * vectors * np.sqrt(values)).T
