@@ -23,6 +23,7 @@ from pathlib import Path
 import jax
 import numpy as np
 from steelyard import fit, simulate
+from steelyard.console import NOT_CONVERGED
 from steelyard.galaxy.simulation import Antennas
 from steelyard.survey.folder import SurveyFolder
 from steelyard.survey.masses import mass_rows, pull_summary
@@ -141,7 +142,7 @@ def run_survey(folder, table, workers):
     command += ["--defaults", str(folder / "defaults.toml"), "--out", str(out), "--no-reports"]
     began = time.perf_counter()
     code = subprocess.run([*command, "--workers", str(workers)], check=False).returncode
-    if code not in (0, 2):
+    if code not in (0, NOT_CONVERGED):
         raise SystemExit(f"the survey failed with exit code {code}")
     return SurveyFolder(out), time.perf_counter() - began
 

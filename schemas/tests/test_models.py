@@ -261,6 +261,16 @@ def test_a_job_that_failed_says_why(make):
         parse({**record, "status": "converged", "posterior_hash": None}, where="r")
 
 
+@pytest.mark.parametrize("field", ["posterior_hash", "draws_hash"])
+@pytest.mark.parametrize("wrong", ["", "none", "sha256:12", "md5:" + "0" * 64, "sha256-arrays:" + "G" * 64])
+def test_a_record_names_hashes_of_stores(make, field, wrong):
+    record = make.job_record().model_dump()
+    for hash_ in ("sha256:" + "0" * 64, "sha256-arrays:" + "a" * 64):
+        assert getattr(parse({**record, field: hash_}, where="r"), field) == hash_
+    with pytest.raises(ContractError, match=field):
+        parse({**record, field: wrong}, where="r")
+
+
 def test_identity_follows_what_decides_the_fit(make):
     galaxy = make.galaxy()
     first = job_identity(galaxy, "sha256:1", None)

@@ -1,7 +1,7 @@
 """Versioned data contracts of Steelyard: pydantic models, Zarr stores and msgpack messages."""
 
 from steelyard_schemas.arrays import ArraySpec
-from steelyard_schemas.atomic import atomic_path, sweep
+from steelyard_schemas.atomic import atomic_path, remove_whole, sweep, vacant
 from steelyard_schemas.contract import Contract, StoreContract
 from steelyard_schemas.errors import ContractError
 from steelyard_schemas.files import pack, read_model, unpack, write_model
@@ -28,7 +28,7 @@ from steelyard_schemas.store import Store, read_store, write_store
 from steelyard_schemas.stream import StoreReader, open_store, write_stream
 from steelyard_schemas.surrogate import SurrogateArtifact
 from steelyard_schemas.survey import JobRecord, SurveyJob, job_identity
-from steelyard_schemas.terminal import GuardedCommands, error_line, one_line_errors, plain
+from steelyard_schemas.terminal import GuardedCommands, error_line, is_full, one_line_errors, plain
 from steelyard_schemas.training import TrainingJob, TrainingRecord
 from steelyard_schemas.validate import file_hash, part_hash, part_problems, validate
 from steelyard_schemas.visibilities import Visibilities
@@ -59,6 +59,7 @@ __all__ = [
     "content_hash",
     "error_line",
     "file_hash",
+    "is_full",
     "is_store",
     "job_identity",
     "machine_memory",
@@ -84,10 +85,12 @@ __all__ = [
     "read_store",
     "read_toml",
     "read_weights",
+    "remove_whole",
     "require_memory",
     "safe_member",
     "sweep",
     "unpack",
+    "vacant",
     "validate",
     "write_model",
     "write_npz",

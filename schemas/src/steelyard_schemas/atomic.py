@@ -16,7 +16,7 @@ from pathlib import Path
 
 from steelyard_schemas.errors import ContractError
 
-__all__ = ["atomic_path", "sweep"]
+__all__ = ["atomic_path", "remove_whole", "sweep", "vacant"]
 
 _NEW, _OLD = "new", "old"
 _TEMPORARY = re.compile(
@@ -34,17 +34,20 @@ def atomic_path(target: Path, *, overwrite: bool) -> Iterator[Path]:
     this machine left of earlier attempts is removed.
 
     Raises:
-        ContractError: `target` exists and `overwrite` is false, or a folder of that name has come meanwhile.
+        ContractError: `target` exists and `overwrite` is false, or a folder of that name has come meanwhile. An empty
+            folder counts as nothing.
 
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     sweep(target.parent, target.name)
-    if target.exists() and not overwrite:
+    if not (overwrite or vacant(target)):
         raise _exists(target)
     with _sibling(target, _NEW) as temporary:
         yield temporary
         _sync(temporary)
+        if target.is_dir() and vacant(target):
+            target.rmdir()
         if not (temporary.is_dir() and target.exists()):
             temporary.replace(target)
         elif overwrite:
@@ -52,6 +55,19 @@ def atomic_path(target: Path, *, overwrite: bool) -> Iterator[Path]:
         else:
             raise _exists(target)
         _sync_folder(target.parent)
+
+
+def vacant(target: Path) -> bool:
+    """Whether a result may take this name: nothing bears it, or a folder without anything in it."""
+    if target.is_dir() and not target.is_symlink():
+        return next(target.iterdir(), None) is None
+    return not target.exists()
+
+
+def remove_whole(target: Path) -> None:
+    """Remove a file or folder that may not be there; a crash on the way leaves no half of it under its name."""
+    with _sibling(target, _NEW) as aside, suppress(FileNotFoundError):
+        target.rename(aside)
 
 
 def _exists(target: Path) -> ContractError:
@@ -82,9 +98,11 @@ def _sibling(target: Path, ending: str) -> Iterator[Path]:
     try:
         yield path
     finally:
-        if ending == _NEW or target.exists():
-            _remove(path)
         _in_use.discard(path)
+        if ending == _NEW or target.exists():
+            # What cannot be removed now, as where a thread still writes, must not hide why; it is swept later.
+            with suppress(OSError):
+                _remove(path)
 
 
 def _machine() -> str:

@@ -16,6 +16,10 @@ from steelyard_schemas.names import MemberName
 __all__ = ["JobRecord", "SurveyJob", "job_identity"]
 
 
+CONTENT_HASH = r"^sha256(-arrays)?:[0-9a-f]{64}$"
+"""Of a store: without the suffix as written before arrays had digests of their own."""
+
+
 def job_identity(galaxy: Galaxy, data_hash: str, surrogate_hash: str | None) -> str:
     """Return the SHA-256 of all that determines a fit: galaxy file, data and artifact.
 
@@ -47,9 +51,13 @@ class JobRecord(Contract):
     reason: str | None = Field(default=None, description="why it failed or did not converge")
     started_utc: str
     finished_utc: str
-    posterior_hash: str | None = Field(default=None, description="of the store as it stands, with its times")
+    posterior_hash: str | None = Field(
+        default=None, pattern=CONTENT_HASH, description="of the store as it stands, with its times"
+    )
     draws_hash: str | None = Field(
-        default=None, description="of the store's arrays alone: the same whenever and wherever the job was run"
+        default=None,
+        pattern=CONTENT_HASH,
+        description="of the store's arrays alone: the same whenever and wherever the job was run",
     )
     worker: str = Field(default="", description="host and process that ended the job")
     attempts: int = Field(default=1, ge=1, description="workers that had the job; all but the last one were lost")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -11,13 +12,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["GuardedCommands", "error_line", "one_line_errors", "plain"]
+from steelyard_schemas.stopping import orderly_stop
+
+__all__ = ["GuardedCommands", "error_line", "is_full", "one_line_errors", "plain"]
 
 TRACEBACK = "STEELYARD_TRACEBACK"
 FORESEEN = (OSError, ValueError, FloatingPointError)
 """What functions raise on purpose, with words for the user. ContractError is a ValueError."""
 
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 LONGEST_LINE = 4000
 """Characters of an error: names and values that come from a file may have any number."""
 
@@ -42,11 +46,21 @@ def error_line(error: BaseException) -> str:
         line = f"{line[:LONGEST_LINE]}..."
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in line:
         return f"out of memory ({line or 'no more to be had'}): use a smaller grid, fewer channels or less data"
+    if is_full(error):
+        return f"no space left to write ({line}): free some, then run the same command again"
     if isinstance(error, FORESEEN):
         return line or type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}: {line}{place} (unforeseen: set {TRACEBACK}=1 for the traceback)"
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error came of a disk, quota or file size that is used up."""
+    chain = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
+        chain.append(cause)
+    return any(isinstance(link, OSError) and link.errno in FULL for link in chain)
 
 
 @contextmanager
@@ -112,6 +126,6 @@ class GuardedCommands:
             return super().make_context(*args, **options)  # type: ignore[misc]
 
     def invoke(self, context: Any) -> Any:
-        """Run a command."""
-        with one_line_errors():
+        """Run a command; SIGTERM and SIGHUP stop it as Ctrl-C does."""
+        with one_line_errors(), orderly_stop():
             return super().invoke(context)  # type: ignore[misc]

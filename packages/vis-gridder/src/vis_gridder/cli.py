@@ -22,6 +22,7 @@ from steelyard_schemas import (
     Store,
     one_line_errors,
     plain,
+    vacant,
     write_store,
 )
 from typer.core import TyperGroup
@@ -111,7 +112,7 @@ def _names(files: list[Path]) -> str:
 
 def _free(*targets: Path | None, overwrite: bool) -> None:
     for target in targets:
-        if target is not None and target.exists() and not overwrite:
+        if target is not None and not (overwrite or vacant(target)):
             raise ContractError(target, "exists already; choose another name or give --overwrite")
 
 

@@ -7,7 +7,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import sampler
 
 __all__ = [
+    "NOT_CONVERGED",
     "FitProgress",
     "one_line_errors",
     "plain_console",
@@ -25,6 +26,8 @@ __all__ = [
     "say",
 ]
 
+NOT_CONVERGED = 3
+"""Exit code of a command that did its work, but whose numbers must not be quoted; 2 is a wrong command line."""
 PLAIN_SECONDS = 15.0
 """Time between lines where there is no terminal to draw a bar on."""
 
@@ -100,8 +103,15 @@ def _facts(progress: sampler.Progress) -> str:
     return " ".join(facts)
 
 
+class Noted(Protocol):
+    """Whatever prints lines of news."""
+
+    def note(self, line: str) -> None:
+        """Print one line."""
+
+
 @contextmanager
-def report_warnings(progress: FitProgress) -> Iterator[None]:
+def report_warnings(progress: Noted) -> Iterator[None]:
     """Print warnings as plain lines, each once, without the source line that Python shows."""
     told: set[str] = set()
 

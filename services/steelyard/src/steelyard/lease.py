@@ -2,7 +2,7 @@
 
 A lease is a file that its owner refreshes; it works on network file systems, where locks of the operating system may
 not. An owner that has died on this machine loses it at once, even if its process number is in use again; one on
-another machine, or in another container, after `LEASE_S` without a sign.
+another machine, or in another container, after it was watched for `LEASE_S` without a sign.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -23,6 +25,8 @@ __all__ = ["LEASE_S", "LOCK_FILE", "check_lease", "fit_lease", "hold", "owner_of
 LEASE_S = 60.0
 LOCK_FILE = "worker.lock"
 SINCE = "since="
+WATCHED = 1.2
+"""Times `LEASE_S`, after which an owner that gave no sign is gone."""
 
 _held: dict[Path, tuple[int, int, SoftFileLease]] = {}
 """Process, thread and lease by lock file: what a command holds, the functions that it calls need not wait for."""
@@ -51,7 +55,7 @@ def hold(path: Path, refusal: str, *, timeout_s: float = 0.0) -> Iterator[SoftFi
     path.parent.mkdir(parents=True, exist_ok=True)
     lease = SoftFileLease(path, lease_duration=LEASE_S, timeout=timeout_s)
     try:
-        lease.acquire()
+        _acquire(lease, path)
     except Timeout as error:
         raise ContractError(path.parent, refusal.format(owner=owner_of(path) or "unknown process")) from error
     except BaseException:
@@ -67,6 +71,33 @@ def hold(path: Path, refusal: str, *, timeout_s: float = 0.0) -> Iterator[SoftFi
         del _held[key]
         lease.release()
         _remove_empty(made)
+
+
+def _acquire(lease: SoftFileLease, path: Path) -> None:
+    """Take a lease; where its owner, on another machine, looks dead, watch for as long as proves it.
+
+    Clocks of two machines and of their file server differ, and may be set back: the age of the file only says
+    whether watching is worth the time.
+    """
+    try:
+        lease.acquire()
+    except Timeout:
+        if lease.timeout != 0 or abs(_silence_s(path)) < LEASE_S:
+            raise
+        warnings.warn(
+            f"{path.parent} is held by {owner_of(path)}: watching for {LEASE_S:.0f} s whether it is still there",
+            UserWarning,
+            stacklevel=2,
+        )
+        lease.acquire(timeout=LEASE_S * WATCHED)
+
+
+def _silence_s(path: Path) -> float:
+    """Return how long ago the owner of a lock file gave a sign, by the clocks of its file server and this machine."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _remove_empty(folders: list[Path]) -> None:
@@ -122,7 +153,9 @@ def owner_of(path: Path) -> str | None:
     with suppress(OSError, UnicodeDecodeError):
         lines = path.read_text(encoding="utf-8").splitlines()
         since = next((f" since {line.removeprefix(SINCE)}" for line in lines if line.startswith(SINCE)), "")
-    return f"process {owner.pid} on {host}{since}"
+    silence = _silence_s(path)
+    silent = f", silent for {silence / 60:.0f} min" if silence > LEASE_S else ""
+    return f"process {owner.pid} on {host}{since}{silent}"
 
 
 def _alive(pid: int, start: int | None) -> bool:

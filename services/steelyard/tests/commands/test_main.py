@@ -169,11 +169,11 @@ def test_simulate_with_antennas_and_like(workplace, antennas):
     assert "either --like FILE or --antennas FILE" in both.stderr
 
 
-def test_a_fit_that_is_not_converged_exits_with_2(workplace, finished, edit):
+def test_a_fit_that_is_not_converged_exits_with_3(workplace, finished, edit):
     out = workplace / "out"
     shutil.copytree(finished.folder, out)
     edit(workplace / "toy.toml", "target_ess = 400", "target_ess = 1e6")
     edit(workplace / "toy.toml", "max_steps = 2000", "max_steps = 100")
     result = run("fit", workplace / "toy.toml", "-o", out)
-    assert result.exit_code == 2, result.stderr
+    assert result.exit_code == 3, result.stderr
     assert "NOT CONVERGED" in result.stdout

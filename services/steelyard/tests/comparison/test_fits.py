@@ -49,7 +49,7 @@ def test_shifts_are_those_from_the_first_fit(folders):
 def test_the_command_shows_a_table_and_fails_where_a_fit_has_not_converged(folders, tmp_path):
     figure = tmp_path / "masses.png"
     both = CliRunner().invoke(app, ["compare", *map(str, folders), "--figure", str(figure)])
-    assert both.exit_code == 2
+    assert both.exit_code == 3
     assert both.stdout.count("NOT CONVERGED") == 1
     assert "not constrained by the data: " in both.stdout
     assert figure.read_bytes().startswith(b"\x89PNG")

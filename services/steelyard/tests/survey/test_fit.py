@@ -71,7 +71,7 @@ def test_a_survey_of_two_with_a_worker_killed(sample, finished, tmp_path):
     assert [row["name"] for row in state["at_work"]] == ["Toy"]
     assert f"process {driver.pid} on" in state["driver"]
 
-    assert driver.returncode == 2, news  # one galaxy has failed
+    assert driver.returncode == 3, news  # one galaxy has failed
     assert "Toy: its worker was lost" in news
     assert "2 galaxies: 1 converged, 0 did not, 1 failed" in told
     record = read_model(next(out.glob("galaxies/Toy-*/record.json")), JobRecord)

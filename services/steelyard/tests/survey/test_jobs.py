@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import warnings
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +17,7 @@ from rich.table import Table
 from steelyard.cluster.run import SampleFiles, run_survey
 from steelyard.commands.main import app
 from steelyard.console import FitProgress, plain_console, report_warnings, say
-from steelyard.survey.folder import SurveyFolder, plan_jobs
+from steelyard.survey.folder import SurveyFolder, changes, plan_jobs
 from steelyard.survey.jobs import Outcome, failure, find_work, run_job
 from steelyard.survey.lock import driver_lock, driver_of
 from steelyard.survey.masses import mass_rows, pull_summary
@@ -186,6 +187,42 @@ def test_a_refused_sample_leaves_no_folder_behind(tmp_path):
     with pytest.raises(ContractError, match="row 1"):
         run_survey(tmp_path / "out", SimpleNamespace(), sample=SampleFiles(table))
     assert [path.name for path in tmp_path.iterdir()] == ["sample.csv"]
+
+
+def test_what_changed_in_the_sample_is_said_and_only_that_is_done_again(survey, tmp_path):
+    run_all(survey)
+    table, before = tmp_path / "sample.toml", survey.job_ids()
+    assert changes(before, before) == ""
+    text = table.read_text().replace("truth.log10_mbh = 8.6", "truth.log10_mbh = 8.6\ndistance.mpc = 12.0")
+    table.write_text(text.replace("[[galaxy]]\nname = 'big 4'\n", "[[galaxy]]\nname = 'good 5'\n"))
+    survey.write_plan(plan_jobs(sample_rows(table), tmp_path, SurrogateShelf(survey.surrogates)), table)
+    assert changes(before, survey.job_ids()) == (
+        "the sample differs from the one planned before: 1 changed in row, data or surrogate (good 2); "
+        "1 new (good 5); 1 no longer in the sample: their folders stay, the report leaves them out (big 4)"
+    )
+    assert {job.name for job in survey.jobs() if survey.is_finished(job)} == {"good 1"}
+    assert len(list(survey.path.glob("galaxies/big_4-*/record.json"))) == 1
+    many = changes({}, {f"g{i}": "" for i in range(7)})
+    assert many.endswith("7 new (g0, g1, g2, g3, g4 and 2 more)")
+
+
+def test_no_duration_is_negative_where_the_clock_was_set_back(survey, monkeypatch):
+    jobs = list(survey.jobs())
+    record = run_job(break_down, unpack(jobs[0].message, SurveyJob), survey, survey.data_folder)
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    with monkeypatch.context() as patch:
+        patch.setattr("steelyard.survey.jobs._now", lambda: yesterday.isoformat(timespec="seconds"))
+        patch.setattr("time.time", lambda: yesterday.timestamp())
+        after = run_job(break_down, unpack(jobs[1].message, SurveyJob), survey, survey.data_folder)
+        state = survey_state(survey)
+    assert min(record.wall_s, after.wall_s) >= 0
+    assert survey.is_finished(jobs[0])
+    assert (state.total, state.waiting) == (4, 2)
+    row = JobStatus("N 1", "sampling", "host:7", 0.0, 1, 9, seconds_left=-30.0)
+    with StringIO() as told:
+        Console(file=told, width=200).print(status_table([row]))
+        assert "0 s" in told.getvalue().splitlines()[1]
+        assert "-" not in told.getvalue().splitlines()[1]
 
 
 def test_status_is_renewed_now_and_then_and_never_fails(tmp_path):

@@ -23,11 +23,11 @@ class SersicDisc(NamedTuple):
     """I(R) ~ exp[-(R / h)^(1/n)] (Sersic 1968)."""
 
     scale_arcsec: ArrayLike
-    index: ArrayLike
+    sersic_index: ArrayLike
 
     def surface_brightness(self, radius_arcsec: Array) -> Array:
         """Return the profile over 2 pi n h^2 Gamma(2n), its integral over the plane [arcsec^-2]."""
-        h, n = jnp.asarray(self.scale_arcsec), jnp.asarray(self.index)
+        h, n = jnp.asarray(self.scale_arcsec), jnp.asarray(self.sersic_index)
         x = jnp.maximum(radius_arcsec / h, INNERMOST)
         return jnp.exp(-(x ** (1 / n)) - gammaln(2 * n)) / (2 * math.pi * n * h**2)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from steelyard_schemas import ContractError, TrainingRecord, plain
+from steelyard_schemas import ContractError, TrainingRecord, plain, vacant
 from steelyard_schemas.surrogate import SurrogateArtifact
 
 from nuker_surrogate.artifacts.publish import publish
@@ -109,7 +109,7 @@ def train(
 
 def _check_target(out: Path, version: str, registry: str | None) -> None:
     check_version(version)
-    if out.exists():
+    if not vacant(out):
         raise ContractError(out, "exists already; choose another name")
     if registry is not None and version in published_versions(registry):
         raise ContractError(f"surrogate {version}", f"exists already in {registry}: choose a higher --version")

@@ -39,7 +39,10 @@ class GalaxyFitter:
         self._survey = SurveyFolder(setup.survey)
         if surrogates:
             # Not a temporary folder: an actor that is killed leaves it behind.
-            shelf = unpack_parts(surrogates, user_cache_path("steelyard") / "surrogates")
+            try:
+                shelf = unpack_parts(surrogates, user_cache_path("steelyard") / "surrogates")
+            except OSError:  # no home, or no room in it
+                shelf = self._survey.surrogates
             os.environ["STEELYARD_SURROGATES"] = str(shelf)
         # A restarted worker, or another one, need not compile the same again.
         keep_compiled(self._survey.compiled)

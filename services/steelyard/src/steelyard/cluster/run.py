@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from steelyard_schemas import ContractError
 
 from steelyard.cluster.fitter import FitterSetup, GalaxyFitter
 from steelyard.cluster.session import Resources, ray_session, resources
-from steelyard.survey.folder import SurveyFolder, plan_jobs
+from steelyard.survey.folder import SurveyFolder, changes, plan_jobs
 from steelyard.survey.jobs import FIT
 from steelyard.survey.lock import driver_lock
 from steelyard.survey.sample import read_defaults, sample_rows
@@ -73,7 +74,7 @@ def run_survey(
         _ = survey.n_jobs  # refuses before a lock is left in a folder that is none
     with driver_lock(survey.lock, wait=wait) as lease:
         if sample is not None:
-            n = _plan(survey, sample)
+            n = _plan(survey, sample, watcher.note)
             watcher.note(f"planned {n} galaxies in {survey.path}")
         total = survey.n_jobs
         left = sum(not survey.is_finished(job) for job in survey.jobs())
@@ -90,6 +91,8 @@ def run_survey(
             def room_now() -> int:
                 return room(resources(), share.cpus, share.gpus)
 
+            if cluster.dashboard and have.token is not None:
+                watcher.note(f"Ray's dashboard asks for the token in {have.token}")
             size = min(cluster.workers or room_now(), left)
             watcher.note(f"{left} of {total} galaxies to do (workers: {size}, nodes: {have.nodes})")
             setup = FitterSetup(str(survey.path), str(survey.data_folder.resolve()), work, reports)
@@ -99,13 +102,17 @@ def run_survey(
             return driver.run(survey.jobs(), total, still_mine=lambda: lease.compromise is None)
 
 
-def _plan(survey: SurveyFolder, sample: SampleFiles) -> int:
+def _plan(survey: SurveyFolder, sample: SampleFiles, note: Callable[[str], None]) -> int:
     defaults = None if sample.defaults is None else read_defaults(sample.defaults)
     table = Path(os.path.realpath(sample.table))
     if not table.exists():
         raise ContractError(sample.table, "no such file")
+    before = survey.job_ids()
     jobs = plan_jobs(sample_rows(table, defaults), table.parent, SurrogateShelf(survey.surrogates))
-    return survey.write_plan(jobs, table)
+    planned = survey.write_plan(jobs, table)
+    if before and (told := changes(before, survey.job_ids())):
+        note(told)
+    return planned
 
 
 def room(have: Resources, cpus: float, gpus: float) -> int:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 from steelyard_schemas import ContractError
+
+from steelyard.cluster.token import own_environment, private_token
 
 __all__ = ["Resources", "ray_session", "resources"]
 
@@ -35,6 +41,8 @@ class Resources(NamedTuple):
     cpus: float
     gpus: float
     nodes: int
+    token: Path | None = None
+    """File of the token that a local Ray asks for, its dashboard too."""
 
 
 def resources() -> Resources:
@@ -52,6 +60,9 @@ def ray_session(
 ) -> Iterator[Resources]:
     """Join the cluster at `address` (or that of RAY_ADDRESS, as under `ray job submit`), or start Ray here.
 
+    A Ray started here asks for a token that only this session knows; a cluster that is joined has its own rules, and
+    the user's `RAY_AUTH_*` variables count there. The environment is as before at the end.
+
     Args:
         address: as `ray://host:10001`, `host:6379` or `auto`.
         cpus: that a local Ray may use; all by default.
@@ -62,14 +73,47 @@ def ray_session(
 
     """
     address = address or os.environ.get("RAY_ADDRESS") or None
-    for name, value in {**ALWAYS, **({} if address else LOCALLY)}.items():
-        os.environ.setdefault(name, value)
+    with ExitStack() as held:
+        held.enter_context(own_environment())
+        for name, value in {**ALWAYS, **({} if address else LOCALLY)}.items():
+            os.environ.setdefault(name, value)
+        token = None if address else held.enter_context(private_token())
+        ray = _import_ray()
+        held.enter_context(_own_sigterm())
+        held.callback(ray.shutdown)
+        with _own_sigterm():
+            _connect(address, cpus, dashboard=dashboard)
+        # Ray tells the deaths of workers on standard output, which is for results.
+        held.enter_context(redirect_stdout(sys.stderr))
+        yield resources()._replace(token=token)
+
+
+@contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Keep the handler of SIGTERM: Ray, as it starts, installs its own, which ends a command with code 15."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _import_ray() -> ModuleType:
     try:
         import ray
     except ImportError as error:
         raise ContractError(
             "ray", "is not installed: surveys and training side by side need steelyard[survey]"
         ) from error
+    return ray
+
+
+def _connect(address: str | None, cpus: int | None, *, dashboard: bool) -> None:
+    import ray
+
     quiet = {"log_to_driver": False, "logging_level": "error", "namespace": "steelyard"}
     try:
         if address:
@@ -83,12 +127,6 @@ def ray_session(
                 dashboard_host="127.0.0.1",
                 **quiet,
             )
-    except (ConnectionError, TimeoutError, ValueError, RuntimeError) as error:
-        where = f"the cluster at {address}" if address else "a local Ray"
-        raise ContractError("ray", f"cannot reach {where}: {' '.join(str(error).split())}") from error
-    try:
-        # Ray tells the deaths of workers on standard output, which is for results.
-        with redirect_stdout(sys.stderr):
-            yield resources()
-    finally:
-        ray.shutdown()
+    except Exception as error:  # Ray raises a bare one where its processes are slow to start
+        where = f"reach the cluster at {address}" if address else "start a local Ray"
+        raise ContractError("ray", f"cannot {where}: {' '.join(str(error).split())}") from error

@@ -10,7 +10,15 @@ import typer
 from rich.table import Table
 from steelyard_schemas import plain
 
-from steelyard.console import FitProgress, one_line_errors, plain_console, print_json, report_warnings, say
+from steelyard.console import (
+    NOT_CONVERGED,
+    FitProgress,
+    one_line_errors,
+    plain_console,
+    print_json,
+    report_warnings,
+    say,
+)
 from steelyard.process import settle_process
 
 if TYPE_CHECKING:
@@ -42,8 +50,8 @@ def compare_command(
 ) -> None:
     """Compare finished fits, or the models with and without a black hole.
 
-    Exit code 0 only if every fit converged and, with --models, the evidences can be trusted. Ctrl-C keeps what was
-    finished; the same command goes on from there.
+    Exit code 0 only if every fit converged and, with --models, the evidences can be trusted; 3 otherwise. Ctrl-C
+    keeps what was finished; the same command goes on from there.
 
     Example: steelyard compare agn-in-fit agn-out-fit nuker-fit --figure masses.png
 
@@ -63,7 +71,7 @@ def compare_command(
 
                 draw_masses(comparison, figure)
         if not comparison.all_converged:
-            raise typer.Exit(2)
+            raise typer.Exit(NOT_CONVERGED)
         return
     with one_line_errors(), FitProgress(quiet=as_json) as progress, report_warnings(progress):
         if len(paths) != 1 or figure is not None:
@@ -77,7 +85,7 @@ def compare_command(
         found = compare_models(paths[0], out, n_proposals=proposals, progress=progress, note=progress.note)
     _print_models(found, as_json=as_json)
     if not found.is_reliable:
-        raise typer.Exit(2)
+        raise typer.Exit(NOT_CONVERGED)
 
 
 def _print_fits(comparison: Comparison, *, as_json: bool) -> None:

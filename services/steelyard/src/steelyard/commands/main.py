@@ -17,7 +17,15 @@ from vis_gridder import is_image_cube, read_image_cube
 
 from steelyard.commands import survey
 from steelyard.commands.compare import compare_command
-from steelyard.console import FitProgress, one_line_errors, plain_console, print_json, report_warnings, say
+from steelyard.console import (
+    NOT_CONVERGED,
+    FitProgress,
+    one_line_errors,
+    plain_console,
+    print_json,
+    report_warnings,
+    say,
+)
 from steelyard.process import settle_process
 
 __all__ = ["app", "main"]
@@ -84,7 +92,8 @@ def fit_command(
 ) -> None:
     """Fit one galaxy: grid if needed, sample, write posterior and report.
 
-    Exit code 0 only if the chains converged. Ctrl-C keeps the finished part; the same command goes on from there.
+    Exit code 0 only if the chains converged, 3 if they did not. Ctrl-C keeps the finished part; the same command goes
+    on from there.
 
     Example: steelyard fit ngc4697.toml --out ngc4697-fit
     """
@@ -121,7 +130,7 @@ def _run_fit(galaxy_file: Path, out: Path | None, *, restart: bool, as_json: boo
         if page is not None and not as_json:
             say(f"report: {page}")
     if not posterior.manifest.converged:
-        raise typer.Exit(2)
+        raise typer.Exit(NOT_CONVERGED)
 
 
 def _print_as_json(manifest: Posterior, page: Path | None) -> None:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from steelyard_schemas import ContractError
 
-from steelyard.console import FitProgress, one_line_errors, plain_console, print_json, report_warnings, say
+from steelyard.console import (
+    NOT_CONVERGED,
+    FitProgress,
+    one_line_errors,
+    plain_console,
+    print_json,
+    report_warnings,
+    say,
+)
 
 if TYPE_CHECKING:
     from steelyard.cluster.run import Cluster, SampleFiles
@@ -62,7 +70,7 @@ def run_command(
     """Fit every galaxy of a sample. Without --address Ray is started on this machine.
 
     What is finished is not done again; a row that was changed is. Whatever ends the command, the same one goes on.
-    Exit code 0 only if every galaxy converged.
+    Exit code 0 only if every galaxy converged, 3 if one did not or failed.
 
     Example: steelyard survey run sample.csv --defaults shared.toml --out sample-survey
     """
@@ -112,7 +120,7 @@ def _drive(
     from steelyard.survey.watch import SurveyWatch
 
     survey = SurveyFolder(folder)
-    with one_line_errors(), SurveyWatch(survey, quiet=as_json) as watch:
+    with one_line_errors(), SurveyWatch(survey, quiet=as_json) as watch, report_warnings(watch):
         began = time.monotonic()
         tally = run_survey(folder, watch, sample=sample, cluster=cluster, reports=reports, wait=wait)
     # The result comes first: nothing that fails from here on takes it away.
@@ -133,7 +141,7 @@ def _drive(
     elif page is not None:
         say(f"report: {page}")
     if state.converged < state.total:
-        raise typer.Exit(2)
+        raise typer.Exit(NOT_CONVERGED)
 
 
 def _report(survey: SurveyFolder, against: str | None) -> Path:
@@ -194,7 +202,7 @@ def relation_command(
 ) -> None:
     """Sample the intrinsic relation of log10 M_BH to a column: intercept, slope and scatter.
 
-    Exit code 0 only if the chains converged.
+    Exit code 0 only if the chains converged, 3 if they did not.
 
     Example: steelyard survey relation sample-survey --covariate log10_sigma_kms
     """
@@ -218,4 +226,4 @@ def relation_command(
         if not relation.converged:
             print("NOT CONVERGED: do not quote these numbers")
     if not relation.converged:
-        raise typer.Exit(2)
+        raise typer.Exit(NOT_CONVERGED)

@@ -6,6 +6,8 @@ import shutil
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from steelyard_schemas import atomic_path, vacant
+
 __all__ = ["unpack_demo"]
 
 
@@ -15,10 +17,11 @@ def unpack_demo(folder: Path) -> Path:
     with as_file(files("steelyard").joinpath("example")) as example:
         for part in ("mock_ngc4697.toml", "mock_ngc4697_grid.zarr"):
             source, target = example / part, folder / part
-            if target.exists():
+            if not vacant(target):
                 continue
-            if source.is_dir():
-                shutil.copytree(source, target)
-            else:
-                shutil.copy(source, target)
+            with atomic_path(target, overwrite=False) as temporary:
+                if source.is_dir():
+                    shutil.copytree(source, temporary)
+                else:
+                    shutil.copy(source, temporary)
     return folder / "mock_ngc4697.toml"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,8 @@ from steelyard_schemas import (
     read_json,
     read_npz,
     read_store,
+    remove_whole,
+    vacant,
     write_npz,
     write_store,
 )
@@ -64,10 +65,9 @@ class RunFolder:
 
     def clear(self) -> None:
         """Remove an earlier fit, and nothing else that may lie in the folder."""
-        for part in (self.gridded, self.posterior):
-            shutil.rmtree(part, ignore_errors=True)
-        for part in (self.checkpoint, self.approximation, self.report, self._run):
-            part.unlink(missing_ok=True)
+        # What says whose the rest is goes last.
+        for part in (self.posterior, self.checkpoint, self.approximation, self.report, self.gridded, self._run):
+            remove_whole(part)
 
     def discard(self) -> None:
         """Remove an earlier fit, and the folder too if nothing else lies in it."""
@@ -108,7 +108,7 @@ class RunFolder:
 
         """
         held = self._read().get("identity")
-        if held not in (None, identity) and (self.checkpoint.exists() or self.posterior.exists()):
+        if held not in (None, identity) and self.is_begun:
             raise ContractError(
                 self.path,
                 "holds a fit of other inputs (galaxy file, data or surrogate differ): choose another --out, or "
@@ -116,9 +116,18 @@ class RunFolder:
             )
         self._update(identity=identity)
 
-    def load_gridded(self, stamp: str) -> Store[GriddedVisibilities] | None:
-        """Return the gridded data made earlier from a source with this stamp, if any."""
-        if self._read().get("source") != stamp or not self.gridded.exists():
+    @property
+    def is_begun(self) -> bool:
+        """Whether there are chains, or results of them."""
+        return self.checkpoint.exists() or not vacant(self.posterior)
+
+    def load_gridded(self, stamp: str | None) -> Store[GriddedVisibilities] | None:
+        """Return the gridded data made earlier from a source with this stamp, if any.
+
+        Without a source (None), those that a fit was begun with: `claim` holds them to the identity of its inputs.
+        """
+        known = self.is_begun if stamp is None else self._read().get("source") == stamp
+        if not known or vacant(self.gridded):
             return None
         return read_store(self.gridded, GriddedVisibilities)
 
@@ -142,7 +151,7 @@ class RunFolder:
 
     def finished(self, galaxy: Galaxy) -> Store[Posterior] | None:
         """Return the posterior if it is complete and made with the same settings."""
-        if not self.posterior.exists():
+        if vacant(self.posterior):
             return None
         store = read_store(self.posterior, Posterior)
         return store if store.manifest.complete and store.manifest.galaxy == galaxy else None

@@ -107,9 +107,9 @@ def fit(
         if galaxy_file is not None:
             folder.keep_galaxy_file(galaxy_file)
         try:
-            return _fit(model, problem, folder, None if progress is None else watched, note)
+            return _fit(model, problem, folder, watched, note)
         except ValueError as error:
-            if not (folder.checkpoint.exists() or folder.posterior.exists()):
+            if not folder.is_begun:
                 # Of a fit without a start nothing stays.
                 folder.discard()
             if isinstance(error, ContractError):
@@ -173,10 +173,12 @@ def _fit(
 def _prepared(galaxy: Galaxy, base: Path, folder: RunFolder, restart: bool, note: Note) -> Problem:
     """Grid the data, or take them from the folder, and claim the folder for this fit."""
     path = base / galaxy.data.path
-    stamp = source_stamp(path, galaxy) if path.exists() else ""
+    stamp = source_stamp(path, galaxy) if path.exists() else None
     kept = None if restart else folder.load_gridded(stamp)
     if kept is None:
         note(f"reading {path}")
+    elif stamp is None:
+        note(f"{path} is gone: the gridded data in {folder.gridded} serve")
     data = load_gridded(galaxy, base) if kept is None else kept
     _check_memory(data)
     _say_what_is_known(data, note, gridded_now=kept is None and galaxy.data.grid is not None)
@@ -187,7 +189,7 @@ def _prepared(galaxy: Galaxy, base: Path, folder: RunFolder, restart: bool, note
     if restart:
         folder.clear()
     folder.claim(problem.identity)
-    if kept is None:
+    if kept is None and stamp is not None:
         folder.save_gridded(data, stamp)
     return problem
 

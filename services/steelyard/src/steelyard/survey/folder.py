@@ -12,7 +12,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -38,7 +38,7 @@ from steelyard.survey.identity import JobKeys, data_stamp
 from steelyard.survey.sample import Cell, SampleRow
 from steelyard.survey.surrogates import SurrogateShelf
 
-__all__ = ["PlannedJob", "SurveyFolder", "plan_jobs"]
+__all__ = ["PlannedJob", "SurveyFolder", "changes", "plan_jobs"]
 
 PLAN_VERSION = 1
 PLANNED = [str, str, str, str, dict, bytes]
@@ -46,6 +46,7 @@ PLANNED = [str, str, str, str, dict, bytes]
 AGAIN = "plan again with `steelyard survey run`"
 REPLANNING_S = 1.0
 MOST_PROBLEMS = 50
+MOST_NAMES = 5
 LONGEST_NAME = 80
 """Characters of a galaxy's name that its folder bears."""
 
@@ -148,6 +149,13 @@ class SurveyFolder:
         # A survey planned before the hash was kept.
         return sum(1 for _ in read_msgpack(self.plan, advice=AGAIN)) == about["jobs"]
 
+    def job_ids(self) -> dict[str, str]:
+        """Return the job of each planned galaxy, by its name; none where there is no plan, or no sound one."""
+        try:
+            return {job.name: job.job_id for job in self.jobs()}
+        except ContractError:
+            return {}
+
     @property
     def n_jobs(self) -> int:
         """Number of planned jobs."""
@@ -202,6 +210,31 @@ class SurveyFolder:
         if not isinstance(about.get("jobs"), int) or not isinstance(about.get("data_folder"), str):
             raise ContractError(self.about, f"says neither how many jobs there are nor where their data; {AGAIN}")
         return about
+
+
+def changes(before: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """Say in one line what became of a sample since it was planned before; empty if nothing.
+
+    Args:
+        before: the job of each galaxy by its name, as it was.
+        after: as it is.
+
+    """
+    new, gone = after.keys() - before.keys(), before.keys() - after.keys()
+    changed = {name for name in after.keys() & before.keys() if after[name] != before[name]}
+    parts = [
+        (changed, "changed in row, data or surrogate"),
+        (new, "new"),
+        (gone, "no longer in the sample: their folders stay, the report leaves them out"),
+    ]
+    told = [f"{len(names)} {what} ({_some(names)})" for names, what in parts if names]
+    return f"the sample differs from the one planned before: {'; '.join(told)}" if told else ""
+
+
+def _some(names: Collection[str]) -> str:
+    shown = sorted(names)[:MOST_NAMES]
+    more = len(names) - len(shown)
+    return ", ".join(name[:LONGEST_NAME] for name in shown) + (f" and {more} more" if more else "")
 
 
 def plan_jobs(rows: Iterable[SampleRow], data_folder: Path, shelf: SurrogateShelf) -> Iterator[PlannedJob]:

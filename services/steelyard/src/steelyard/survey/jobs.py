@@ -5,7 +5,6 @@ The work is a function named `module:function`, so that fits, tests and benchmar
 
 from __future__ import annotations
 
-import errno
 import time
 import traceback
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from steelyard_schemas import ContractError, JobRecord, SurveyJob
+from steelyard_schemas import ContractError, JobRecord, SurveyJob, is_full
 
 from steelyard.survey.folder import SurveyFolder
 from steelyard.survey.lock import job_lock
@@ -24,7 +23,6 @@ from steelyard.survey.status import STATUS_FILE, StatusWriter, worker_name
 __all__ = ["FIT", "JobPlace", "Outcome", "Work", "failure", "find_work", "run_job"]
 
 FIT = "steelyard.survey.fit_work:fit_galaxy"
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 REASON_LENGTH = 600
 
 
@@ -118,10 +116,7 @@ def failure(job_id: str, name: str, reason: str, attempts: int) -> JobRecord:
 def reason_of(error: BaseException) -> str:
     """Say in one line what went wrong, and what to do where that is known."""
     line = " ".join(str(error).split()) or type(error).__name__
-    chain = [error]
-    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
-        chain.append(cause)
-    if any(isinstance(link, OSError) and link.errno in FULL for link in chain):
+    if is_full(error):
         line = f"no space left to write ({line}): free some, then `steelyard survey resume`"
     elif isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in line:
         line = f"out of memory ({line}): fewer workers per GPU or machine, or a smaller grid"
