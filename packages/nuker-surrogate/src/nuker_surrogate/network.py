@@ -6,8 +6,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from steelyard_schemas.weights import MOST_WEIGHTS_BYTES
 
 from nuker_surrogate.deprojection import Float
+
+
+def check_widths(widths: tuple[int, ...]) -> None:
+    """Refuse a network of more weights than a file of weights may hold, before any of them is allocated.
+
+    Args:
+        widths: of inputs, hidden layers and outputs.
+
+    Raises:
+        ValueError: there are more.
+    """
+    n_weights = sum((a + 1) * b for a, b in pairwise(widths))
+    most = MOST_WEIGHTS_BYTES // np.dtype(np.float32).itemsize
+    if n_weights > most:
+        raise ValueError(f"layers of {widths} have more weights than the {most:,} of a file: make them narrower")
 
 
 class CoefficientNetwork(nnx.Module):

@@ -22,7 +22,7 @@ from nuker_surrogate.domain import from_box
 from nuker_surrogate.features import RadialFeatures, radial_features
 from nuker_surrogate.heads import HEADS, INPUTS, Head, Weights, combine
 from nuker_surrogate.mge import sigma_grid_pc
-from nuker_surrogate.network import CoefficientNetwork
+from nuker_surrogate.network import CoefficientNetwork, check_widths
 from nuker_surrogate.targets import Targets, loss_targets
 from nuker_surrogate.training_file import TrainingFile
 
@@ -31,6 +31,7 @@ Progress = Callable[[str, int, int, float | None, float | None], None]
 
 _CHUNK = 100  # steps per compiled call
 _HELD_OUT = 0.05
+_MOST_SIGMA = 10_000  # a hundred times the finest grid that was of use; the fit's matrix has its square
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class TrainingConfig:
         """Refuse what cannot train."""
         if self.head not in HEADS:
             raise ValueError(f"head is {self.head!r}, expected {', '.join(HEADS[:-1])} or {HEADS[-1]}")
+        if self.n_sigma > _MOST_SIGMA:
+            raise ValueError(f"n_sigma is {self.n_sigma}, expected {_MOST_SIGMA:,} or fewer")
         if self.n_sigma < 2 or not 0 < self.smallest_pc < self.largest_pc or self.mass_weight < 0:
             raise ValueError("n_sigma must be 2 or more, widths ascend from above 0, mass_weight not be negative")
         if self.has_linear_part and (self.linear_examples < 1 or not 0 <= self.linear_faces < 1):
@@ -84,6 +87,7 @@ class TrainingConfig:
             return
         if not self.hidden or min(self.hidden) < 1:
             raise ValueError(f"hidden is {self.hidden}, expected at least one width of 1 or more")
+        check_widths((len(INPUTS), *self.hidden, self.n_sigma))
         if self.batch < 1 or self.examples * _HELD_OUT < 1 or not 0 <= self.faces < 1:
             raise ValueError("batch must be 1 or more, examples 20 or more and faces in [0, 1)")
         steps = (self.loss_steps,) if self.head == "corrected" else (self.label_steps, self.loss_steps)
