@@ -1,18 +1,12 @@
 """The fork server and the valid files, made once."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 from .runner import Server
 from .valid import make_valid
+from .writers import WRITERS
 
-_HOME = Path(__file__).resolve().parents[2] / "packages" / "vis-gridder" / "tests" / "conftest.py"
-_SPEC = importlib.util.spec_from_file_location("hostile_writers", _HOME)
-_WRITERS = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(_WRITERS)
-make_ms, write_uvfits = _WRITERS.make_ms, _WRITERS.write_uvfits
+make_ms, write_uvfits = WRITERS.make_ms, WRITERS.write_uvfits
 
 
 @pytest.fixture(scope="session")

@@ -90,12 +90,17 @@ IMAGES = {
     "a truncated image": cut(0.5),
     "all NaN": lambda content: content[:2880] + b"\xff" * (len(content) - 2880),
 }
+EMPTY_FITS = b"".join(
+    card.ljust(80) for card in (b"SIMPLE  =                    T", b"BITPIX  = 8", b"NAXIS   = 0", b"END")
+).ljust(2880) + b"XTENSION= 'IMAGE   '".ljust(80)
+"""A primary header without data, and the first card of an extension."""
 GZIPPED = {
     "a line of 128 MiB": lambda: _line(b"# u_m v_m re im weight frequency_hz\n", b"1", b""),
     "a line of 128 MiB for a head": lambda: _line(b"", b"# ", b"\n"),
     "a line of 128 MiB of columns": lambda: _line(b"# u_m v_m re im weight frequency_hz\n", b"1 ", b"\n"),
     "128 MiB of zeros": lambda: _line(b"", bytes(16), b""),
     "a FITS header of 128 MiB": lambda: _line(b"SIMPLE  =                    T".ljust(80), b"COMMENT".ljust(80), b""),
+    "a FITS extension of 128 MiB of header": lambda: _line(EMPTY_FITS, b"COMMENT".ljust(80), b""),
     "a truncated stream": lambda: cut(0.5)(_line(b"", b"1 2 3 4 5 6\n", b"")),
     "damaged bytes": lambda: flip(0.5, 8)(gzip.compress(b"1 2 3 4 5 6\n" * 100)),
     "a magic number alone": lambda: b"\x1f\x8b",

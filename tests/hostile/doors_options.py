@@ -75,6 +75,8 @@ def cases() -> Iterator[Case]:
         ["steelyard", "surrogate", "train", "out", "--n-sigma", "-1"],
         ["steelyard", "surrogate", "train", "out", "--points", "0"],
         ["steelyard", "surrogate", "train", "out", "--hidden", "x"],
+        ["steelyard", "surrogate", "train", "out", "--head", "corrected", "--hidden", "1000000000000"],
+        ["steelyard", "surrogate", "train", "out", "--n-sigma", "1000000000000"],
         ["steelyard", "surrogate", "evaluate", "--points", "-1"],
     ):
         yield Case("options", " ".join(argv).replace("\x1b", "ESC"), _with(argv, "toy.toml", "sample.csv"))

@@ -110,6 +110,7 @@ def _spoilers() -> dict[str, Spoil]:
         "two widths": manifest(sigma_pc=[1.0, 2.0]),
         "scales of zero": manifest(input_scale=[0.0] * 4),
         "means of infinity": manifest(input_mean=[float("inf")] * 4),
+        "a layer of 1e12": manifest(hidden=[10**12]),
         "an unknown head": manifest(head="exec"),
         "a version of dots": manifest(version="../.."),
         "a version of control characters": manifest(version="1.0.0\x1b[2J"),

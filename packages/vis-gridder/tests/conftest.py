@@ -55,6 +55,11 @@ def make_ms(tmp_path):
     It returns the path and what was put in each column. Integration t is scan 4 + t and observation t % 2. Fields lie
     at `directions`, PHASE_DIR in radians, or apart by 0.01 in declination.
     """
+    return ms_writer(tmp_path)
+
+
+def ms_writer(folder):
+    """Return the function that `make_ms` is, for a folder; for tools that run without pytest."""
     tables = pytest.importorskip("casacore.tables", reason="python-casacore reads Measurement Sets")
 
     def make(
@@ -70,7 +75,7 @@ def make_ms(tmp_path):
         edit=None,
         name="odd name",
     ):
-        path = tmp_path / name
+        path = folder / name
         rng = np.random.default_rng(0)
         n_corr, n_channels = len(corr_type), len(frequency)
         shape = {"ndim": 2}
@@ -232,6 +237,11 @@ def write_uvfits(tmp_path):
     `fq` and `su` have columns [row, if] and [source, if] of those tables; `more_antennas` has a letter and diameters
     for each further antenna table, whose version is the number of a subarray.
     """
+    return uvfits_writer(tmp_path)
+
+
+def uvfits_writer(folder):
+    """Return the function that `write_uvfits` is, for a folder."""
 
     def write(
         data,
@@ -329,7 +339,7 @@ def write_uvfits(tmp_path):
                 name="AIPS SU",
             ),
         ]
-        path = tmp_path / file
+        path = folder / file
         fits.HDUList([hdu, *tables]).writeto(path)
         return path
 

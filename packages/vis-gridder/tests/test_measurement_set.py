@@ -1,11 +1,16 @@
 import builtins
+import os
 import shutil
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from steelyard_schemas import ContractError
 from vis_gridder import source
 from vis_gridder.readers import open_visibilities, read_visibilities
+from vis_gridder.readers.ms_probe import probe
 from vis_gridder.source import ROW_ARRAYS, collect
 
 tables = pytest.importorskip("casacore.tables", reason="python-casacore reads Measurement Sets")
@@ -322,6 +327,69 @@ def test_damage_that_would_end_the_process_is_told_before(make_ms):
     file.write_bytes(content.replace(b"ArrayColumnDesc<double", b"ArrayColumnDesc<dxuble", 1))
     with pytest.raises(ContractError, match=r"columns readable in FIELD/table.dat"):
         read_visibilities(path)
+
+
+def crashing(path):
+    """Damage a Measurement Set so that casacore reads a length from the middle of the name of a field."""
+    file = path / "FIELD" / "table.f0"
+    content = file.read_bytes()
+    assert content.count(b"galaxy0") == 1
+    file.write_bytes(content.replace(b"galaxy0", bytes(8) + b"galaxy0"))
+    return path
+
+
+def test_a_crash_of_casacore_is_one_line(make_ms):
+    path = crashing(make_ms()[0])
+    read = (
+        "import sys, resource; resource.setrlimit(resource.RLIMIT_CORE, (0, 0)); from casacore import tables; "
+        "tables.table(sys.argv[1], ack=False).getcol('NAME')"
+    )
+    ended = subprocess.run([sys.executable, "-c", read, f"{path}/FIELD"], capture_output=True, check=False)
+    assert ended.returncode == -signal.SIGSEGV
+    with pytest.raises(ContractError, match=r"FIELD makes casacore crash \(SIGSEGV\); copy or export") as error:
+        read_visibilities(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_table_that_never_opens_is_one_line(make_ms):
+    path, _ = make_ms()
+    with pytest.raises(ContractError, match=r"table cannot be opened within 0\.001 s; copy the Measurement Set"):
+        probe(path, limit_s=0.001)
+
+
+def test_the_probe_imports_nothing_from_the_current_folder(make_ms, tmp_path, monkeypatch):
+    path, _ = make_ms()
+    (tmp_path / "casacore.py").write_text("import os; os.abort()")
+    monkeypatch.chdir(tmp_path)
+    probe(path)
+
+
+def test_a_kill_for_memory_is_told_from_damage(make_ms, monkeypatch):
+    path, _ = make_ms()
+    killed = subprocess.CompletedProcess([], -signal.SIGKILL, b"MAIN\nANTENNA\n", b"")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: killed)
+    with pytest.raises(ContractError, match=r"its table ANTENNA took more memory than there is \(SIGKILL\)"):
+        probe(path)
+
+
+@pytest.mark.parametrize("odd", ["pipe", "device", "link out", "link to nothing"])
+def test_what_is_no_file_in_the_folder_is_refused(make_ms, tmp_path, odd):
+    path, _ = make_ms()
+    victim = path / "FIELD" / "table.f0"
+    victim.rename(tmp_path / "table.f0")
+    if odd == "pipe":
+        os.mkfifo(victim)
+    else:
+        victim.symlink_to({"device": "/dev/zero", "link out": tmp_path / "table.f0"}.get(odd, "absent"))
+    with pytest.raises(ContractError, match=r"'FIELD/table.f0', which is a pipe, a device or a link"):
+        read_visibilities(path)
+
+
+def test_links_within_a_measurement_set_are_followed(make_ms):
+    path, _ = make_ms()
+    (path / "FIELD").rename(path / "SUBMSS")
+    (path / "FIELD").symlink_to("SUBMSS")
+    assert read_visibilities(path).manifest.observation.target == "galaxy0"
 
 
 @pytest.mark.parametrize("victim", ["table.dat", "largest", "SPECTRAL_WINDOW", "FIELD/table.dat"])

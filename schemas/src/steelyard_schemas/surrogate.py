@@ -113,6 +113,8 @@ class SurrogateArtifact(Contract):
                 f"inputs, input_mean and input_scale must have one length, found {len(self.inputs)}, "
                 f"{len(self.input_mean)} and {len(self.input_scale)}"
             )
+        if self.head == "linear" and self.hidden:
+            raise ValueError(f"hidden must be empty for a linear head, which has no network, found {self.hidden}")
         if any(b <= a for a, b in pairwise(self.sigma_pc)):
             raise ValueError("sigma_pc must ascend")
         return self

@@ -134,6 +134,7 @@ def test_weights_of_another_surrogate_are_refused(copy, replace_weights, changes
         ({"input_scale": [0.0] * 5}, r"input_scale\.0"),
         ({"input_mean": [0.0]}, "must have one length"),
         ({"hidden": [-3]}, r"hidden\.0"),
+        ({"head": "linear", "hidden": [10**12]}, "hidden must be empty for a linear head"),
         ({"version": "1.2.x"}, "version"),
     ],
 )

@@ -10,6 +10,8 @@ from .support import SMALL
     [
         ("head", "tanh", "expected linear, corrected"),
         ("hidden", (), "at least one width"),
+        ("hidden", (10**12,), r"layers of \(5, 1000000000000, 64\) have more weights"),
+        ("n_sigma", 10**12, "expected 10,000 or fewer"),
         ("examples", 3, "examples 20 or more"),
         ("linear_examples", 0, "linear_examples must be 1"),
         ("n_sigma", 1, "n_sigma must be 2"),

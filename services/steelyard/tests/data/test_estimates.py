@@ -50,3 +50,29 @@ def test_no_line_no_fit(toy, toy_grid):
     empty = dataclasses.replace(toy_grid, arrays={**toy_grid.arrays, "mean": noise.astype(np.complex64)})
     with pytest.raises(ContractError, match=r"no line emission.*check the rest frequency"):
         data_estimates(empty, toy.line.rest_frequency_hz)
+
+
+def without(gridded, channels):
+    """Return gridded data with channels emptied, as a band with a gap has them."""
+    emptied = {name: gridded[name].copy() for name in ("mask", "mean", "variance")}
+    for values in emptied.values():
+        values[channels] = 0
+    return dataclasses.replace(gridded, arrays={**gridded.arrays, **emptied})
+
+
+def test_a_gap_in_the_band_is_passed_over(toy, toy_grid):
+    whole = data_estimates(toy_grid, toy.line.rest_frequency_hz)
+    found = data_estimates(without(toy_grid, [6]), toy.line.rest_frequency_hz)
+    assert found.peak_sigma == pytest.approx(whole.peak_sigma, rel=0.2)
+    assert found.pa_deg == pytest.approx(toy.truth["pa_deg"], abs=10)
+    assert found.vsys_kms == pytest.approx(toy.truth["vsys_kms"], abs=37.5)
+    # One of the twelve channels, the brightest no more than a fifth of the line.
+    assert 0.8 < found.flux_jykms / whole.flux_jykms < 1
+
+
+def test_data_of_no_channel_are_refused_in_words(toy, toy_grid):
+    with pytest.raises(ContractError, match="has no channel with data"):
+        data_estimates(without(toy_grid, slice(None)), toy.line.rest_frequency_hz)
+    flat = dataclasses.replace(toy_grid, arrays={**toy_grid.arrays, "mean": np.zeros_like(toy_grid["mean"])})
+    with pytest.raises(ContractError, match="dirty image without noise"):
+        data_estimates(flat, toy.line.rest_frequency_hz)

@@ -1,11 +1,18 @@
 """Configuration of a training run."""
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 
-from nuker_surrogate.expansion.heads import HEADS, Head
+from steelyard_schemas.weights import MOST_WEIGHTS_BYTES
+
+from nuker_surrogate.expansion.heads import HEADS, INPUTS, Head
 
 HELD_OUT = 0.05
 """Fraction of the network's laws that is held out."""
+
+MOST_SIGMA = 10_000
+"""Largest number of Gaussians; a hundred times the finest grid that was of use. The fit's matrix has its square."""
+BYTES_PER_WEIGHT = 4
 
 _LINEAR_SETTINGS = frozenset({"linear_examples", "linear_faces", "linear_ridge"})
 _NETWORK_SETTINGS = frozenset(
@@ -59,6 +66,8 @@ class TrainingConfig:
         """Check the settings that the head uses."""
         if self.head not in HEADS:
             raise ValueError(f"head is {self.head!r}, expected {', '.join(HEADS[:-1])} or {HEADS[-1]}")
+        if self.n_sigma > MOST_SIGMA:
+            raise ValueError(f"n_sigma is {self.n_sigma}, expected {MOST_SIGMA:,} or fewer")
         if self.n_sigma < 2 or not 0 < self.smallest_pc < self.largest_pc or self.mass_weight < 0:
             raise ValueError(
                 "n_sigma must be 2 or more, smallest_pc above 0 and below largest_pc, and mass_weight 0 or more"
@@ -71,6 +80,7 @@ class TrainingConfig:
     def _check_network(self) -> None:
         if not self.hidden or min(self.hidden) < 1:
             raise ValueError(f"hidden is {self.hidden}, expected at least one width of 1 or more")
+        check_widths((len(INPUTS), *self.hidden, self.n_sigma))
         if self.batch < 1 or self.examples * HELD_OUT < 1 or not 0 <= self.faces < 1:
             raise ValueError("batch must be 1 or more, examples 20 or more and faces in [0, 1)")
         steps = (self.loss_steps,) if self.head == "corrected" else (self.label_steps, self.loss_steps)
@@ -96,3 +106,18 @@ class TrainingConfig:
             unused |= _NETWORK_SETTINGS
         values = {name: value for name, value in asdict(self).items() if name not in unused}
         return values if self.has_network else values | {"hidden": ()}
+
+
+def check_widths(widths: tuple[int, ...]) -> None:
+    """Refuse a network of more weights than a file of weights may hold, before any of them is allocated.
+
+    Args:
+        widths: of inputs, hidden layers and outputs.
+
+    Raises:
+        ValueError: there are more.
+    """
+    n_weights = sum((a + 1) * b for a, b in pairwise(widths))
+    most = MOST_WEIGHTS_BYTES // BYTES_PER_WEIGHT
+    if n_weights > most:
+        raise ValueError(f"layers of {widths} have more weights than the {most:,} of a file: make them narrower")

@@ -124,6 +124,7 @@ def open_image_cube(path: str | Path, rest_frequency_hz: float | None = None) ->
     path = Path(path)
     with damage_as_contract_error(path, "or truncated FITS image"), warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
+        check_header(path, extensions=True)
         with path.open("rb") as raw, fits.open(raw, memmap=False) as hdus:
             hdu = _image_hdu(hdus)
             if hdu is None:

@@ -18,6 +18,7 @@ from vis_gridder.readers.ms_fields import choose_target
 from vis_gridder.readers.ms_files import check_files
 from vis_gridder.readers.ms_metadata import parallel_hands, utc_seconds
 from vis_gridder.readers.ms_observation import beam_arcsec, observation_of
+from vis_gridder.readers.ms_probe import probe
 from vis_gridder.readers.ms_rows import Reading, read_rows
 from vis_gridder.readers.ms_tables import Tables, among, check_unit, distinct
 from vis_gridder.readers.scans import choose_scans
@@ -55,6 +56,7 @@ def open_measurement_set(
         ) from error
     with damage_as_contract_error(path, "Measurement Set"):
         check_files(path)
+        probe(path)
         ms = Tables(path, tables)
         with ms.open() as main:
             opening = _Opening(ms, main, field, observation, column)

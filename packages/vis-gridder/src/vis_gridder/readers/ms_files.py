@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from pathlib import Path
 
-from steelyard_schemas import ContractError
+from steelyard_schemas import ContractError, read_bytes
+
+from vis_gridder.readers.ms_touch import COLUMNS
 
 __all__ = ["check_files"]
 
-TABLES = (
-    "",
-    "ANTENNA",
-    "DATA_DESCRIPTION",
-    "FIELD",
-    "OBSERVATION",
-    "POLARIZATION",
-    "SOURCE",
-    "SPECTRAL_WINDOW",
-)
-"""The main table and those that are read beside it."""
 TABLE_DESCRIPTION = b"\x00\x00\x00\x09TableDesc\x00\x00\x00\x02"
 TYPES = b"|".join(
     name.ljust(8)
@@ -37,20 +29,21 @@ COLUMN_DESCRIPTION = re.compile(
 
 
 def check_files(path: Path) -> None:
-    """Check that `table.dat` of each table describes as many columns as it announces.
+    """Check what lies in the folder, and that `table.dat` of each table describes as many columns as it announces.
 
     casacore aborts on the name of a column class that it does not know. What is not laid out as its TableDesc
     version 2 (all plain tables since 1996) is left to casacore.
 
     Raises:
-        ContractError: there are fewer.
+        ContractError: there are fewer, or there is a pipe, a device, or a link that leads out of the folder.
 
     """
-    for name in TABLES:
+    _refuse_odd_files(path)
+    for name in COLUMNS:
         file = path / name / "table.dat"
         if not file.is_file():
             continue
-        content = file.read_bytes()
+        content = read_bytes(file)
         announced = _announced_columns(content)
         found = len(COLUMN_DESCRIPTION.findall(content))
         if announced is not None and found < announced:
@@ -59,6 +52,19 @@ def check_files(path: Path) -> None:
                 f"is a damaged Measurement Set ({found} of {announced} columns readable in "
                 f"{file.relative_to(path)}); copy or export it again",
             )
+
+
+def _refuse_odd_files(path: Path) -> None:
+    """Refuse what casacore would wait for, or read without end; a multi-MS links to tables within itself."""
+    top = path.resolve()
+    for folder, folders, files in os.walk(path):
+        for name in (*folders, *files):
+            entry = Path(folder, name)
+            target = Path(os.path.realpath(entry)) if entry.is_symlink() else entry
+            if not (target.is_file() or target.is_dir()) or (target != entry and not target.is_relative_to(top)):
+                name = entry.relative_to(path).as_posix()
+                what = f"holds {name!r}, which is a pipe, a device or a link to elsewhere"
+                raise ContractError(path, f"{what}; copy it with `cp -rL`, or export it again")
 
 
 def _announced_columns(content: bytes) -> int | None:

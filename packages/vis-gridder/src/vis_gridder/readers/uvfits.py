@@ -15,6 +15,7 @@ from steelyard_schemas import ContractError, Observation
 
 from vis_gridder.readers.axis import SpectralAxis
 from vis_gridder.readers.choose import Choice, Choices, check_widths, choose, choose_several
+from vis_gridder.readers.fits_header import check_header
 from vis_gridder.readers.scans import SCAN_GAP, choose_scans, scans_by_pauses
 from vis_gridder.readers.stokes import stokes_i
 from vis_gridder.readers.stream import Rows, damage_as_contract_error, stream
@@ -50,6 +51,7 @@ def open_uvfits(
         # A truncated file is only a warning to astropy; here it must not pass for a short one.
         warnings.simplefilter("error", AstropyWarning)
         warnings.simplefilter("ignore", fits.verify.VerifyWarning)
+        check_header(path, extensions=True)
         # astropy leaves a file open that it opened itself and found truncated.
         with path.open("rb") as raw, fits.open(raw, memmap=False) as hdus:
             return _open(path, hdus, field, spw, scan, allow_mixed_widths)

@@ -36,11 +36,11 @@ def data_estimates(data: Store[GriddedVisibilities], rest_frequency_hz: float) -
             f"has channels at {velocity.min():.3g} km/s for a rest frequency of {rest_frequency_hz:.6g} Hz: give "
             "[line] rest_frequency_hz of the line that was observed",
         )
-    # Most voxels are empty: their median absolute deviation is the noise.
-    noise = 1.4826 * float(np.median(np.abs(cube - np.median(cube))))
+    noise, brightest = _noise_and_peak(data.manifest.source, cube)
     npix, cell = data.manifest.npix, data.manifest.cell_arcsec
-    peak_sigma = float(cube.max() / noise)
-    channel, y, x = np.nonzero(cube > max(DETECTION_SIGMA * noise, SIDELOBES * float(cube.max())))
+    peak_sigma = brightest / noise
+    # Voxels of channels without data are NaN, which is above nothing.
+    channel, y, x = np.nonzero(cube > max(DETECTION_SIGMA * noise, SIDELOBES * brightest))
     if len(channel) < 3:
         raise ContractError(
             data.manifest.source,
@@ -69,6 +69,23 @@ def data_estimates(data: Store[GriddedVisibilities], rest_frequency_hz: float) -
         cell_arcsec=cell,
         peak_sigma=peak_sigma,
     )
+
+
+def _noise_and_peak(source: str, cube: np.ndarray) -> tuple[float, float]:
+    """Return the noise of a dirty cube and its brightest voxel, of the channels with data, Jy/beam.
+
+    Raises:
+        ContractError: no channel has data, or most voxels are equal.
+
+    """
+    seen = cube[np.isfinite(cube)]
+    if not seen.size:
+        raise ContractError(source, "has no channel with data; grid it again with channels that hold some")
+    # Most voxels are empty: their median absolute deviation is the noise.
+    noise = 1.4826 * float(np.median(np.abs(seen - np.median(seen))))
+    if not noise > 0:
+        raise ContractError(source, "has a dirty image without noise (most voxels are equal): check its visibilities")
+    return noise, float(seen.max())
 
 
 def check_emission(data: Store[GriddedVisibilities], *, absorber: bool) -> None:
@@ -103,7 +120,10 @@ def _short_baseline_flux(data: Store[GriddedVisibilities], width_kms: float) -> 
     filled = data["mask"].any(axis=0)
     short = filled & (length <= np.quantile(length[filled], 0.1))
     inverse = np.where(data["mask"], 1 / np.maximum(data["variance"], 1e-30), 0.0)[:, short]
-    power = np.sum(inverse * (np.abs(data["mean"][:, short]) ** 2), axis=1) / np.sum(inverse, axis=1)
+    # A channel without data there adds nothing.
+    some = inverse.any(axis=1)
+    inverse, mean = inverse[some], data["mean"][some][:, short]
+    power = np.sum(inverse * np.abs(mean) ** 2, axis=1) / np.sum(inverse, axis=1)
     noise_power = 2 * np.sum(inverse > 0, axis=1) / np.sum(inverse, axis=1)
     amplitude = np.sqrt(np.maximum(power - noise_power, 0))
     return max(float(np.sum(amplitude) * width_kms), 1e-6)
