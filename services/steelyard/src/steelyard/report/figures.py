@@ -155,7 +155,7 @@ def position_velocity(products: Products) -> Figure:
     _, model = products.position_velocity(products.modelled)
     v = products.radio_kms
     peak = float(data.max())
-    for axes, image, title in ((left, data, "data, model in contours"), (right, data - model, "data less model")):
+    for axes, image, title in ((left, data, "data, model in contours"), (right, data - model, "data - model")):
         mesh = axes.pcolormesh(
             offset, v, 1e3 * image, cmap="RdBu_r", vmin=-1e3 * peak, vmax=1e3 * peak, shading="nearest"
         )

@@ -34,7 +34,7 @@ class PredictedMoments:
     Attributes:
         data: of the data.
         median: of the mock data, pixel by pixel; NaN where too few of them show a velocity.
-        deviation: data less median, in units of half the 68 % range of the mock data.
+        deviation: data - median, in units of half the 68 % range of the mock data.
 
     """
 

@@ -100,7 +100,7 @@ def moment_maps(products: Products) -> Figure:
         figure.colorbar(shown, ax=row[:2], label=unit, pad=0.01)
         figure.colorbar(apart, ax=row[2], label="sigma", pad=0.02)
         row[2].set_facecolor("0.93")
-    for axes, title in zip(grid[0], ("data", "posterior prediction", "data less prediction"), strict=True):
+    for axes, title in zip(grid[0], ("data", "posterior prediction", "data - prediction"), strict=True):
         axes.set_title(title)
     figure.supxlabel("east [arcsec]", fontsize=10)
     figure.supylabel("north [arcsec]", fontsize=10)

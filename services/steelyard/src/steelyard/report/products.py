@@ -99,7 +99,7 @@ class Products:
 
     @cached_property
     def residual(self) -> np.ndarray:
-        """Data less model."""
+        """Data - model [Jy/beam], (channel, y, x)."""
         return self.data - self.modelled
 
     @cached_property
