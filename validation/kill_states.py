@@ -28,13 +28,20 @@ State = dict[str, str]
 TEMPORARY = re.compile(r".*\.(new|old|partial)|.*\.break\..*")
 """Names that are there only while something is written."""
 LEFT_OUT = {
-    "posterior": {"created_utc": True, "content_hash": True, "quality": {"wall_s"}},
+    "posterior": {
+        "created_utc": True,
+        "content_hash": True,
+        "quality": {"wall_s"},
+        "galaxy": {"sampler": {"checkpoint_s"}},
+    },
+    "run": ("galaxy_file",),
     "checkpoint": ("seconds",),
     "survey": ("planned_utc",),
     "record": {"started_utc", "finished_utc", "wall_s", "worker", "attempts", "posterior_hash"},
     "surrogate": {"created_utc"},
 }
-"""Fields that are not compared: times, what covers times (content_hash, posterior_hash), and who did the work."""
+"""Fields that are not compared: times, what covers times (content_hash, posterior_hash), the workers that did it, how
+often checkpoints were written, and where the galaxy file lies."""
 REPORT_TIMES = re.compile(r"<tr><th>(time|made)</th>.*")
 """Lines of a fit's report with times."""
 
@@ -62,6 +69,7 @@ def fit_state(folder: Path) -> State:
 
     """
     posterior = read_store(folder / "posterior.zarr", Posterior)
+    run = {name: value for name, value in read_json(folder / "run.json").items() if name not in LEFT_OUT["run"]}
     manifest = posterior.manifest.model_dump(mode="json", exclude=LEFT_OUT["posterior"])
     state = {
         "draws": content_hash({}, posterior.arrays),
@@ -69,7 +77,7 @@ def fit_state(folder: Path) -> State:
         "gridded data": read_store(folder / "gridded.zarr", GriddedVisibilities).manifest.content_hash,
         "checkpoint": _arrays(read_npz(folder / "checkpoint.npz", ""), LEFT_OUT["checkpoint"]),
         "approximation": _arrays(read_npz(folder / "approximation.npz", "")),
-        "run.json": _digest(read_json(folder / "run.json")),
+        "run.json": _digest(run),
     }
     if (report := folder / "report.html").exists():
         state["report"] = _digest(REPORT_TIMES.sub("", report.read_text()))

@@ -23,8 +23,6 @@ ENDS_WITHIN_S = 300.0
 """Time that a command has to end after a signal that it may handle."""
 GONE_WITHIN_S = 60.0
 """Time after which no process of a run that has ended may run."""
-ONE_CORE = dict.fromkeys(("JAX_NUM_CPU_DEVICES", "NPROC", "PJRT_NPROC", "OMP_NUM_THREADS"), "1")
-"""A fit by itself and one in a survey's worker compile the same programs then, and share them."""
 
 
 class Subject(NamedTuple):
@@ -47,6 +45,8 @@ class Kill(NamedTuple):
     target: Literal["command", "worker"] = "command"
     at_write: bool = False
     """Wait from then on until something is being written."""
+    once: str = ""
+    """Pattern, beside `out`: the time counts from when there is such a file."""
 
 
 class Landed(NamedTuple):
@@ -78,10 +78,10 @@ def run_to_the_end(
         place: folder of this run; must not exist.
         kills: in this order. Those that come too late, because the command has ended, are not made.
         undisturbed_s: time that the command takes.
-        environment: variables of the command.
+        environment: variables of the command, besides those of this process.
 
     """
-    run = _Run(subject, place, {**os.environ, **ONE_CORE, **environment, MARK: secrets.token_hex(8)})
+    run = _Run(subject, place, {**os.environ, **environment, MARK: secrets.token_hex(8)})
     landed: list[Landed] = []
     waiting, problems = list(kills), []
     while True:
@@ -134,7 +134,12 @@ class _Run:
     def strike(self, process: subprocess.Popen[bytes], kill: Kill, after_s: float) -> Landed | None:
         """Wait for the moment of a kill and send its signal; None if the command ends before."""
         began = time.monotonic()
-        while time.monotonic() - began < after_s:
+        while kill.once and not any(self._here.glob(kill.once)):
+            if process.poll() is not None:
+                return None
+            time.sleep(0.001)
+        counted = time.monotonic()
+        while time.monotonic() - counted < after_s:
             if process.poll() is not None:
                 return None
             time.sleep(0.01)

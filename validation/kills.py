@@ -4,7 +4,7 @@
 
 A small fit, a survey of three small galaxies on a local Ray, and two trainings of a surrogate (in one process, and by
 workers) run twice undisturbed. Then they are killed at moments that are uniform over the time of the undisturbed run,
-half of the SIGKILLs as soon as something is being written after that moment; up to four kills meet one run. The same
+half of the SIGKILLs as soon as something is being written after that moment; up to five kills meet one run. The same
 command is started again each time, until it ends by itself. Its end state must then be that of the undisturbed runs,
 by hash, with no name left over and no process that runs on. The folder keeps what was done: the same command resumes.
 --write puts the table in docs/reliability.md.
@@ -18,8 +18,11 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,8 +33,8 @@ from killing import Ended, Kill, Landed, Subject, differences, run_to_the_end
 PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
 START, END = "<!-- result -->", "<!-- end of result -->"
 SEED = 20
-KILLS_PER_RUN = 4
-MAX_STEPS = 2000
+KILLS_PER_RUN = 5
+MAX_STEPS = 400
 TRAINING = ("--linear-examples", "200", "--hidden", "8", "--examples", "400", "--points", "4", "--choose-on", "4")
 STEPS = ("--label-steps", "100", "--loss-steps", "20000")
 WORKERS = ("--head", "linear", "--workers", "2")
@@ -83,20 +86,15 @@ def campaigns(inputs: Path) -> tuple[Campaign, ...]:
     )
 
 
-def kills_of(campaign: Campaign, run: int) -> list[Kill]:
-    """Return all kills of a subject, in an order that is always the same, with their moments for a run."""
-    name = campaign.subject.name.encode()
+def planned_kills(campaign: Campaign) -> list[Kill]:
+    """Return all kills of a subject, without their moments, in an order that is always the same."""
     found = [
-        (planned.signal, planned.target, i < planned.at_write)
+        Kill(planned.signal, 0.0, planned.target, i < planned.at_write)  # type: ignore[arg-type]
         for planned in campaign.kills
         for i in range(planned.count)
     ]
-    order = np.random.default_rng([SEED, *name]).permutation(len(found))
-    moments = np.random.default_rng([SEED, run, *name]).random(len(found))
-    return [
-        Kill(signal, float(fraction), target, at_write)  # type: ignore[arg-type]
-        for (signal, target, at_write), fraction in zip((found[i] for i in order), moments, strict=True)
-    ]
+    order = np.random.default_rng([SEED, *campaign.subject.name.encode()]).permutation(len(found))
+    return [found[i] for i in order]
 
 
 def calm(subject: Subject, folder: Path, environment: dict[str, str]) -> dict[str, Any]:
@@ -114,22 +112,46 @@ def calm(subject: Subject, folder: Path, environment: dict[str, str]) -> dict[st
     return facts
 
 
-def carry_out(campaign: Campaign, folder: Path, environment: dict[str, str]) -> None:
-    """Make the kills of a campaign that are not made yet, and keep each with what came of its run."""
-    subject, done = campaign.subject, folder / "kills.jsonl"
+def carry_out(campaign: Campaign, folder: Path, environment: dict[str, str], jobs: int) -> None:
+    """Make the kills of a campaign that are not made yet, in several runs at a time, and keep what came of each."""
+    subject, kept, lock = campaign.subject, folder / "kills.jsonl", Lock()
     folder.mkdir(parents=True, exist_ok=True)
     undisturbed = calm(subject, folder, environment)
-    while (n_done := len(read(done))) < sum(planned.count for planned in campaign.kills):
-        run = len(list(folder.glob("run-*")))
-        place, waiting = folder / f"run-{run:02}", kills_of(campaign, run)[n_done:]
-        ended = run_to_the_end(subject, place, waiting[:KILLS_PER_RUN], undisturbed["seconds"], environment)
+    made = Counter((kill["signal"], kill["target"], kill["at_write"]) for kill in read(kept))
+    waiting: list[Kill] = []
+    for kill in planned_kills(campaign):
+        key = (kill.signal, kill.target, kill.at_write)
+        made[key] -= 1
+        if made[key] < 0:
+            waiting.append(kill)
+    numbers = count(len(list(folder.glob("run-*"))))
+
+    def one_run() -> None:
+        with lock:
+            run, taken = next(numbers), waiting[:KILLS_PER_RUN]
+            del waiting[:KILLS_PER_RUN]
+        if not taken:
+            return
+        moments = np.random.default_rng([SEED, run, *subject.name.encode()]).random(len(taken))
+        kills = [kill._replace(fraction=float(moment)) for kill, moment in zip(taken, moments, strict=True)]
+        place = folder / f"run-{run:02}"
+        ended = run_to_the_end(subject, place, kills, undisturbed["seconds"], environment)
         wrong = wrong_with(ended, undisturbed)
         if wrong and not ended.landed:
             raise SystemExit(f"error: {place}: {'; '.join(wrong)}")
         lines = [_line(subject, place.name, landed, wrong) for landed in ended.landed]
-        with done.open("a") as file:
+        with lock, kept.open("a") as file:
+            waiting.extend(kills[len(lines) :])  # those that came too late
             file.writelines(json.dumps(line) + "\n" for line in lines)
         print(f"{subject.name} {place.name}: {len(lines)} kills, {'; '.join(wrong) or 'ends alike'}", file=sys.stderr)
+
+    def runs() -> None:
+        while waiting:
+            one_run()
+
+    with ThreadPoolExecutor(jobs) as pool:
+        for future in [pool.submit(runs) for _ in range(jobs)]:
+            future.result()
 
 
 def wrong_with(ended: Ended, undisturbed: dict[str, Any]) -> list[str]:
@@ -160,12 +182,12 @@ def table(done: Sequence[dict[str, Any]]) -> str:
     rows = Counter((kill["subject"], kill["target"], kill["signal"]) for kill in done)
     lines = ["| killed | signal | kills | while something was half-written | runs | runs that ended as undisturbed |"]
     lines.append("|---|---|---|---|---|---|")
-    for (subject, target, signal), count in rows.items():
+    for (subject, target, signal), n_kills in rows.items():
         these = [k for k in done if (k["subject"], k["target"], k["signal"]) == (subject, target, signal)]
         runs = {kill["run"]: not kill["wrong"] for kill in these}
         what = subject if target == "command" else f"{subject}: a worker"
         half = sum(bool(kill["half_written"]) for kill in these)
-        lines.append(f"| {what} | SIG{signal} | {count} | {half} | {len(runs)} | {sum(runs.values())} |")
+        lines.append(f"| {what} | SIG{signal} | {n_kills} | {half} | {len(runs)} | {sum(runs.values())} |")
     all_runs = {(kill["subject"], kill["run"]): not kill["wrong"] for kill in done}
     total = f"{len(done)} kills in {len(all_runs)} runs, of which {sum(all_runs.values())} ended as undisturbed."
     return "\n".join([total, "", *lines])
@@ -182,11 +204,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, required=True, help="where runs and results are kept")
     parser.add_argument("--only", action="append", help="subject to kill (repeatable); all by default")
+    parser.add_argument("--jobs", type=int, default=1, help="runs of a subject at a time (default: 1)")
     parser.add_argument("--write", action="store_true", help="write the table in docs/reliability.md")
     arguments = parser.parse_args()
     folder = arguments.folder.resolve()
     write_inputs(folder / "inputs", MAX_STEPS)
     environment = {
+        # A fit by itself and one in a survey's worker compile the same programs then, and share them.
+        **dict.fromkeys(("JAX_NUM_CPU_DEVICES", "NPROC", "PJRT_NPROC", "OMP_NUM_THREADS"), "1"),
         "JAX_COMPILATION_CACHE_DIR": os.environ.get("JAX_COMPILATION_CACHE_DIR", str(folder / "jax")),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",  # a restart compiles nothing
         "RAY_TMPDIR": str(folder / "ray"),
@@ -195,7 +220,7 @@ def main() -> int:
     for campaign in campaigns(folder / "inputs"):
         place = folder / campaign.subject.name.replace(" ", "-")
         if arguments.only is None or campaign.subject.name in arguments.only:
-            carry_out(campaign, place, environment)
+            carry_out(campaign, place, environment, arguments.jobs)
         done += read(place / "kills.jsonl")
     print(table(done))
     if arguments.write:

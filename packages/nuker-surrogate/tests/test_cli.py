@@ -1,8 +1,9 @@
 import json
+import shutil
 import sys
 
 import pytest
-from nuker_surrogate import cli, load_surrogate
+from nuker_surrogate import cli, load_surrogate, registry
 from nuker_surrogate.artifact import shipped_versions
 from typer.testing import CliRunner
 
@@ -62,6 +63,33 @@ def test_an_ensemble_is_trained_and_published(monkeypatch, capfd, tmp_path):
     assert f"surrogate 97.0.0: exists already in {url}: choose a higher --version" in capfd.readouterr().err
     assert run(monkeypatch, "train", str(tmp_path / "wide"), "--hidden", "64,x") == 1
     assert "--hidden is '64,x', expected widths such as 128,128" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("stopped_at", ["publish", "rmtree"])
+def test_stopped_after_its_artifact_was_written_a_training_ends_by_the_same_command(
+    monkeypatch, capfd, tmp_path, stopped_at
+):
+    out, url, folder = tmp_path / "mine", tmp_path / "registry", tmp_path / "mine.training"
+    arguments = ["train", str(out), "--version", "97.0.0", "--registry", str(url), "--linear-examples", "200"]
+    arguments += ["--points", "4"]
+
+    def stopped(*_args, **_options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr({"publish": registry, "rmtree": shutil}[stopped_at], stopped_at, stopped)
+        assert run(monkeypatch, *arguments) == 130
+    before = (out / "manifest.json").read_bytes()
+    assert folder.exists()
+
+    assert run(monkeypatch, *arguments[:-1], "5") == 1  # measured otherwise, it is another artifact
+    assert f"error: {out}: exists already; choose another name" in capfd.readouterr().err
+
+    assert run(monkeypatch, *arguments) == 0
+    assert f"written to {out}, published in {url}" in capfd.readouterr().out
+    assert (out / "manifest.json").read_bytes() == (url / "97.0.0" / "manifest.json").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "registry"]
+    assert run(monkeypatch, *arguments) == 1
 
 
 def test_publish_list_show(monkeypatch, capfd, tmp_path, write_artifact):

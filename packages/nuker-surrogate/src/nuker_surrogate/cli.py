@@ -72,16 +72,11 @@ def train(
     """
     # The training libraries take a second to import; the other commands do without.
     from nuker_surrogate import ensemble
-    from nuker_surrogate.registry import publish as publish_artifact
-    from nuker_surrogate.registry import published_versions
-    from nuker_surrogate.release import release
+    from nuker_surrogate.registry import publish_once, published_versions
+    from nuker_surrogate.release import release, released_before
     from nuker_surrogate.train import TrainingConfig
 
     check_version(version)  # before the minutes of training, not after
-    if out.exists():
-        raise ContractError(out, "exists already; choose another name")
-    if registry is not None and version in published_versions(registry):
-        raise ContractError(f"surrogate {version}", f"exists already in {registry}: choose a higher --version")
     base = TrainingConfig(
         n_sigma=n_sigma,
         smallest_pc=smallest_pc,
@@ -98,15 +93,21 @@ def train(
     together = workers is not None or address is not None
     trainer = ensemble.side_by_side(workers, address) if together else ensemble.one_by_one
     folder = out.with_name(f"{out.name}.training")
+    # Its folder goes last: where both are there, this command was stopped after the artifact was written.
+    before = released_before(out, version, chosen, points) if folder.exists() else None
+    if out.exists() and before is None:
+        raise ContractError(out, "exists already; choose another name")
+    if registry is not None and before is None and version in published_versions(registry):
+        raise ContractError(f"surrogate {version}", f"exists already in {registry}: choose a higher --version")
     with terminal.progress_lines() as advance:
         if len(chosen) > 1 or together:
             trained, records = ensemble.train_ensemble(folder, chosen, choose_on, advance, trainer)
         else:
             trained, records = ensemble.train_alone(folder, chosen[0], terminal.training_progress(advance)), ()
-        manifest = release(out, version, trained, points, lambda i, n: advance("measuring", i, n, ""))
-    shutil.rmtree(folder, ignore_errors=True)
+        manifest = before or release(out, version, trained, points, lambda i, n: advance("measuring", i, n, ""))
     if registry is not None:
-        publish_artifact(out, registry)
+        publish_once(out, registry)
+    shutil.rmtree(folder, ignore_errors=True)
     if json:
         terminal.print_json(
             manifest.model_dump(mode="json") | {"members": [record.model_dump(mode="json") for record in records]}

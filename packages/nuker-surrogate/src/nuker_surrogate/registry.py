@@ -93,6 +93,20 @@ def publish(artifact_folder: str | Path, registry: str | Path | None = None) -> 
     return version
 
 
+def publish_once(artifact_folder: str | Path, registry: str | Path | None = None) -> str:
+    """Publish an artifact unless it is in the registry already; returns its version.
+
+    Raises:
+        ContractError: as `publish` does; another artifact has its version.
+    """
+    manifest = load_surrogate(artifact_folder).manifest
+    if manifest.version in published_versions(registry):
+        if load_surrogate(manifest.version, registry=registry).manifest == manifest:
+            return manifest.version
+        raise _taken(manifest.version, _required(registry))
+    return publish(artifact_folder, registry)
+
+
 def fetch(version: str | None = None, registry: str | Path | None = None) -> Path:
     """Folder of a published artifact: its own in a local registry, else a copy in the user's cache.
 

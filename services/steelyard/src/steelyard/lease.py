@@ -7,6 +7,7 @@ another machine, or in another container, after `LEASE_S` without a sign.
 
 from __future__ import annotations
 
+import glob
 import os
 import socket
 import threading
@@ -58,6 +59,7 @@ def hold(path: Path, refusal: str, *, timeout_s: float = 0.0) -> Iterator[SoftFi
         _remove_empty(made)
         raise
     _held[key] = (*me, lease)
+    _sweep_breaks(path)
     try:
         # filelock skips lines that it does not know.
         with suppress(OSError), path.open("a") as file:
@@ -67,6 +69,14 @@ def hold(path: Path, refusal: str, *, timeout_s: float = 0.0) -> Iterator[SoftFi
         del _held[key]
         lease.release()
         _remove_empty(made)
+
+
+def _sweep_breaks(path: Path) -> None:
+    """Remove the name under which filelock puts a dead owner's lock aside, where it was killed in the middle."""
+    for aside in path.parent.glob(f"{glob.escape(path.name)}.break.*.*"):
+        process = aside.name.removeprefix(f"{path.name}.break.").partition(".")[0]
+        if process.isdecimal() and not _alive(int(process), None):
+            aside.unlink(missing_ok=True)
 
 
 def _remove_empty(folders: list[Path]) -> None:
