@@ -21,6 +21,8 @@ MARK = "STEELYARD_KILLED_RUN"
 COMMAND = "from steelyard.cli import main; main()"
 ENDS_WITHIN_S = 300.0
 """Time that a command has to end after a signal that it may handle."""
+HEEDED_WITHIN_S = 30.0
+"""Time after a signal in which a command that was ending already may end as if there had been none."""
 GONE_WITHIN_S = 60.0
 """Time after which no process of a run that has ended may run."""
 
@@ -94,10 +96,12 @@ def run_to_the_end(
                 break
             landed.append(hit)
             struck = waiting.pop(0).target == "command"
+        signalled = time.monotonic()
         code, late = _ended(process, ENDS_WITHIN_S if struck else None)
-        problems += [f"ran on for {ENDS_WITHIN_S:.0f} s after {landed[-1].kill.signal}"] if late else []
-        if struck and code in (0, 2):
-            landed.pop()  # it ended before the signal reached it
+        if late or (struck and code in (0, 2) and time.monotonic() - signalled > HEEDED_WITHIN_S):
+            problems.append(f"did not heed {landed[-1].kill.signal}")
+        elif struck and code in (0, 2):
+            landed.pop()  # it was ending when the signal came
             struck = False
         if not struck:
             break

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -182,12 +183,12 @@ def table(done: Sequence[dict[str, Any]]) -> str:
     rows = Counter((kill["subject"], kill["target"], kill["signal"]) for kill in done)
     lines = ["| killed | signal | kills | while something was half-written | runs | runs that ended as undisturbed |"]
     lines.append("|---|---|---|---|---|---|")
-    for (subject, target, signal), n_kills in rows.items():
-        these = [k for k in done if (k["subject"], k["target"], k["signal"]) == (subject, target, signal)]
+    for (subject, target, name), n_kills in rows.items():
+        these = [k for k in done if (k["subject"], k["target"], k["signal"]) == (subject, target, name)]
         runs = {kill["run"]: not kill["wrong"] for kill in these}
         what = subject if target == "command" else f"{subject}: a worker"
         half = sum(bool(kill["half_written"]) for kill in these)
-        lines.append(f"| {what} | SIG{signal} | {n_kills} | {half} | {len(runs)} | {sum(runs.values())} |")
+        lines.append(f"| {what} | SIG{name} | {n_kills} | {half} | {len(runs)} | {sum(runs.values())} |")
     all_runs = {(kill["subject"], kill["run"]): not kill["wrong"] for kill in done}
     total = f"{len(done)} kills in {len(all_runs)} runs, of which {sum(all_runs.values())} ended as undisturbed."
     return "\n".join([total, "", *lines])
@@ -207,6 +208,9 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="runs of a subject at a time (default: 1)")
     parser.add_argument("--write", action="store_true", help="write the table in docs/reliability.md")
     arguments = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGHUP):
+        # A command inherits that a signal is ignored, as under nohup or in the background of a script.
+        signal.signal(number, lambda *_: sys.exit(1))
     folder = arguments.folder.resolve()
     write_inputs(folder / "inputs", MAX_STEPS)
     environment = {
