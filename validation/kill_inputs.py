@@ -57,9 +57,7 @@ def small_galaxy(max_steps: int) -> Galaxy:
 
 
 def write_inputs(folder: Path, max_steps: int, n_galaxies: int = 3) -> None:
-    """Write visibilities, a galaxy file, and a sample of galaxies that share them; do nothing if they are there."""
-    if (folder / "sample.csv").exists():
-        return
+    """Write visibilities, a galaxy file, and a sample of galaxies that share them, which comes last."""
     folder.mkdir(parents=True, exist_ok=True)
     galaxy = small_galaxy(max_steps)
     with jax.enable_x64(True):
