@@ -74,6 +74,17 @@ def test_the_second_is_refused_with_host_process_and_since_when(holder, tmp_path
     assert not (tmp_path / "out" / LOCK_FILE).exists()
 
 
+def test_a_lock_that_a_killed_process_had_put_aside_is_removed(tmp_path):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    dead, running = (tmp_path / f"{LOCK_FILE}.break.{pid}.{'0a' * 16}" for pid in (gone.pid, os.getppid()))
+    dead.touch()
+    running.touch()
+    with fit_lease(tmp_path):
+        pass
+    assert list(tmp_path.iterdir()) == [running]
+
+
 def test_a_process_number_in_use_again_holds_nothing(tmp_path):
     marker(tmp_path, start=1)
     assert owner_of(tmp_path / LOCK_FILE) is None

@@ -64,6 +64,33 @@ def test_an_ensemble_is_trained_and_published(monkeypatch, capfd, tmp_path):
     assert "--hidden is '64,x', expected widths such as 128,128" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize("stopped_at", ["nuker_surrogate.artifacts.publish.publish", "shutil.rmtree"])
+def test_stopped_after_its_artifact_was_written_a_training_ends_by_the_same_command(
+    monkeypatch, capfd, tmp_path, stopped_at
+):
+    out, url, folder = tmp_path / "mine", tmp_path / "registry", tmp_path / "mine.training"
+    arguments = ["train", str(out), "--version", "97.0.0", "--registry", str(url), "--linear-examples", "200"]
+    arguments += ["--points", "4"]
+
+    def stopped(*_args, **_options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stopped_at, stopped)
+        assert run(monkeypatch, *arguments) == 130
+    before = (out / "manifest.json").read_bytes()
+    assert folder.exists()
+
+    assert run(monkeypatch, *arguments[:-1], "5") == 1  # measured otherwise, it is another artifact
+    assert f"error: {out}: exists already; choose another name" in capfd.readouterr().err
+
+    assert run(monkeypatch, *arguments) == 0
+    assert f"written to {out}, published in {url}" in capfd.readouterr().out
+    assert (out / "manifest.json").read_bytes() == (url / "97.0.0" / "manifest.json").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "registry"]
+    assert run(monkeypatch, *arguments) == 1
+
+
 def test_publish_list_show(monkeypatch, capfd, tmp_path, write_artifact):
     url = str(tmp_path / "registry")
     for version in ("98.0.0", "99.0.0"):

@@ -7,6 +7,7 @@ another machine, or in another container, after it was watched for `LEASE_S` wit
 
 from __future__ import annotations
 
+import glob
 import os
 import socket
 import threading
@@ -62,6 +63,7 @@ def hold(path: Path, refusal: str, *, timeout_s: float = 0.0) -> Iterator[SoftFi
         _remove_empty(made)
         raise
     _held[key] = (*me, lease)
+    _sweep_breaks(path)
     try:
         # filelock skips lines that it does not know.
         with suppress(OSError), path.open("a") as file:
@@ -98,6 +100,14 @@ def _silence_s(path: Path) -> float:
         return time.time() - path.stat().st_mtime
     except OSError:
         return 0.0
+
+
+def _sweep_breaks(path: Path) -> None:
+    """Remove the name under which filelock puts a dead owner's lock aside, where it was killed in the middle."""
+    for aside in path.parent.glob(f"{glob.escape(path.name)}.break.*.*"):
+        process = aside.name.removeprefix(f"{path.name}.break.").partition(".")[0]
+        if process.isdecimal() and not _alive(int(process), None):
+            aside.unlink(missing_ok=True)
 
 
 def _remove_empty(folders: list[Path]) -> None:

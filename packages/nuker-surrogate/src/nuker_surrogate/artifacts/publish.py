@@ -11,7 +11,7 @@ from steelyard_schemas.validate import MANIFEST
 from nuker_surrogate.artifacts.download import MOST_FILE_BYTES, check_sizes
 from nuker_surrogate.artifacts.files import artifact_files
 from nuker_surrogate.artifacts.open import load_surrogate
-from nuker_surrogate.artifacts.remote import open_registry, reaching, required_url, versions_in
+from nuker_surrogate.artifacts.remote import open_registry, published_versions, reaching, required_url, versions_in
 from nuker_surrogate.artifacts.versions import shipped_versions
 
 
@@ -46,6 +46,20 @@ def publish(artifact_folder: str | Path, registry: str | Path | None = None) -> 
         else:
             _upload(folder, sizes, fs, f"{root}/{version}", url)
     return version
+
+
+def publish_once(artifact_folder: str | Path, registry: str | Path | None = None) -> str:
+    """Publish an artifact unless it is in the registry already; return its version.
+
+    Raises:
+        ContractError: as `publish` does; another artifact has its version.
+    """
+    manifest = load_surrogate(artifact_folder).manifest
+    if manifest.version in published_versions(registry):
+        if load_surrogate(manifest.version, registry=registry).manifest == manifest:
+            return manifest.version
+        raise _taken(manifest.version, required_url(registry))
+    return publish(artifact_folder, registry)
 
 
 def _copy(folder: Path, names: Iterable[str], target: Path, url: str) -> None:

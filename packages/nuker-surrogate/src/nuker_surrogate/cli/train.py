@@ -8,7 +8,7 @@ import typer
 from steelyard_schemas import ContractError, TrainingRecord, plain, vacant
 from steelyard_schemas.surrogate import SurrogateArtifact
 
-from nuker_surrogate.artifacts.publish import publish
+from nuker_surrogate.artifacts.publish import publish_once
 from nuker_surrogate.artifacts.remote import published_versions
 from nuker_surrogate.artifacts.versions import check_version
 from nuker_surrogate.cli.display import progress_lines
@@ -80,11 +80,11 @@ def train(
     accurate circular velocities on unseen laws is kept. Progress is kept in OUT.training: after an interruption,
     rerun the same command to resume, on this node or another.
     """
-    _check_target(out, version, registry)  # before the minutes of training
+    check_version(version)
     # The training libraries take a second to import; the other commands do without.
     from nuker_surrogate.training.config import TrainingConfig
     from nuker_surrogate.training.ensemble import members
-    from nuker_surrogate.training.release import release
+    from nuker_surrogate.training.release import release, released_before
 
     base = TrainingConfig(
         n_sigma=n_sigma,
@@ -98,17 +98,20 @@ def train(
     )
     configs = members(base, head or ["linear"], [_widths(text) for text in hidden or ["64,64,64"]], seed or [0])
     folder = out.with_name(f"{out.name}.training")
+    # Its folder goes last: where both are there, this command was stopped after the artifact was written.
+    before = released_before(out, version, configs, points) if folder.exists() else None
+    if before is None:
+        _check_target(out, version, registry)  # before the minutes of training
     with progress_lines() as advance:
         trained, records = _trained(folder, configs, choose_on, workers, address, advance)
-        manifest = release(out, version, trained, points, stage_tick("measuring", advance))
-    shutil.rmtree(folder, ignore_errors=True)
+        manifest = before or release(out, version, trained, points, stage_tick("measuring", advance))
     if registry is not None:
-        publish(out, registry)
+        publish_once(out, registry)
+    shutil.rmtree(folder, ignore_errors=True)
     _print(out, manifest, records, registry, json)
 
 
 def _check_target(out: Path, version: str, registry: str | None) -> None:
-    check_version(version)
     if not vacant(out):
         raise ContractError(out, "exists already; choose another name")
     if registry is not None and version in published_versions(registry):
