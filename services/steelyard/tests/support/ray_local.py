@@ -26,7 +26,8 @@ def main():
             "own_sigterm": signal.getsignal(signal.SIGTERM) == handler,
             "worker": ray.get(worked.remote()),
         }
-        print(json.dumps(facts), flush=True)
+        # A session keeps standard output for results of commands.
+        print(json.dumps(facts), file=sys.__stdout__, flush=True)
         sys.stdin.readline()
     changed = [name for name in before.keys() | os.environ.keys() if before.get(name) != os.environ.get(name)]
     print(json.dumps({"left": have.token.parent.exists(), "changed": changed}), flush=True)
