@@ -27,11 +27,11 @@ import numpy as np
 from steelyard_schemas import Observation, Store, Visibilities
 from turns import memory_mib
 from vis_gridder import GridSpec, grid
-from vis_gridder.cells import CellStatistics
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
-from vis_gridder.kernel import kaiser_bessel
-from vis_gridder.one_pass import one_pass
-from vis_gridder.source import Block, Source, as_source
+from vis_gridder.grid.cells import CellStatistics
+from vis_gridder.grid.kernel import kaiser_bessel
+from vis_gridder.grid.one_pass import one_pass
+from vis_gridder.stream.source import Block, Source, as_source
 
 ROUNDS = 5
 CELL_ARCSEC, NPIX, CHANNELS = 0.1, 135, 80

@@ -36,8 +36,8 @@ EARLY = (
     "steelyard.survey.relation",
     "steelyard.cluster.run",
     "nuker_surrogate.registry",
-    "vis_gridder.readers.measurement_set",
-    "vis_gridder.readers.uvfits",
+    "vis_gridder.readers.measurement_set.open",
+    "vis_gridder.readers.uvfits.open",
     "casacore.tables",
     "pyarrow.parquet",
 )

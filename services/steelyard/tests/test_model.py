@@ -15,7 +15,7 @@ from steelyard.model import GalaxyModel, ModelGrid, optical_mge, optical_stars, 
 from steelyard_schemas import Store
 from steelyard_schemas.galaxy import MgeStars
 from vis_gridder import GridSpec, grid
-from vis_gridder.kernel import kernel_second_moment
+from vis_gridder.grid.kernel import kernel_second_moment
 
 LARGE = 10_000
 

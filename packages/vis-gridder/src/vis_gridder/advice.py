@@ -12,18 +12,18 @@ import numpy as np
 from steelyard_schemas import GriddedVisibilities, Store
 
 from vis_gridder.constants import SPEED_OF_LIGHT_KMS
-from vis_gridder.continuum_level import continuum_level
-from vis_gridder.gridding import GridWarning, grid
-from vis_gridder.history import DataWarning, assumptions
-from vis_gridder.image_cube import grid_image_cube
-from vis_gridder.line_sign import line_sign
-from vis_gridder.lines import VelocityRange, line_velocities
-from vis_gridder.readers.axis import doubtful_rest_frequency
-from vis_gridder.source import Source
-from vis_gridder.spec import suggest_grid
+from vis_gridder.grid.gridding import GridWarning, grid
+from vis_gridder.grid.spec import suggest_grid
+from vis_gridder.image_cube.cube import grid_image_cube
+from vis_gridder.imaging.continuum_level import continuum_level
+from vis_gridder.imaging.line_finder import VelocityRange, line_velocities
+from vis_gridder.imaging.line_sign import line_sign
+from vis_gridder.readers.common.axis import doubtful_rest_frequency
 from vis_gridder.spectral.prepare import Spectral, prepare
-from vis_gridder.survey import survey
-from vis_gridder.velocity import radio_velocity_kms
+from vis_gridder.spectral.velocity import radio_velocity_kms
+from vis_gridder.stream.data_summary import survey
+from vis_gridder.stream.history import DataWarning, assumptions
+from vis_gridder.stream.source import Source
 
 __all__ = ["advise", "advise_image"]
 

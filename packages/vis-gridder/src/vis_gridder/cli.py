@@ -27,19 +27,19 @@ from steelyard_schemas import (
 from typer.core import TyperGroup
 
 from vis_gridder.advice import advise, advise_image
-from vis_gridder.dirty import dirty_beam, dirty_cube, fit_beam
-from vis_gridder.fits_cube import write_fits
-from vis_gridder.gridding import grid
-from vis_gridder.history import DataWarning, assumptions
-from vis_gridder.image_cube import is_image_cube, read_image_cube
-from vis_gridder.plots.pictures import PICTURES, pictures
-from vis_gridder.readers import open_visibilities
-from vis_gridder.readers.ms_columns import DataColumn
-from vis_gridder.source import Source
-from vis_gridder.spec import DEFAULT_BETA, DEFAULT_MIN_COUNT, GridSpec, suggest_grid
+from vis_gridder.grid.gridding import grid
+from vis_gridder.grid.spec import DEFAULT_BETA, DEFAULT_MIN_COUNT, GridSpec, suggest_grid
+from vis_gridder.image_cube.cube import is_image_cube, read_image_cube
+from vis_gridder.imaging.dirty import dirty_beam, dirty_cube, fit_beam
+from vis_gridder.imaging.fits_cube import write_fits
+from vis_gridder.imaging.plots.pictures import PICTURES, pictures
+from vis_gridder.readers.dispatch import open_visibilities
+from vis_gridder.readers.measurement_set.columns import DataColumn
 from vis_gridder.spectral.prepare import Spectral, prepare
-from vis_gridder.store import write_visibilities
-from vis_gridder.survey import survey
+from vis_gridder.stream.data_summary import survey
+from vis_gridder.stream.history import DataWarning, assumptions
+from vis_gridder.stream.source import Source
+from vis_gridder.stream.store import write_visibilities
 
 __all__ = ["app", "main", "told_warnings"]
 

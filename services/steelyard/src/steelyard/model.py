@@ -74,7 +74,7 @@ from steelyard_schemas import ContractError, Galaxy, GriddedVisibilities, Store
 from steelyard_schemas.galaxy import MgeStars, NukerStars
 from steelyard_schemas.priors import Fixed, Normal, Prior
 from vis_gridder import taper
-from vis_gridder.kernel import kernel_second_moment
+from vis_gridder.grid.kernel import kernel_second_moment
 
 from steelyard.spectral import velocity_grid
 

@@ -11,9 +11,9 @@ from steelyard_schemas import ContractError
 from steelyard_schemas.observation import FrequencyFrame
 
 from vis_gridder.constants import SPEED_OF_LIGHT_KMS
-from vis_gridder.source import Source
 from vis_gridder.spectral.averaging import TIE
 from vis_gridder.spectral.doppler import MOVING, frame_factor
+from vis_gridder.stream.source import Source
 
 __all__ = ["SAME_WIDTH", "TargetAxis", "channel_spacing_hz", "target_axis"]
 

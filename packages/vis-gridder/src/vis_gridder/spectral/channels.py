@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 from steelyard_schemas import ContractError
 
-from vis_gridder.source import Block, Source
 from vis_gridder.spectral.averaging import TIE, average_channels
 from vis_gridder.spectral.axes import SAME_WIDTH, TargetAxis, channel_spacing_hz
 from vis_gridder.spectral.doppler import FrameFactor, frame_factor
-from vis_gridder.spectral.stages import Step, stage
+from vis_gridder.stream.source import Block, Source
+from vis_gridder.stream.step import Step, stage
 
 __all__ = ["to_axis", "uniform_channels"]
 

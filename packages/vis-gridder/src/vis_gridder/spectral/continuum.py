@@ -8,9 +8,9 @@ import numpy as np
 from numba import njit
 from steelyard_schemas import ContractError
 
-from vis_gridder.source import Block, Source
-from vis_gridder.spectral.stages import stage
-from vis_gridder.velocity import radio_velocity_kms
+from vis_gridder.spectral.velocity import radio_velocity_kms
+from vis_gridder.stream.source import Block, Source
+from vis_gridder.stream.step import stage
 
 __all__ = ["HIGHEST_ORDER", "subtract_continuum"]
 

@@ -20,7 +20,7 @@ from steelyard_schemas import ContractError, Observation
 from steelyard_schemas.observation import FrequencyFrame
 
 from vis_gridder.constants import SPEED_OF_LIGHT_KMS
-from vis_gridder.source import Source
+from vis_gridder.stream.source import Source
 
 __all__ = ["ARRAY_POSITIONS_M", "FrameFactor", "array_position_m", "frame_factor"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from steelyard_schemas.observation import FrequencyFrame
 
-from vis_gridder.source import Source
 from vis_gridder.spectral.axes import target_axis
 from vis_gridder.spectral.channels import to_axis
 from vis_gridder.spectral.doppler import frame_factor
-from vis_gridder.spectral.stages import stage
+from vis_gridder.stream.source import Source
+from vis_gridder.stream.step import stage
 
 __all__ = ["convert_frame"]
 

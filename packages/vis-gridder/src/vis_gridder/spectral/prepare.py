@@ -10,12 +10,12 @@ import numpy as np
 from steelyard_schemas import ContractError
 from steelyard_schemas.observation import FrequencyFrame
 
-from vis_gridder.source import Source
 from vis_gridder.spectral.axes import target_axis
 from vis_gridder.spectral.channels import to_axis
 from vis_gridder.spectral.continuum import HIGHEST_ORDER, subtract_continuum
 from vis_gridder.spectral.doppler import MOVING
 from vis_gridder.spectral.frames import convert_frame
+from vis_gridder.stream.source import Source
 
 __all__ = ["SAME_CHANNEL", "Spectral", "prepare", "same_channels"]
 
