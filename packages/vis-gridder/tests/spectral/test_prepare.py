@@ -5,11 +5,11 @@ from vis_gridder import (
     GridSpec,
     Spectral,
     as_source,
+    data_summary,
     grid,
     prepare,
     read_visibilities,
     suggest_grid,
-    survey,
     write_visibilities,
 )
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
@@ -104,14 +104,14 @@ def test_continuum_goes_before_channels_are_averaged(night):
     np.testing.assert_allclose(np.delete(found, line // 4, axis=1), 0.0, atol=1e-5)
 
 
-def test_survey_counts_and_measures(make_vis):
+def test_summary_counts_and_measures(make_vis):
     u = np.array([0.0, 3.0, -4.0, 500.0])
     v = np.array([0.0, 4.0, 30.0, 0.0])
     flag = np.zeros((4, 2), bool)
     flag[3] = True
     flag[2, 0] = True
     weight = np.where(flag, 0.0, 2.0)
-    found = survey([as_source(make_vis(u, v, np.ones((4, 2)), weight, flag, frequency_hz=[F, 1.01 * F]))])
+    found = data_summary([as_source(make_vis(u, v, np.ones((4, 2)), weight, flag, frequency_hz=[F, 1.01 * F]))])
     assert (found.n_rows, found.n_samples, found.n_flagged) == (4, 8, 3)
     assert found.longest_wavelengths == pytest.approx(30.0 * 1.01 * F / SPEED_OF_LIGHT_M_S)
     assert found.shortest_m == 5.0
@@ -119,7 +119,7 @@ def test_survey_counts_and_measures(make_vis):
     spec = suggest_grid(found)
     assert spec.cell_arcsec * ARCSEC == pytest.approx(1 / (2.2 * found.longest_wavelengths), rel=0.01)
     with pytest.raises(ContractError, match="no baseline of any length"):
-        survey([as_source(make_vis(0 * u, 0 * v, np.ones((4, 2))))])
+        data_summary([as_source(make_vis(0 * u, 0 * v, np.ones((4, 2))))])
 
 
 def test_a_stream_written_is_the_store_that_would_be_read(night, tmp_path):

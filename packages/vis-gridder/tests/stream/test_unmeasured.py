@@ -7,7 +7,7 @@ import pytest
 from steelyard_schemas import ContractError, write_store
 from vis_gridder import DataWarning, GridSpec, assumptions, estimate_noise, grid, read_visibilities
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
-from vis_gridder.stream.data_summary import survey
+from vis_gridder.stream.data_summary import data_summary
 
 F, N_CHANNELS = 230e9, 16
 FREQUENCY = F + 1e6 * np.arange(N_CHANNELS)
@@ -243,13 +243,13 @@ def _check_measurement_set(make_ms):
     assert any(f"flagged {n_dead} correlations that are exactly zero beside" in line for line in vis.manifest.history)
 
 
-def test_survey_counts_what_was_left_out(observed, stored):
+def test_summary_counts_what_was_left_out(observed, stored):
     from vis_gridder import open_visibilities
 
     vis = observed()
     dead = dead_host(vis)
     with pytest.warns(DataWarning):
-        assert survey(open_visibilities(stored(vis))).n_flagged == dead.sum()
+        assert data_summary(open_visibilities(stored(vis))).n_flagged == dead.sum()
 
 
 # Scatter within cells beyond what differences in time say.

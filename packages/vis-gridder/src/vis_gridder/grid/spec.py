@@ -9,7 +9,7 @@ from scipy.fft import next_fast_len
 from steelyard_schemas import ContractError, Kernel, Store, Visibilities
 
 from vis_gridder.constants import ARCSEC
-from vis_gridder.stream.data_summary import Survey, survey
+from vis_gridder.stream.data_summary import DataSummary, data_summary
 from vis_gridder.stream.source import Source, as_source
 
 __all__ = ["DEFAULT_BETA", "DEFAULT_MIN_COUNT", "GridSpec", "fast_even", "suggest_grid"]
@@ -86,7 +86,7 @@ class GridSpec:
         return self.npix * self.cell_arcsec * ARCSEC
 
 
-def suggest_grid(data: Store[Visibilities] | Source | Survey, *, cell_arcsec: float | None = None) -> GridSpec:
+def suggest_grid(data: Store[Visibilities] | Source | DataSummary, *, cell_arcsec: float | None = None) -> GridSpec:
     """Suggest pixel size and number for a data set: every baseline inside, the primary beam covered.
 
     The pixel is lambda / (2.2 b_max). The field is 1.2 times the primary beam's FWHM, or, where the dish is not
@@ -94,11 +94,15 @@ def suggest_grid(data: Store[Visibilities] | Source | Survey, *, cell_arcsec: fl
     visibilities in each cell. The number of pixels is even and fast to transform.
 
     Args:
-        data: the data, or what a survey of them found.
+        data: the data, or or its summary.
         cell_arcsec: the pixel, where it is settled already and only the number is wanted.
 
     """
-    found = data if isinstance(data, Survey) else survey([data if isinstance(data, Source) else as_source(data)])
+    found = (
+        data
+        if isinstance(data, DataSummary)
+        else data_summary([data if isinstance(data, Source) else as_source(data)])
+    )
     pixel_rad = 1.0 / (OVERSAMPLING * found.longest_wavelengths)
     if found.dish_diameter_m is not None:
         field_rad = FIELD_PER_PRIMARY_BEAM * PRIMARY_BEAM * found.wavelength_m / found.dish_diameter_m

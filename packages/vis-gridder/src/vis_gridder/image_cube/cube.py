@@ -15,7 +15,7 @@ import numpy as np
 from steelyard_schemas import ContractError, GriddedVisibilities, Kernel, NoiseReport, Store
 
 from vis_gridder.constants import ARCSEC
-from vis_gridder.image_cube.fits.open import is_image_cube, open_image_cube
+from vis_gridder.image_cube.fits.open import open_image_cube
 from vis_gridder.image_cube.line import ImageLine, free_channels, line_in_image
 from vis_gridder.image_cube.noise import signal
 from vis_gridder.image_cube.square import central_square
@@ -23,7 +23,7 @@ from vis_gridder.image_cube.uv_cells import FAINTEST_RESPONSE, half_plane, uv_ce
 from vis_gridder.image_cube.variance import cell_noise
 from vis_gridder.spectral.velocity import channels_within
 
-__all__ = ["GriddedImage", "grid_image_cube", "is_image_cube", "read_image_cube"]
+__all__ = ["GriddedImage", "grid_image_cube", "read_image_cube"]
 
 
 class GriddedImage(NamedTuple):

@@ -15,9 +15,9 @@ from typing import Literal
 
 from steelyard_schemas import ContractError, Store, Visibilities, is_store, open_file
 
-from vis_gridder.image_cube.fits.open import is_image_cube
 from vis_gridder.readers.common.choose import Choice, Choices
 from vis_gridder.readers.common.fits_header import check_header
+from vis_gridder.readers.common.fits_image import is_image_cube
 from vis_gridder.readers.measurement_set.columns import DataColumn
 from vis_gridder.readers.own_store import open_own_store
 from vis_gridder.readers.text.table import is_text_table, open_text_table

@@ -11,11 +11,11 @@ from steelyard_schemas import ContractError
 from vis_gridder.constants import SPEED_OF_LIGHT_M_S
 from vis_gridder.stream.source import Source
 
-__all__ = ["Survey", "survey"]
+__all__ = ["DataSummary", "data_summary"]
 
 
 @dataclass(frozen=True)
-class Survey:
+class DataSummary:
     """What the samples of one or several data sets are like, flagged rows left out.
 
     Attributes:
@@ -40,7 +40,7 @@ class Survey:
     mean_weight: float
 
 
-def survey(sources: Sequence[Source], progress: Callable[[int, int], None] | None = None) -> Survey:
+def data_summary(sources: Sequence[Source], progress: Callable[[int, int], None] | None = None) -> DataSummary:
     """Read the data once and tell what they are like.
 
     Args:
@@ -71,7 +71,7 @@ def survey(sources: Sequence[Source], progress: Callable[[int, int], None] | Non
     first = sources[0]
     if not longest > 0:
         raise ContractError(first.name, "has no baseline of any length (u and v are 0); is it single-dish data?")
-    return Survey(
+    return DataSummary(
         n_rows=n_rows,
         n_samples=n_samples,
         n_flagged=n_flagged,

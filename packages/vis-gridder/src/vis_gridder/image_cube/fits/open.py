@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import re
 import warnings
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,11 +27,11 @@ from vis_gridder.image_cube.fits.spectral_axis import (
 from vis_gridder.image_cube.fits.units import jy_per_pixel
 from vis_gridder.imaging.dirty import Beam
 from vis_gridder.readers.common.axis import spectral_axis
-from vis_gridder.readers.common.fits_header import check_header
+from vis_gridder.readers.common.fits_image import image_hdu
 from vis_gridder.readers.common.stream import damage_as_contract_error
 from vis_gridder.stream.history import DataWarning
 
-__all__ = ["ImageCube", "is_image_cube", "open_image_cube"]
+__all__ = ["ImageCube", "open_image_cube"]
 
 AXIS_KEYS = re.compile(r"(CRVAL|CRPIX|CDELT|CROTA)\d+$|(PC|CD|PV)\d+_\d+$")
 """Cards of the axes whose values are numbers."""
@@ -68,40 +66,6 @@ class ImageCube:
     history: tuple[str, ...]
 
 
-def is_image_cube(path: str | Path) -> bool:
-    """Tell whether a file is FITS with an image in it (UVFITS has none), from its headers."""
-    path = Path(path)
-    try:
-        if not path.is_file():
-            return False
-        with path.open("rb") as raw:
-            magic = raw.read(6)
-        if magic[:2] == b"\x1f\x8b":
-            with gzip.open(path) as packed:
-                magic = packed.read(6)
-        if magic != b"SIMPLE":
-            return False
-        check_header(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with path.open("rb") as raw, fits.open(raw, memmap=False) as hdus:
-                return _image_hdu(hdus) is not None
-    # Whatever is wrong with the file, it is for its reader to say.
-    except (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError, zlib.error):
-        return False
-
-
-def _image_hdu(hdus: fits.HDUList) -> Any:
-    """Return the first image of two or more axes, None where there is none."""
-    if hdus[0].header.get("GROUPS", False):
-        return None  # UVFITS, without a walk through all of it
-    for hdu in hdus:
-        sides = [hdu.header.get(f"NAXIS{k + 1}", 0) for k in range(hdu.header.get("NAXIS", 0))]
-        if hdu.is_image and len(sides) > 1 and min(sides) > 0:
-            return hdu
-    return None
-
-
 def open_image_cube(path: str | Path, rest_frequency_hz: float | None = None) -> ImageCube:
     """Read an image cube in Jy/beam, Jy/pixel, Jy/sr or K, with its restoring beams.
 
@@ -125,7 +89,7 @@ def open_image_cube(path: str | Path, rest_frequency_hz: float | None = None) ->
     with damage_as_contract_error(path, "or truncated FITS image"), warnings.catch_warnings():
         warnings.simplefilter("ignore", AstropyWarning)
         with path.open("rb") as raw, fits.open(raw, memmap=False) as hdus:
-            hdu = _image_hdu(hdus)
+            hdu = image_hdu(hdus)
             if hdu is None:
                 raise ContractError(path, "holds no image")
             header = hdu.header.copy()

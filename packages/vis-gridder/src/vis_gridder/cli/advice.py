@@ -21,7 +21,7 @@ from vis_gridder.imaging.line_sign import line_sign
 from vis_gridder.readers.common.axis import doubtful_rest_frequency
 from vis_gridder.spectral.prepare import Spectral, prepare
 from vis_gridder.spectral.velocity import radio_velocity_kms
-from vis_gridder.stream.data_summary import survey
+from vis_gridder.stream.data_summary import data_summary
 from vis_gridder.stream.history import DataWarning, assumptions
 from vis_gridder.stream.source import Source
 
@@ -47,7 +47,7 @@ def advise(
 
     """
     total = 2 * sum(source.n_rows for source in sources)
-    found = survey(sources, None if progress is None else (lambda done, _: progress(done, total)))
+    found = data_summary(sources, None if progress is None else (lambda done, _: progress(done, total)))
     first = sources[0]
     rest_hz = first.observation.rest_frequency_hz if rest_frequency_hz is None else rest_frequency_hz
     suggested = suggest_grid(found)
