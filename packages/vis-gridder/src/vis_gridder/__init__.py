@@ -10,7 +10,9 @@ from vis_gridder.imaging.line_finder import line_channels, line_velocities
 from vis_gridder.imaging.line_sign import LineSign, line_sign
 from vis_gridder.imaging.moments import Moments, moments
 from vis_gridder.imaging.plots.pictures import pictures
-from vis_gridder.noise.time_differences import Noise, estimate_noise
+from vis_gridder.noise.estimate import estimate_noise
+from vis_gridder.noise.result import Noise
+from vis_gridder.noise.robust import robust_sigma
 from vis_gridder.readers.common.fits_image import is_image_cube
 from vis_gridder.readers.dispatch import open_visibilities, read_visibilities
 from vis_gridder.readers.viscube.grid import is_viscube_grid, read_viscube_grid
@@ -55,6 +57,7 @@ __all__ = [
     "read_image_cube",
     "read_viscube_grid",
     "read_visibilities",
+    "robust_sigma",
     "suggest_grid",
     "taper",
     "write_fits",

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from kinematics import C_KMS, galaxy_velocity_kms
 from steelyard_schemas import ContractError, GriddedVisibilities, Store
-from vis_gridder import dirty_cube, line_sign
+from vis_gridder import dirty_cube, line_sign, robust_sigma
 
 from steelyard.spectral import channel_width_kms, velocities_kms
 
@@ -62,7 +62,7 @@ def first_look(data: Store[GriddedVisibilities], rest_frequency_hz: float) -> Fi
             "[line] rest_frequency_hz of the line that was observed",
         )
     # Most voxels are empty: their median absolute deviation is the noise.
-    noise = 1.4826 * float(np.median(np.abs(cube - np.median(cube))))
+    noise = robust_sigma(cube)
     npix, cell = data.manifest.npix, data.manifest.cell_arcsec
     peak_sigma = float(cube.max() / noise)
     channel, y, x = np.nonzero(cube > max(DETECTION_SIGMA * noise, SIDELOBES * float(cube.max())))

@@ -8,7 +8,8 @@ import numpy as np
 
 from vis_gridder.constants import SPEED_OF_LIGHT_M_S
 from vis_gridder.grid.spec import GridSpec
-from vis_gridder.noise.time_differences import Noise, TimeDifferences
+from vis_gridder.noise.groups import GroupNumbering
+from vis_gridder.noise.result import Noise
 from vis_gridder.stream.source import Block, Source
 
 __all__ = ["Account", "account_for_scatter"]
@@ -115,7 +116,7 @@ def _entries(source: Source, spec: GridSpec, channels: range, noise: Noise) -> _
     at = channels.start + chosen
     cells_per_metre = source.frequency_hz[at] / SPEED_OF_LIGHT_M_S * spec.field_rad
     # Groups are numbered as rows come, so they are those of the first pass.
-    numbering = TimeDifferences(source.name, [])
+    numbering = GroupNumbering()
     parts = [(np.zeros(0, np.int64), np.zeros((5, 0)))]
     for block in source.blocks():
         group = numbering.groups(block).group.astype(np.int64)

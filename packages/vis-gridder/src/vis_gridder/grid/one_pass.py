@@ -16,7 +16,9 @@ from vis_gridder.constants import SPEED_OF_LIGHT_M_S
 from vis_gridder.grid.cells import CellSums, Counts
 from vis_gridder.grid.kernel import kernel_polynomial
 from vis_gridder.grid.spec import GridSpec
-from vis_gridder.noise.time_differences import Groups, Noise, TimeDifferences
+from vis_gridder.noise.groups import Groups
+from vis_gridder.noise.result import Noise
+from vis_gridder.noise.time_differences import TimeDifferences
 from vis_gridder.stream.source import Block, Source
 
 __all__ = ["Pass", "in_threads", "one_pass"]

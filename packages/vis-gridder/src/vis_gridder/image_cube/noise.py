@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from vis_gridder.imaging.dirty import FWHM_PER_SIGMA, Beam
+from vis_gridder.noise.robust import robust_sigma
 
 __all__ = [
     "Correlation",
@@ -18,7 +19,6 @@ __all__ = [
     "line_free",
     "power_beside_signal",
     "power_of_channels",
-    "robust_sigma",
     "signal",
 ]
 
@@ -34,12 +34,6 @@ LAG_WINDOW_BEAMS = 3.0
 SIGNIFICANT = 3.0
 SMALLEST_CORRELATION = 0.05
 LARGEST_LAG = 3
-
-
-def robust_sigma(image: np.ndarray) -> float:
-    """Return 1.4826 times the median absolute deviation of finite pixels."""
-    values = image[np.isfinite(image)]
-    return 1.4826 * float(np.median(np.abs(values - np.median(values)))) if values.size else 0.0
 
 
 class Signal(NamedTuple):

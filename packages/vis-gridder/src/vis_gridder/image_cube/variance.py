@@ -16,10 +16,10 @@ from vis_gridder.image_cube.noise import (
     edge_excess,
     power_beside_signal,
     power_of_channels,
-    robust_sigma,
 )
 from vis_gridder.image_cube.uv_cells import FAINTEST_RESPONSE, ImageCells, half_plane
 from vis_gridder.imaging.dirty import FWHM_PER_SIGMA
+from vis_gridder.noise.robust import robust_sigma
 
 __all__ = ["cell_noise"]
 

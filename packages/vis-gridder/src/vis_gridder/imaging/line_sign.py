@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from steelyard_schemas import GriddedVisibilities, Store
 
 from vis_gridder.imaging.line_finder import line_channels
-from vis_gridder.imaging.moments import robust_noise
+from vis_gridder.noise.robust import robust_sigma_of_channels
 
 __all__ = ["LineSign", "Sign", "line_sign", "sign_of_peaks"]
 
@@ -149,5 +149,5 @@ def _peaks(npix: int, seen: np.ndarray, look: _Sum, beside: _Sum | None) -> tupl
     plane[:, 0] *= 2.0  # see `dirty_cube`
     image = np.fft.irfft2(plane, s=(npix, npix)) * (npix**2 / 2.0) / weight.sum()
     # Where variances are measured on few samples, the image is noisier than they say.
-    noise = max(float(1.0 / np.sqrt(weight.sum())), float(robust_noise(image[None])[0]))
+    noise = max(float(1.0 / np.sqrt(weight.sum())), float(robust_sigma_of_channels(image[None])[0]))
     return max(float(image.max()) / noise, 0.0), max(-float(image.min()) / noise, 0.0)

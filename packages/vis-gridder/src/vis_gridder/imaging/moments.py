@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Moments", "moments", "robust_noise"]
+from vis_gridder.noise.robust import robust_sigma_of_channels
+
+__all__ = ["Moments", "moments"]
 
 
 class Moments(NamedTuple):
@@ -16,12 +18,6 @@ class Moments(NamedTuple):
     velocity_kms: np.ndarray
     dispersion_kms: np.ndarray
     threshold: np.ndarray
-
-
-def robust_noise(cube: np.ndarray) -> np.ndarray:
-    """Return the noise of each channel [channel], the median absolute deviation scaled to a Gaussian's sigma."""
-    middle = np.median(cube, axis=(1, 2), keepdims=True)
-    return 1.482602 * np.median(np.abs(cube - middle), axis=(1, 2))
 
 
 def moments(
@@ -41,7 +37,7 @@ def moments(
     """
     velocity = np.asarray(velocity_kms, float)
     width = np.abs(np.gradient(velocity)) if velocity.size > 1 else np.ones(1)
-    limit = clip_sigma * robust_noise(cube) if threshold is None else np.full(velocity.size, threshold)
+    limit = clip_sigma * robust_sigma_of_channels(cube) if threshold is None else np.full(velocity.size, threshold)
     integrated = np.tensordot(width, np.nan_to_num(cube).astype(float), axes=1)
     kept = np.where(cube > limit[:, None, None], cube, 0.0).astype(float)
     flux = kept.sum(axis=0)

@@ -11,7 +11,7 @@ import numpy as np
 from kinematics import galaxy_velocity_kms
 from scipy.ndimage import map_coordinates
 from steelyard_schemas import GriddedVisibilities, Posterior, Store
-from vis_gridder import Beam, Moments, dirty_beam, dirty_cube, fit_beam, moments
+from vis_gridder import Beam, Moments, dirty_beam, dirty_cube, fit_beam, moments, robust_sigma
 
 from steelyard.field import flux_radius_arcsec
 from steelyard.model import GalaxyModel, ModelGrid, predicted_on_half_plane
@@ -102,7 +102,7 @@ class Products:
     @cached_property
     def noise(self) -> float:
         """Standard deviation of the residual cube, from its median absolute deviation."""
-        return float(1.4826 * np.median(np.abs(self.residual - np.median(self.residual))))
+        return robust_sigma(self.residual)
 
     @cached_property
     def beam(self) -> Beam:

@@ -15,7 +15,7 @@ from vis_gridder.grid.kernel import taper
 from vis_gridder.imaging.dirty import Beam, dirty_beam, dirty_cube, fit_beam
 from vis_gridder.imaging.line_finder import line_channels
 from vis_gridder.imaging.line_sign import line_sign
-from vis_gridder.imaging.moments import robust_noise
+from vis_gridder.noise.robust import robust_sigma_of_channels
 from vis_gridder.spectral.velocity import radio_velocity_kms
 
 __all__ = [
@@ -92,7 +92,7 @@ def make_maps(gridded: Store[GriddedVisibilities]) -> Maps:
     noise = np.full(velocity.size, np.nan)
     total, flux, first, second, highest = np.zeros((5, npix, npix))
     for start, cube in _dirty_blocks(gridded):
-        noise[start : start + len(cube)] = robust_noise(cube)
+        noise[start : start + len(cube)] = robust_sigma_of_channels(cube)
         for channel in set(channels).intersection(range(start, start + len(cube))):
             image = cube[channel - start].astype(float)
             if not np.isfinite(noise[channel]):
