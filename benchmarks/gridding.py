@@ -28,7 +28,7 @@ from steelyard_schemas import Observation, Store, Visibilities
 from turns import memory_mib
 from vis_gridder import GridSpec, grid
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
-from vis_gridder.grid.cells import CellStatistics
+from vis_gridder.grid.cell_statistics import CellScatter, CellStatistics, GroupNoise
 from vis_gridder.grid.kernel import kaiser_bessel
 from vis_gridder.grid.one_pass import one_pass
 from vis_gridder.stream.source import Block, Source, as_source
@@ -140,16 +140,12 @@ def double_means(vis: Store) -> tuple[np.ndarray, np.ndarray]:
     done = one_pass(as_source(vis), SPEC, range(CHANNELS))
     statistics_of = CellStatistics.empty((CHANNELS, NPIX, NPIX // 2 + 1), np.complex128)
     noise = done.noise
+    groups = GroupNoise(
+        noise.variance_per_weight, noise.dof, np.zeros(noise.dof.size, int), noise.channel_factor[None]
+    )
+    scatter = CellScatter(np.zeros((NPIX, NPIX // 2 + 1, 2)), noise.channel_factor)
     for cells in done.cells:
-        cells.finish(
-            statistics_of,
-            noise.variance_per_weight,
-            noise.dof,
-            np.zeros(noise.dof.size, int),
-            noise.channel_factor[None],
-            np.zeros((NPIX, NPIX // 2 + 1, 2)),
-            noise.channel_factor,
-        )
+        cells.finish(statistics_of, groups, scatter)
     return statistics_of.mean, statistics_of.n_samples
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from steelyard_schemas import Kernel, Store
 from vis_gridder import as_source, dirty_beam, line_sign, read_visibilities
-from vis_gridder.advice import advise
+from vis_gridder.cli.advice import advise
 from vis_gridder.imaging.line_sign import sign_of_peaks
 
 REST_HZ, STEP_HZ, N_CHANNELS, NPIX, CELL = 230e9, 8e6, 40, 48, 0.1

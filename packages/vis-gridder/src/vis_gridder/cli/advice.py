@@ -14,7 +14,7 @@ from steelyard_schemas import GriddedVisibilities, Store
 from vis_gridder.constants import SPEED_OF_LIGHT_KMS
 from vis_gridder.grid.gridding import GridWarning, grid
 from vis_gridder.grid.spec import suggest_grid
-from vis_gridder.image_cube.cube import grid_image_cube
+from vis_gridder.image_cube.cube import ImageOptions, grid_image_cube
 from vis_gridder.imaging.continuum_level import continuum_level
 from vis_gridder.imaging.line_finder import VelocityRange, line_velocities
 from vis_gridder.imaging.line_sign import line_sign
@@ -65,13 +65,8 @@ def advise(
         gridded, rest_hz, velocity, "with --continuum-kms LOW:HIGH (vis-gridder grid)"
     )
     sign = line_sign(clean)
-    if rest_frequency_hz is None and doubtful_rest_frequency(rest_hz, first.frequency_hz, first.channel_width_hz):
-        warnings.warn(
-            f"{first.name}: the rest frequency {rest_hz:.9g} Hz is that of a channel at the end of the band, as "
-            "CASA's simulator writes for want of a line; look at velocity_kms and give --rest-frequency-hz",
-            DataWarning,
-            stacklevel=2,
-        )
+    if rest_frequency_hz is None:
+        _warn_of_doubtful_rest_frequency(first, rest_hz)
     noise = gridded.manifest.noise
     return {
         "source": gridded.manifest.source,
@@ -97,6 +92,16 @@ def advise(
     }
 
 
+def _warn_of_doubtful_rest_frequency(source: Source, rest_hz: float | None) -> None:
+    if doubtful_rest_frequency(rest_hz, source.frequency_hz, source.channel_width_hz):
+        warnings.warn(
+            f"{source.name}: the rest frequency {rest_hz:.9g} Hz is that of a channel at the end of the band, as "
+            "CASA's simulator writes if no line is given; look at velocity_kms and give --rest-frequency-hz",
+            DataWarning,
+            stacklevel=3,
+        )
+
+
 def advise_image(path: Path, rest_frequency_hz: float | None = None) -> dict[str, Any]:
     """Return what a FITS image cube holds and what becomes of it, ready to be printed.
 
@@ -108,7 +113,7 @@ def advise_image(path: Path, rest_frequency_hz: float | None = None) -> dict[str
         ContractError: the cube cannot be used.
 
     """
-    gridded, found = grid_image_cube(path, rest_frequency_hz=rest_frequency_hz)
+    gridded, found = grid_image_cube(path, ImageOptions(rest_frequency_hz=rest_frequency_hz))
     manifest, frequency = gridded.manifest, gridded["frequency_hz"]
     rest_hz = manifest.observation.rest_frequency_hz
     velocity = None if rest_hz is None else radio_velocity_kms(frequency, rest_hz)

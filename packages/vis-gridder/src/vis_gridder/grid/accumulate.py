@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-__all__ = ["N_SUMS", "FilledCells", "accumulate"]
+__all__ = ["N_SUMS", "FilledCells", "RowArrays", "accumulate"]
 
 
 WK, WK_RE, WK_IM, W, W_RE, W_IM, W_SQUARE, WKK, N, WK_X, WK_Y, WK_XX, WK_XY, WK_YY = range(14)
@@ -22,11 +22,11 @@ N_SUMS = 14
 
 
 class FilledCells(NamedTuple):
-    """What is kept of the cells of a range of channels, in the order in which they fill.
+    """Sums of the cells of a range of channels, in the order in which the cells fill.
 
-    Memory is thus that of filled cells, and close together. Cells of fewer than `min_count` samples will need to
-    know whose samples they hold: the pool keeps a chain of (noise group, sum of w K^2) for each, until they have that
-    many.
+    Memory is thus that of filled cells, and close together. The variance of cells of fewer than `min_count` samples
+    is that of the samples' noise groups: the pool keeps a chain of (noise group, sum of w K^2) for each until they
+    have that many.
 
     Attributes:
         slots: [v, u] int32, one more than where a cell's sums stand; 0 for cells without samples.
@@ -129,18 +129,106 @@ def _add_square(total: np.ndarray, w: np.ndarray, re: np.ndarray, im: np.ndarray
         total[k] += w[k] * (re[k] * re[k] + im[k] * im[k])
 
 
+class RowArrays(NamedTuple):
+    """A block of rows, all channels.
+
+    Attributes:
+        u_m: [row] metres.
+        v_m: [row] metres.
+        parts: [row, 2 * channel] real and imaginary part by turns, float32, Jy.
+        weight: [row, channel].
+        flag: [row, channel] true where bad.
+        group: [row] noise group.
+
+    """
+
+    u_m: np.ndarray
+    v_m: np.ndarray
+    parts: np.ndarray
+    weight: np.ndarray
+    flag: np.ndarray
+    group: np.ndarray
+
+
+class _Scratch(NamedTuple):
+    """Samples of a row in one cell, [channel]: weight, real and imaginary part, offsets, w K and w K^2."""
+
+    w: np.ndarray
+    re: np.ndarray
+    im: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    wk: np.ndarray
+    wkk: np.ndarray
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _end_of_cell(a: float, b: float, cells_per_metre: np.ndarray, start: int, iu: int, iv: int) -> int:
+    """Return the channel after the last one, from `start` on, that falls in the cell (iu, iv)."""
+    n = cells_per_metre.size
+    stop = n
+    if int(np.floor(a * cells_per_metre[n - 1] + 0.5)) != iu or int(np.floor(b * cells_per_metre[n - 1] + 0.5)) != iv:
+        stop = start + 1
+        while (
+            stop < n
+            and int(np.floor(a * cells_per_metre[stop] + 0.5)) == iu
+            and int(np.floor(b * cells_per_metre[stop] + 0.5)) == iv
+        ):
+            stop += 1
+    return stop
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _add_samples(cell: np.ndarray, start: int, stop: int, samples: _Scratch) -> None:
+    """Add the samples of a row to the sums of their cell."""
+    w, re, im, x, y, wk, wkk = samples
+    _add(cell[WK, start:stop], wk)
+    _add_product(cell[WK_RE, start:stop], wk, re)
+    _add_product(cell[WK_IM, start:stop], wk, im)
+    _add(cell[W, start:stop], w)
+    _add_product(cell[W_RE, start:stop], w, re)
+    _add_product(cell[W_IM, start:stop], w, im)
+    _add_square(cell[W_SQUARE, start:stop], w, re, im)
+    _add(cell[WKK, start:stop], wkk)
+    _add_one(cell[N, start:stop], w)
+    _add_product(cell[WK_X, start:stop], wk, x)
+    _add_product(cell[WK_Y, start:stop], wk, y)
+    _add_product3(cell[WK_XX, start:stop], wk, x, x)
+    _add_product3(cell[WK_XY, start:stop], wk, x, y)
+    _add_product3(cell[WK_YY, start:stop], wk, y, y)
+
+
+@njit(cache=True, nogil=True, fastmath=FAST)
+def _remember_groups(
+    cells: FilledCells, slot: int, start: int, stop: int, n_pool: int, group: int, samples: _Scratch, min_count: int
+) -> int:
+    """Add a row's group to the chains of channels with fewer than `min_count` samples; return entries in use."""
+    count, chain = cells.sums[slot, N], cells.visits[slot]
+    fewest = min_count + 1.0
+    for k in range(stop - start):
+        fewest = min(fewest, count[start + k])
+    if fewest < min_count:
+        for k in range(stop - start):
+            if samples.w[k] > 0.0 and count[start + k] < min_count:
+                head = chain[start + k]
+                if head > 0 and cells.pool[head - 1, 0] == group:
+                    cells.pool_wkk[head - 1] += samples.wkk[k]
+                else:
+                    cells.pool[n_pool, 0] = group
+                    cells.pool[n_pool, 1] = head
+                    cells.pool_wkk[n_pool] = samples.wkk[k]
+                    n_pool += 1
+                    chain[start + k] = n_pool
+    return n_pool
+
+
 @njit(cache=True, nogil=True, fastmath=FAST)
 def accumulate(
     cells: FilledCells,
     n_slots: int,
     n_pool: int,
-    u_m: np.ndarray,
-    v_m: np.ndarray,
+    rows: RowArrays,
     cells_per_metre: np.ndarray,
-    parts: np.ndarray,
-    weight: np.ndarray,
-    flag: np.ndarray,
-    group: np.ndarray,
     kernel: tuple[float, ...],
     min_count: int,
     first_channel: int,
@@ -148,66 +236,43 @@ def accumulate(
     """Add rows of visibilities to the sums of their cells, for a range of channels.
 
     Args:
-        cells: added to in place. In the pool there must be room for one more entry for each sample.
-        n_slots: filled cells.
-        n_pool: entries of the pool in use.
-        u_m: [row] metres.
-        v_m: [row] metres.
+        cells: added to in place; the pool must have room for one more entry for each sample.
+        n_slots: number of filled cells.
+        n_pool: number of entries of the pool in use.
+        rows: all channels.
         cells_per_metre: [channel of the range] frequency / c * field of view.
-        parts: [row, 2 * channel] all channels, real and imaginary part by turns, float32.
-        weight: [row, channel].
-        flag: [row, channel].
-        group: [row] noise group.
         kernel: the twelve coefficients of K in powers of (2 x)^2, rising.
-        min_count: fewest samples for a variance from scatter.
-        first_channel: of the range.
+        min_count: minimum samples of one channel for a variance from scatter.
+        first_channel: first channel of the range.
 
     Returns:
         Filled cells, entries of the pool in use, the numbers of samples used, flagged, and beyond the edge, and the
         largest |u| or |v| of those beyond it [m].
 
     """
-    slots, sums, visits, pool, pool_wkk = cells
-    n_v = slots.shape[0]
+    n_v = cells.slots.shape[0]
     n = cells_per_metre.size
     # The Nyquist row and column stand for both +1/2 and -1/2 cycle per pixel; they stay empty.
     edge = (n_v - 1) // 2
-    w, re, im, x, y, wk = np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n)
-    wkk = np.empty(n)
-    used = 0
-    flagged = 0
-    outside = 0
-    farthest_m = 0.0
-    for row in range(u_m.size):
-        sign = -1.0 if u_m[row] < 0.0 else 1.0
-        a = sign * u_m[row]
-        b = sign * v_m[row]
+    samples = _Scratch(np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty(n))
+    w, re, im, x, y, wk, wkk = samples
+    used, flagged, outside, farthest_m = 0, 0, 0, 0.0
+    for row in range(rows.u_m.size):
+        sign = -1.0 if rows.u_m[row] < 0.0 else 1.0
+        a, b = sign * rows.u_m[row], sign * rows.v_m[row]
         stop = 0
         while stop < n:
             start = stop
             iu = int(np.floor(a * cells_per_metre[start] + 0.5))
             iv = int(np.floor(b * cells_per_metre[start] + 0.5))
-            stop = n
-            if (
-                int(np.floor(a * cells_per_metre[n - 1] + 0.5)) != iu
-                or int(np.floor(b * cells_per_metre[n - 1] + 0.5)) != iv
-            ):
-                stop = start + 1
-                while (
-                    stop < n
-                    and int(np.floor(a * cells_per_metre[stop] + 0.5)) == iu
-                    and int(np.floor(b * cells_per_metre[stop] + 0.5)) == iv
-                ):
-                    stop += 1
+            stop = _end_of_cell(a, b, cells_per_metre, start, iu, iv)
             mirror = 1.0
             if iu == 0 and iv < 0:
                 # In the column u = 0 the cells +v and -v are conjugates: all goes to +v.
-                mirror = -1.0
-                iv = -iv
-            m = stop - start
+                mirror, iv = -1.0, -iv
             here = slice(first_channel + start, first_channel + stop)
-            n_good = _weights(w, weight[row, here], flag[row, here])
-            flagged += m - n_good
+            n_good = _weights(w, rows.weight[row, here], rows.flag[row, here])
+            flagged += stop - start - n_good
             if iu > edge or iv > edge or iv < -edge:
                 outside += n_good
                 if n_good > 0:
@@ -216,44 +281,15 @@ def accumulate(
             if n_good == 0:
                 continue
             used += n_good
-            _samples(re, im, parts[row, 2 * here.start : 2 * here.stop], w, sign * mirror)
+            _samples(re, im, rows.parts[row, 2 * here.start : 2 * here.stop], w, sign * mirror)
             _offsets(x, cells_per_metre[start:stop], mirror * a, iu)
             _offsets(y, cells_per_metre[start:stop], mirror * b, iv)
-            _kernel(wk, wkk, w, x, y, m, kernel)
+            _kernel(wk, wkk, w, x, y, stop - start, kernel)
             jv = iv if iv >= 0 else iv + n_v
-            if slots[jv, iu] == 0:
+            if cells.slots[jv, iu] == 0:
                 n_slots += 1
-                slots[jv, iu] = n_slots
-            slot = slots[jv, iu] - 1
-            cell = sums[slot]
-            _add(cell[WK, start:stop], wk)
-            _add_product(cell[WK_RE, start:stop], wk, re)
-            _add_product(cell[WK_IM, start:stop], wk, im)
-            _add(cell[W, start:stop], w)
-            _add_product(cell[W_RE, start:stop], w, re)
-            _add_product(cell[W_IM, start:stop], w, im)
-            _add_square(cell[W_SQUARE, start:stop], w, re, im)
-            _add(cell[WKK, start:stop], wkk)
-            _add_one(cell[N, start:stop], w)
-            _add_product(cell[WK_X, start:stop], wk, x)
-            _add_product(cell[WK_Y, start:stop], wk, y)
-            _add_product3(cell[WK_XX, start:stop], wk, x, x)
-            _add_product3(cell[WK_XY, start:stop], wk, x, y)
-            _add_product3(cell[WK_YY, start:stop], wk, y, y)
-            fewest = min_count + 1.0
-            for k in range(m):
-                fewest = min(fewest, cell[N, start + k])
-            if fewest < min_count:
-                chain = visits[slot]
-                for k in range(m):
-                    if w[k] > 0.0 and cell[N, start + k] < min_count:
-                        head = chain[start + k]
-                        if head > 0 and pool[head - 1, 0] == group[row]:
-                            pool_wkk[head - 1] += wkk[k]
-                        else:
-                            pool[n_pool, 0] = group[row]
-                            pool[n_pool, 1] = head
-                            pool_wkk[n_pool] = wkk[k]
-                            n_pool += 1
-                            chain[start + k] = n_pool
+                cells.slots[jv, iu] = n_slots
+            slot = cells.slots[jv, iu] - 1
+            _add_samples(cells.sums[slot], start, stop, samples)
+            n_pool = _remember_groups(cells, slot, start, stop, n_pool, rows.group[row], samples, min_count)
     return n_slots, n_pool, used, flagged, outside, farthest_m

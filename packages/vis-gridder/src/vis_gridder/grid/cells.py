@@ -1,4 +1,4 @@
-"""The uv cells of a grid: their sums while data come by, and their statistics at the end."""
+"""The uv cells of a grid: sums over their samples, added block by block."""
 
 from __future__ import annotations
 
@@ -7,27 +7,11 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from vis_gridder.grid.accumulate import (
-    N_SUMS,
-    W_IM,
-    W_RE,
-    W_SQUARE,
-    WK,
-    WK_IM,
-    WK_RE,
-    WK_X,
-    WKK,
-    FilledCells,
-    N,
-    W,
-    accumulate,
-)
+from vis_gridder.grid.accumulate import N_SUMS, FilledCells, N, RowArrays, W, accumulate
+from vis_gridder.grid.cell_statistics import CellScatter, CellStatistics, GroupNoise, add_scatter, fill_statistics
 from vis_gridder.stream.source import Block
 
-__all__ = ["CellStatistics", "CellSums", "Counts"]
-
-ROUNDING = 1e-12
-"""Of a sum of squares, below which what is left of it is rounding: no data scatter by only a millionth."""
+__all__ = ["CellSums", "Counts"]
 
 
 class Counts(NamedTuple):
@@ -40,29 +24,6 @@ class Counts(NamedTuple):
     def plus(self, other: Counts) -> Counts:
         """Return the sums."""
         return Counts(*(a + b for a, b in zip(self, other, strict=True)))
-
-
-class CellStatistics(NamedTuple):
-    """Statistics of cells, arrays [channel, v, u] that `CellSums.finish` fills; moments [5, channel, v, u]."""
-
-    mean: np.ndarray
-    variance: np.ndarray
-    dof: np.ndarray
-    n_samples: np.ndarray
-    propagated: np.ndarray
-    moments: np.ndarray
-
-    @classmethod
-    def empty(cls, shape: tuple[int, int, int], precision: type = np.complex64) -> CellStatistics:
-        """Return statistics of cells without data, means of a precision."""
-        return cls(
-            mean=np.zeros(shape, precision),
-            variance=np.zeros(shape, np.float32),
-            dof=np.zeros(shape, np.float32),
-            n_samples=np.zeros(shape, np.int32),
-            propagated=np.zeros(shape, bool),
-            moments=np.zeros((5, *shape), np.float32),
-        )
 
 
 class CellSums:
@@ -110,13 +71,8 @@ class CellSums:
             self.cells,
             self.n_slots,
             self.n_pool,
-            block.u_m,
-            block.v_m,
+            RowArrays(block.u_m, block.v_m, block.vis.view(np.float32), block.weight, block.flag, group),
             cells_per_metre[here],
-            block.vis.view(np.float32),
-            block.weight,
-            block.flag,
-            group,
             kernel,
             self.min_count,
             here.start,
@@ -136,16 +92,7 @@ class CellSums:
         self.cells.sums[: self.n_slots, linear] *= factor
         self.cells.pool_wkk[: self.n_pool] *= np.float32(factor)
 
-    def finish(
-        self,
-        into: CellStatistics,
-        variance_per_weight: np.ndarray,
-        group_dof: np.ndarray,
-        set_of_group: np.ndarray,
-        channel_factor: np.ndarray,
-        scatter: np.ndarray,
-        scatter_factor: np.ndarray,
-    ) -> None:
+    def finish(self, into: CellStatistics, noise: GroupNoise, scatter: CellScatter) -> None:
         """Turn the sums into statistics.
 
         Samples d_i have variance s / w_i in the real and in the imaginary part, w known, s not. About the mean m of
@@ -161,30 +108,17 @@ class CellSums:
         for several.
 
         Args:
-            into: filled for the channels of this range.
-            variance_per_weight: [group] s.
-            group_dof: [group] its degrees of freedom.
-            set_of_group: [group] data set that the group belongs to.
-            channel_factor: [data set, channel] of all channels, by which s is multiplied.
-            scatter: [v, u, 2] as `scatter_of_cells` of all ranges of channels leaves it.
-            scatter_factor: [channel] of all channels, f.
+            into: statistics of all channels, filled for those of this range.
+            noise: noise of the groups.
+            scatter: sums as `scatter_of_cells` of all ranges of channels leaves them, and factors of all channels.
 
         """
         here = slice(self.channels.start, self.channels.stop)
-        _finish(
-            into.mean[here],
-            into.variance[here],
-            into.dof[here],
-            into.n_samples[here],
-            into.propagated[here],
-            into.moments[:, here],
+        fill_statistics(
+            into.of_channels(here),
             self.cells,
-            variance_per_weight,
-            group_dof,
-            set_of_group,
-            channel_factor[:, here],
-            scatter,
-            scatter_factor[here],
+            noise.of_channels(here),
+            scatter.of_channels(here),
             self.min_count,
         )
 
@@ -196,7 +130,7 @@ class CellSums:
             factor: [channel] of all channels, f.
 
         """
-        _scatter_of_cells(into, self.cells, factor[self.channels.start : self.channels.stop])
+        add_scatter(into, self.cells, factor[self.channels.start : self.channels.stop])
 
     def weights(self) -> tuple[float, float]:
         """Return the sum of weights and the number of samples."""
@@ -241,81 +175,3 @@ def _merge(
                     visits[here, channel] = n_pool
                     entry = more.pool[entry - 1, 1]
     return n_slots, n_pool
-
-
-@njit(cache=True, nogil=True)
-def _residual(cell: np.ndarray, channel: int) -> float:
-    """Return sum w |d - m|^2 of a cell, from its sums [N_SUMS, channel]; 0 where all of it is rounding."""
-    square = cell[W_SQUARE, channel]
-    residual = square - (cell[W_RE, channel] ** 2 + cell[W_IM, channel] ** 2) / cell[W, channel]
-    return residual if residual > ROUNDING * square else 0.0
-
-
-@njit(cache=True, nogil=True)
-def _scatter_of_cells(into: np.ndarray, cells: FilledCells, factor: np.ndarray) -> None:
-    slots, sums = cells.slots, cells.sums
-    for v in range(slots.shape[0]):
-        for u in range(slots.shape[1]):
-            if slots[v, u] == 0:
-                continue
-            cell = sums[slots[v, u] - 1]
-            for channel in range(sums.shape[2]):
-                if cell[N, channel] > 1.0:
-                    into[v, u, 0] += _residual(cell, channel) / factor[channel]
-                    into[v, u, 1] += 2.0 * (cell[N, channel] - 1.0)
-
-
-@njit(cache=True, nogil=True)
-def _finish(
-    mean: np.ndarray,
-    variance: np.ndarray,
-    dof: np.ndarray,
-    counts: np.ndarray,
-    propagated: np.ndarray,
-    moments: np.ndarray,
-    cells: FilledCells,
-    variance_per_weight: np.ndarray,
-    group_dof: np.ndarray,
-    set_of_group: np.ndarray,
-    channel_factor: np.ndarray,
-    scatter: np.ndarray,
-    scatter_factor: np.ndarray,
-    min_count: int,
-) -> None:
-    slots, sums, visits, pool, pool_wkk = cells
-    for v in range(slots.shape[0]):
-        for u in range(slots.shape[1]):
-            if slots[v, u] == 0:
-                continue
-            slot = slots[v, u] - 1
-            cell = sums[slot]
-            residual, residual_dof = scatter[v, u]
-            for channel in range(sums.shape[2]):
-                n = cell[N, channel]
-                if n == 0.0:
-                    continue
-                wk = cell[WK, channel]
-                if residual_dof < 2.0 * (min_count - 1.0) or residual == 0.0:
-                    a = 0.0
-                    a_over_nu = 0.0
-                    wkk = 0.0
-                    entry = visits[slot, channel]
-                    while entry > 0:
-                        group = pool[entry - 1, 0]
-                        share = pool_wkk[entry - 1] * variance_per_weight[group]
-                        share *= channel_factor[set_of_group[group], channel]
-                        wkk += pool_wkk[entry - 1]
-                        a += share
-                        a_over_nu += share / group_dof[group]
-                        entry = pool[entry - 1, 1]
-                    scale = a / wkk
-                    dof[channel, v, u] = a / a_over_nu
-                    propagated[channel, v, u] = True
-                else:
-                    scale = residual / residual_dof * scatter_factor[channel]
-                    dof[channel, v, u] = residual_dof
-                mean[channel, v, u] = complex(cell[WK_RE, channel] / wk, cell[WK_IM, channel] / wk)
-                variance[channel, v, u] = scale * cell[WKK, channel] / wk**2
-                counts[channel, v, u] = int(n)
-                for i in range(moments.shape[0]):
-                    moments[i, channel, v, u] = cell[WK_X + i, channel] / wk

@@ -18,7 +18,8 @@ from steelyard_schemas import (
 )
 
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
-from vis_gridder.grid.cells import CellStatistics, CellSums, Counts
+from vis_gridder.grid.cell_statistics import CellScatter, CellStatistics, GroupNoise
+from vis_gridder.grid.cells import CellSums, Counts
 from vis_gridder.grid.dataset_noise import SetNoise, set_noise
 from vis_gridder.grid.excess_scatter import account_for_scatter
 from vis_gridder.grid.one_pass import Pass, in_threads, one_pass
@@ -98,43 +99,86 @@ def grid(
         "choose fewer pixels (--npix, larger --cell-arcsec), a velocity range or wider channels",
     )
 
-    total: list[CellSums] = []
-    noises: list[SetNoise] = []
-    history: list[str] = []
-    counts = Counts()
+    merged = _Merged()
     n_rows = sum(source.n_rows for source in sources)
     for source in sources:
-        before = sum(s.n_rows for s in sources[: len(noises)])
-        tell = None if progress is None else (lambda done, _, before=before: progress(before + done, n_rows))
-        this = one_pass(source, spec, channels, tell)
+        before = merged.n_rows
+        report = None if progress is None else (lambda done, _, before=before: progress(before + done, n_rows))
+        this = one_pass(source, spec, channels, report)
         _check_edge(source, spec, this, float(frequency[-1]))
         noise = set_noise(source, this, together=len(sources) > 1)
-        counts = counts.plus(this.counts)
-        told = [*noise.history, *_excess(source, spec, channels, this, noise)]
-        label = f"{source.name}: " if len(sources) > 1 else ""
-        history += [label + line for line in (*source.history, *told)]
-        _join(total, this.cells, noise.weight_factor, sum(n.scale.size for n in noises))
-        noises.append(noise)
-
-    shape = (len(channels), spec.npix, spec.npix // 2 + 1)
-    statistics = CellStatistics.empty(shape)
-    scale, dof = (np.concatenate([getattr(n, name) for n in noises]) for name in ("scale", "dof"))
-    set_of_group = np.repeat(np.arange(len(noises)), [n.scale.size for n in noises])
-    factors = np.stack([n.channel_factor for n in noises])
-    # Cells hold samples of all sets: their scatter has the sets' mean factor.
-    factor = np.average(factors, axis=0, weights=[n.n_used for n in noises])
-    scatter = np.zeros((*shape[1:], 2))
-    for cells in total:
-        cells.scatter_of_cells(scatter, factor)
-    in_threads(lambda cells: cells.finish(statistics, scale, dof, set_of_group, factors, scatter, factor), total)
+        excess = _excess(source, spec, channels, this, noise)
+        # The history of a source is complete only now that a pass has ended.
+        history = [*source.history, *noise.history, *excess]
+        merged.add(source, this, noise, history, label=f"{source.name}: " if len(sources) > 1 else "")
 
     if len(channels) < first.frequency_hz.size:
-        history.append(f"kept channels {channels.start} to {channels.stop - 1} of {first.frequency_hz.size}")
-    history.append(
+        merged.history.append(f"kept channels {channels.start} to {channels.stop - 1} of {first.frequency_hz.size}")
+    merged.history.append(
         f"gridded to {spec.npix} x {spec.npix} pixels of {spec.cell_arcsec:g} arcsec, each visibility in one cell "
         f"of half the plane, beta {spec.beta:g}, scatter from {spec.min_count} visibilities"
     )
-    return _store(first, spec, rest_hz, frequency, statistics, noises, counts, [s.name for s in sources], history)
+    return _store(first, spec, rest_hz, frequency, merged)
+
+
+class _Merged:
+    """Cells and noise of the data sets gridded so far."""
+
+    def __init__(self) -> None:
+        self.cells: list[CellSums] = []
+        self.noises: list[SetNoise] = []
+        self.names: list[str] = []
+        self.history: list[str] = []
+        self.counts = Counts()
+        self.n_rows = 0
+
+    def add(self, source: Source, done: Pass, noise: SetNoise, history: list[str], *, label: str) -> None:
+        """Add a data set whose pass is done; `label` goes before the lines of its history."""
+        self._join(done.cells, noise.weight_factor, sum(n.scale.size for n in self.noises))
+        self.counts = self.counts.plus(done.counts)
+        self.noises.append(noise)
+        self.names.append(source.name)
+        self.history += [label + line for line in history]
+        self.n_rows += source.n_rows
+
+    def _join(self, more: list[CellSums], factor: float, first_group: int) -> None:
+        if self.cells:
+            for mine, theirs in zip(self.cells, more, strict=True):
+                mine.merge(theirs, factor, first_group)
+            return
+        self.cells = list(more)
+        if factor != 1.0:
+            for cells in self.cells:
+                cells.scale(factor)
+
+    def statistics(self, shape: tuple[int, int, int]) -> CellStatistics:
+        """Return the statistics of all cells, shape (channel, v, u)."""
+        statistics = CellStatistics.empty(shape)
+        scale, dof = (np.concatenate([getattr(n, name) for n in self.noises]) for name in ("scale", "dof"))
+        data_set = np.repeat(np.arange(len(self.noises)), [n.scale.size for n in self.noises])
+        factors = np.stack([n.channel_factor for n in self.noises])
+        noise = GroupNoise(scale, dof, data_set, factors)
+        # Cells hold samples of all sets: their scatter has the sets' mean factor.
+        mean_factor = np.average(factors, axis=0, weights=[n.n_used for n in self.noises])
+        scatter = CellScatter(np.zeros((*shape[1:], 2)), mean_factor)
+        for cells in self.cells:
+            cells.scatter_of_cells(scatter.sums, mean_factor)
+        in_threads(lambda cells: cells.finish(statistics, noise, scatter), self.cells)
+        return statistics
+
+    def report(self, mask: np.ndarray, propagated: np.ndarray) -> NoiseReport:
+        """Return the noise report for cells with data and cells with propagated variance, [channel, v, u] bool."""
+        n_propagated = int(np.count_nonzero(propagated))
+        used = [n.n_used for n in self.noises]
+        return NoiseReport(
+            visibility_noise_jy=float(np.median([n.visibility_noise_jy for n in self.noises])),
+            weight_scale=float(np.average([n.weight_scale for n in self.noises], weights=used)),
+            n_used=self.counts.used,
+            n_flagged=self.counts.flagged,
+            n_outside=self.counts.outside,
+            n_cells_scatter=int(np.count_nonzero(mask)) - n_propagated,
+            n_cells_propagated=n_propagated,
+        )
 
 
 def _excess(source: Source, spec: GridSpec, channels: range, done: Pass, noise: SetNoise) -> list[str]:
@@ -149,29 +193,10 @@ def _excess(source: Source, spec: GridSpec, channels: range, done: Pass, noise: 
     return [text]
 
 
-def _join(total: list[CellSums], more: list[CellSums], factor: float, first_group: int) -> None:
-    """Add the cells of a data set to those of the data sets before it."""
-    if total:
-        for mine, theirs in zip(total, more, strict=True):
-            mine.merge(theirs, factor, first_group)
-        return
-    total += more
-    if factor != 1.0:
-        for cells in total:
-            cells.scale(factor)
-
-
 def _store(
-    first: Source,
-    spec: GridSpec,
-    rest_hz: float | None,
-    frequency_hz: np.ndarray,
-    statistics: CellStatistics,
-    noises: list[SetNoise],
-    counts: Counts,
-    names: list[str],
-    history: list[str],
+    first: Source, spec: GridSpec, rest_hz: float | None, frequency_hz: np.ndarray, merged: _Merged
 ) -> Store[GriddedVisibilities]:
+    statistics = merged.statistics((frequency_hz.size, spec.npix, spec.npix // 2 + 1))
     mask = statistics.n_samples > 0
     pixel_rad = spec.cell_arcsec * ARCSEC
     arrays = {
@@ -185,7 +210,6 @@ def _store(
         "v_wavelengths": np.fft.fftfreq(spec.npix, pixel_rad),
         **dict(zip(MOMENTS, in_threads(lambda moment: _half(moment, mask), statistics.moments), strict=True)),
     }
-    n_propagated = int(np.count_nonzero(statistics.propagated))
     manifest = GriddedVisibilities(
         observation=first.observation.model_copy(update={"rest_frequency_hz": rest_hz}),
         npix=spec.npix,
@@ -193,18 +217,10 @@ def _store(
         channel_width_hz=float(first.channel_width_hz.mean()),
         kernel=spec.kernel,
         cell_moments=True,
-        noise=NoiseReport(
-            visibility_noise_jy=float(np.median([n.visibility_noise_jy for n in noises])),
-            weight_scale=float(np.average([n.weight_scale for n in noises], weights=[n.n_used for n in noises])),
-            n_used=counts.used,
-            n_flagged=counts.flagged,
-            n_outside=counts.outside,
-            n_cells_scatter=int(np.count_nonzero(mask)) - n_propagated,
-            n_cells_propagated=n_propagated,
-        ),
-        source=" + ".join(names),
-        sources=tuple(names) if len(names) > 1 else (),
-        history=tuple(history),
+        noise=merged.report(mask, statistics.propagated),
+        source=" + ".join(merged.names),
+        sources=tuple(merged.names) if len(merged.names) > 1 else (),
+        history=tuple(merged.history),
     )
     return Store(manifest, arrays)
 

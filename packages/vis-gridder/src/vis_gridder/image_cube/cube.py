@@ -8,6 +8,7 @@ beam's transform, the transform of the image is a set of cell means with varianc
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,15 +16,15 @@ import numpy as np
 from steelyard_schemas import ContractError, GriddedVisibilities, Kernel, NoiseReport, Store
 
 from vis_gridder.constants import ARCSEC
-from vis_gridder.image_cube.fits.open import open_image_cube
+from vis_gridder.image_cube.fits.open import ImageCube, open_image_cube
 from vis_gridder.image_cube.line import ImageLine, free_channels, line_in_image
 from vis_gridder.image_cube.noise import signal
 from vis_gridder.image_cube.square import central_square
-from vis_gridder.image_cube.uv_cells import FAINTEST_RESPONSE, half_plane, uv_cells
+from vis_gridder.image_cube.uv_cells import FAINTEST_RESPONSE, ImageCells, half_plane, uv_cells
 from vis_gridder.image_cube.variance import cell_noise
 from vis_gridder.spectral.velocity import channels_within
 
-__all__ = ["GriddedImage", "grid_image_cube", "read_image_cube"]
+__all__ = ["GriddedImage", "ImageOptions", "grid_image_cube", "read_image_cube"]
 
 
 class GriddedImage(NamedTuple):
@@ -34,6 +35,33 @@ class GriddedImage(NamedTuple):
 
 
 SMALLEST_DISH_M, LARGEST_DISH_M = 0.1, 1000.0
+
+
+@dataclass(frozen=True)
+class ImageOptions:
+    """Choices for an image cube; see `read_image_cube`.
+
+    Raises:
+        ContractError: no antenna is of that diameter.
+
+    """
+
+    npix: int | None = None
+    velocity_min_kms: float | None = None
+    velocity_max_kms: float | None = None
+    line_free_kms: Sequence[tuple[float, float]] = ()
+    rest_frequency_hz: float | None = None
+    dish_diameter_m: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.dish_diameter_m is not None and not SMALLEST_DISH_M <= self.dish_diameter_m <= LARGEST_DISH_M:
+            limits = f"{SMALLEST_DISH_M:g} and {LARGEST_DISH_M:g}"
+            raise ContractError("grid", f"dish_diameter_m is {self.dish_diameter_m}, must be within {limits}")
+
+    @property
+    def cuts_velocities(self) -> bool:
+        """True if channels are dropped by their velocity."""
+        return self.velocity_min_kms is not None or self.velocity_max_kms is not None
 
 
 def read_image_cube(
@@ -81,40 +109,23 @@ def read_image_cube(
         GridWarning: the noise rises towards the edges, or channels share noise.
 
     """
-    return grid_image_cube(
-        path,
-        npix=npix,
-        velocity_min_kms=velocity_min_kms,
-        velocity_max_kms=velocity_max_kms,
-        line_free_kms=line_free_kms,
-        rest_frequency_hz=rest_frequency_hz,
-        dish_diameter_m=dish_diameter_m,
-    ).store
+    options = ImageOptions(
+        npix, velocity_min_kms, velocity_max_kms, line_free_kms, rest_frequency_hz, dish_diameter_m
+    )
+    return grid_image_cube(path, options).store
 
 
-def grid_image_cube(
-    path: str | Path,
-    *,
-    npix: int | None = None,
-    velocity_min_kms: float | None = None,
-    velocity_max_kms: float | None = None,
-    line_free_kms: Sequence[tuple[float, float]] = (),
-    rest_frequency_hz: float | None = None,
-    dish_diameter_m: float | None = None,
-) -> GriddedImage:
-    """Read an image cube as `read_image_cube` does, and tell the line found in the image as well."""
-    if dish_diameter_m is not None and not SMALLEST_DISH_M <= dish_diameter_m <= LARGEST_DISH_M:
-        limits = f"{SMALLEST_DISH_M:g} and {LARGEST_DISH_M:g}"
-        raise ContractError("grid", f"dish_diameter_m is {dish_diameter_m}, must be within {limits}")
-    cube = open_image_cube(path, rest_frequency_hz)
-    rest_hz = rest_frequency_hz or cube.observation.rest_frequency_hz
-    history = [*cube.history, *_silent(dish_diameter_m)]
-    image, held = central_square(cube, npix, history)
+def grid_image_cube(path: str | Path, options: ImageOptions) -> GriddedImage:
+    """Read an image cube as `read_image_cube` does; return also the line found in the image."""
+    cube = open_image_cube(path, options.rest_frequency_hz)
+    rest_hz = options.rest_frequency_hz or cube.observation.rest_frequency_hz
+    history = [*cube.history, *_assumptions(options)]
+    image, held = central_square(cube, options.npix, history)
     major = max(beam.major_arcsec for beam, some in zip(cube.beams, held, strict=True) if some)
     found = signal(image, major / cube.cell_arcsec)
     line = line_in_image(cube, image, found, rest_hz)
     history.append(line.text)
-    free = free_channels(cube, found, held, line_free_kms, rest_hz)
+    free = free_channels(cube, found, held, options.line_free_kms, rest_hz)
 
     cells = uv_cells(cube, image.shape[-1], held)
     mean = half_plane(np.fft.rfft2(np.fft.ifftshift(image, axes=(1, 2))), cells.npix).conj() / cells.response
@@ -123,20 +134,51 @@ def grid_image_cube(
     if not mask.any():
         raise ContractError(cube.name, "leaves no cell of the uv plane with data and noise; look at the image")
 
-    within = channels_within(cube.name, cube.frequency_hz, rest_hz, velocity_min_kms, velocity_max_kms)
-    if velocity_min_kms is not None or velocity_max_kms is not None:
-        history.append(f"kept channels {within[0]} to {within[-1]} of {cube.frequency_hz.size}")
-    kept = slice(within.start, within.stop)
-    mask, mean, variance = mask[kept], mean[kept], variance[kept]
-    if not mask.any():
+    kept = _kept_channels(cube, options, rest_hz, history)
+    if not mask[kept].any():
         raise ContractError(cube.name, "is blank within the velocity range")
     history.append(
         f"transformed to {cells.npix} x {cells.npix} pixels of {cells.pixel_rad / ARCSEC:.6g} arcsec and divided by "
         f"the beam where its transform is above {FAINTEST_RESPONSE:g}; each cell counts as one visibility"
     )
-    store = Store(
+    store = _store(cube, cells, (mean[kept], variance[kept], dof, mask[kept]), kept, options, history)
+    store.check(path)
+    return GriddedImage(store, line)
+
+
+def _kept_channels(cube: ImageCube, options: ImageOptions, rest_hz: float | None, history: list[str]) -> slice:
+    """Return the channels within the velocity range."""
+    within = channels_within(
+        cube.name, cube.frequency_hz, rest_hz, options.velocity_min_kms, options.velocity_max_kms
+    )
+    if options.cuts_velocities:
+        history.append(f"kept channels {within[0]} to {within[-1]} of {cube.frequency_hz.size}")
+    return slice(within.start, within.stop)
+
+
+def _store(
+    cube: ImageCube,
+    cells: ImageCells,
+    statistics: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    kept: slice,
+    options: ImageOptions,
+    history: list[str],
+) -> Store[GriddedVisibilities]:
+    """Return the store of some channels.
+
+    Args:
+        cube: as read.
+        cells: cells of the uv plane.
+        statistics: mean, variance, degrees of freedom and mask, [channel kept, v, u] or [v, u].
+        kept: channels.
+        options: choices of the user.
+        history: lines for the manifest.
+
+    """
+    mean, variance, dof, mask = statistics
+    return Store(
         GriddedVisibilities(
-            observation=cube.observation.model_copy(update={"dish_diameter_m": dish_diameter_m}),
+            observation=cube.observation.model_copy(update={"dish_diameter_m": options.dish_diameter_m}),
             npix=cells.npix,
             cell_arcsec=float(f"{cells.pixel_rad / ARCSEC:.12g}"),
             channel_width_hz=cube.width_hz,
@@ -156,18 +198,16 @@ def grid_image_cube(
             "v_wavelengths": cells.v,
         },
     )
-    store.check(path)
-    return GriddedImage(store, line)
 
 
-def _silent(dish_diameter_m: float | None) -> list[str]:
-    """Return what no image says of itself and this reader takes for granted."""
-    told = [
+def _assumptions(options: ImageOptions) -> list[str]:
+    """Return the assumptions made for every image, as lines of history."""
+    lines = [
         "assumed a restored image, as BUNIT and a beam do not tell it from a dirty one, whose beam is no Gaussian"
     ]
-    if dish_diameter_m is None:
-        told.append(
+    if options.dish_diameter_m is None:
+        lines.append(
             "assumed an image that is corrected for the primary beam, or much smaller than it: dish_diameter_m "
             "(--dish-diameter-m), for one that is not, would replace it"
         )
-    return told
+    return lines

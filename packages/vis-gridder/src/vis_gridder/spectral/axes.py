@@ -84,18 +84,7 @@ def target_axis(
     bands = [_band(source, frame) for source in sources]
     own = bands[0]
     widest = max(band.width_hz for band in bands)
-    slack = (0.5 + TIE) * widest
-    lower_edge = own.low_hz + own.width_hz * np.arange(first.frequency_hz.size)
-    common = lower_edge[
-        (lower_edge >= max(band.low_hz for band in bands) - slack)
-        & (lower_edge + own.width_hz <= min(band.high_hz for band in bands) + slack)
-    ]
-    if common.size == 0:
-        spans = ", ".join(
-            f"{source.name} {1e-9 * band.low_hz:.6f} to {1e-9 * band.high_hz:.6f} GHz"
-            for source, band in zip(sources, bands, strict=True)
-        )
-        raise ContractError(first.name, f"shares no channel with the other data ({frame}: {spans}); leave one out")
+    common = _common_channels(sources, bands, frame)
     if width_kms is None:
         narrowest = min(band.width_hz for band in bands)
         if widest - narrowest > SAME_WIDTH * widest:
@@ -130,6 +119,32 @@ def _band(source: Source, frame: FrequencyFrame) -> _Band:
     width_hz = channel_spacing_hz(source) * factor
     first_hz, last_hz = (float(source.frequency_hz[i]) * factor for i in (0, -1))
     return _Band(first_hz - 0.5 * width_hz, last_hz + 0.5 * width_hz, width_hz)
+
+
+def _common_channels(sources: Sequence[Source], bands: Sequence[_Band], frame: FrequencyFrame) -> np.ndarray:
+    """Return the lower edges [Hz] of the first source's channels that all sources cover.
+
+    Raises:
+        ContractError: there are none.
+
+    """
+    own = bands[0]
+    widest = max(band.width_hz for band in bands)
+    slack = (0.5 + TIE) * widest
+    lower_edge = own.low_hz + own.width_hz * np.arange(sources[0].frequency_hz.size)
+    common = lower_edge[
+        (lower_edge >= max(band.low_hz for band in bands) - slack)
+        & (lower_edge + own.width_hz <= min(band.high_hz for band in bands) + slack)
+    ]
+    if common.size == 0:
+        spans = ", ".join(
+            f"{source.name} {1e-9 * band.low_hz:.6f} to {1e-9 * band.high_hz:.6f} GHz"
+            for source, band in zip(sources, bands, strict=True)
+        )
+        raise ContractError(
+            sources[0].name, f"shares no channel with the other data ({frame}: {spans}); leave one out"
+        )
+    return common
 
 
 def _width_hz(first: Source, width_kms: float, rest_frequency_hz: float | None, widest_hz: float) -> float:

@@ -14,7 +14,7 @@ from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS, InvalidTransformError
 from steelyard_schemas import ContractError, Observation
 
-from vis_gridder.image_cube.fits.beams import TABLES, restoring_beams
+from vis_gridder.image_cube.fits.beams import TABLES, RestoringBeams, restoring_beams
 from vis_gridder.image_cube.fits.planes import refuse_tied_axes, sky_pixels, stokes_i
 from vis_gridder.image_cube.fits.rest_frequency import rest_frequency
 from vis_gridder.image_cube.fits.spectral_axis import (
@@ -111,6 +111,16 @@ def _refuse_unreadable(path: Path, header: fits.Header) -> None:
 
 
 def _cube(path: Path, header: fits.Header, data: np.ndarray, table: Any, rest_hz: float | None) -> ImageCube:
+    """Return the cube of an image.
+
+    Args:
+        path: the file, for messages.
+        header: header of the image.
+        data: pixels as the file has them, axes in the reverse order of FITS.
+        table: HDU of beams, or None.
+        rest_hz: rest frequency given by the user.
+
+    """
     _refuse_unreadable(path, header)
     header = with_plain_units(path, header)
     kind = find_spectral(header)
@@ -120,20 +130,7 @@ def _cube(path: Path, header: fits.Header, data: np.ndarray, table: Any, rest_hz
         raise ContractError(path, f"holds {data.dtype}, expected real numbers")
     data = data.astype(np.float64)
     data[~np.isfinite(data)] = np.nan
-    axes = wcs.wcs.spec, wcs.wcs.lat, wcs.wcs.lng
-    if min(axes[1:]) < 0 or not str(wcs.wcs.ctype[axes[2]]).startswith("RA"):
-        raise ContractError(
-            path,
-            f"has axes {', '.join(wcs.wcs.ctype)}; right ascension and declination are needed for position angles",
-        )
-    if axes[0] < 0:
-        raise ContractError(
-            path,
-            f"has axes {', '.join(wcs.wcs.ctype)}, none of them spectral: give the cube, not a map of a moment",
-        )
-    if kind is None or kind.axis != axes[0] + 1:
-        given = str(header.get(f"CTYPE{axes[0] + 1}", "")).strip()
-        raise ContractError(path, f"has a spectral axis {given}; convert it to frequency or radio velocity")
+    axes, kind = _checked_axes(path, header, wcs, kind)
     refuse_tied_axes(path, wcs, data.shape[::-1])
     cell_arcsec, east, north = sky_pixels(path, wcs)
     data, plane, polarisation = stokes_i(path, header, data, axes)
@@ -143,17 +140,9 @@ def _cube(path: Path, header: fits.Header, data: np.ndarray, table: Any, rest_hz
     axis = spectral_axis(path, frequency)
     beams = restoring_beams(path, header, table, n_channels, plane, max(nx, ny) * cell_arcsec)
     factor, unit = jy_per_pixel(path, str(header.get("BUNIT", "")), beams.beams, frequency, cell_arcsec)
-    if lost := int(np.count_nonzero(np.nan_to_num(data[~beams.usable]).any(axis=(1, 2)))):
-        warnings.warn(
-            f"{path.name}: {lost} channels hold data but no beam, or one unlike the others', and are left out; "
-            "correct the table of beams",
-            DataWarning,
-            stacklevel=4,
-        )
-    data[~beams.usable] = np.nan
+    _drop_beamless(path, data, beams)
     image = data * factor[:, None, None]
-    if (brightest := float(np.max(np.abs(image), initial=0.0, where=np.isfinite(image)))) > BRIGHTEST_JY:
-        raise ContractError(path, f"has pixels of {brightest:.3g} Jy: damaged, or in another unit than BUNIT says")
+    _refuse_too_bright(path, image)
     frame, frame_told = frequency_frame(header, kind)
     ra_deg, dec_deg, place_told = _place(header, wcs, *_middle(nx, ny, east, north))
     return ImageCube(
@@ -184,6 +173,50 @@ def _cube(path: Path, header: fits.Header, data: np.ndarray, table: Any, rest_hz
             *unit,
         ),
     )
+
+
+def _drop_beamless(path: Path, data: np.ndarray, beams: RestoringBeams) -> None:
+    """Blank the channels [channel, y, x] whose beam is missing or unlike the others', with a warning."""
+    if lost := int(np.count_nonzero(np.nan_to_num(data[~beams.usable]).any(axis=(1, 2)))):
+        warnings.warn(
+            f"{path.name}: {lost} channels hold data but no beam, or one unlike the others', and are left out; "
+            "correct the table of beams",
+            DataWarning,
+            stacklevel=5,
+        )
+    data[~beams.usable] = np.nan
+
+
+def _refuse_too_bright(path: Path, image: np.ndarray) -> None:
+    """Raise ContractError if a pixel [channel, y, x], Jy, is brighter than any source."""
+    if (brightest := float(np.max(np.abs(image), initial=0.0, where=np.isfinite(image)))) > BRIGHTEST_JY:
+        raise ContractError(path, f"has pixels of {brightest:.3g} Jy: damaged, or in another unit than BUNIT says")
+
+
+def _checked_axes(
+    path: Path, header: fits.Header, wcs: WCS, kind: SpectralKind | None
+) -> tuple[tuple[int, int, int], SpectralKind]:
+    """Return the numbers of the spectral axis, declination and right ascension, from 0 in FITS's order, and the kind.
+
+    Raises:
+        ContractError: one of them is missing, or the spectral axis is of an unknown kind.
+
+    """
+    axes = wcs.wcs.spec, wcs.wcs.lat, wcs.wcs.lng
+    if min(axes[1:]) < 0 or not str(wcs.wcs.ctype[axes[2]]).startswith("RA"):
+        raise ContractError(
+            path,
+            f"has axes {', '.join(wcs.wcs.ctype)}; right ascension and declination are needed for position angles",
+        )
+    if axes[0] < 0:
+        raise ContractError(
+            path,
+            f"has axes {', '.join(wcs.wcs.ctype)}, none of them spectral: give the cube, not a map of a moment",
+        )
+    if kind is None or kind.axis != axes[0] + 1:
+        given = str(header.get(f"CTYPE{axes[0] + 1}", "")).strip()
+        raise ContractError(path, f"has a spectral axis {given}; convert it to frequency or radio velocity")
+    return axes, kind
 
 
 def _wcs(path: Path, header: fits.Header, kind: SpectralKind | None, rest_hz: float | None) -> WCS:

@@ -90,27 +90,26 @@ def _open(
         *framed,
     ]
     ra_deg, dec_deg = target.icrs_deg
+    observed: dict[str, Any] = {
+        "target": target.name,
+        "telescope": telescope,
+        "dish_diameter_m": dish_m,
+        "phase_centre_ra_deg": ra_deg,
+        "phase_centre_dec_deg": dec_deg,
+        "frequency_frame": frame,
+        "array_position_m": antennas.position_m,
+    }
     found = []
     for i, (setup, window) in windows.items():
         axis, about_axis = axes[i]
         rest_hz, about_rest = target.rest_frequency_hz(window)
-        rows = _Rows(path, groups, Key(number, setup, 0), window, time, antennas, metres)
         mine = merged(((key, part) for key, part in parts.items() if key.setup == setup), shifts)
         kept = time.keeps(mine.moments_s)
         found.append(
             stream(
                 path,
-                rows,
-                observation=Observation(
-                    target=target.name,
-                    telescope=telescope,
-                    dish_diameter_m=dish_m,
-                    phase_centre_ra_deg=ra_deg,
-                    phase_centre_dec_deg=dec_deg,
-                    frequency_frame=frame,
-                    rest_frequency_hz=rest_hz,
-                    array_position_m=antennas.position_m,
-                ),
+                _Rows(path, groups, Key(number, setup, 0), window, time, antennas, metres),
+                observation=Observation(**observed, rest_frequency_hz=rest_hz),
                 axis=axis,
                 n_rows=int(mine.n_cross[kept].sum()),
                 start_mjd_s=float(mine.moments_s[kept][0]) if kept.any() else None,

@@ -72,17 +72,7 @@ def read_viscube_grid(path: str | Path) -> Store[GriddedVisibilities]:
     """
     path = Path(path)
     arrays = _load(path)
-    npix = _pixels(path, arrays)
-    delta_u = _number(path, arrays, "delta_u")
-    # Twelve digits, for delta_u is a difference of edges that carries their rounding.
-    cell_arcsec = float(f"{1.0 / (npix * delta_u * ARCSEC):.12g}")
-    field_arcsec = _number(path, arrays, "fov_arcsec")
-    if abs(field_arcsec / (npix * cell_arcsec) - 1.0) > SAME_UV_CELL:
-        raise ContractError(
-            path,
-            f"has delta_u = {delta_u:g}, which makes a field of {npix * cell_arcsec:.6g} arcsec, but fov_arcsec = "
-            f"{field_arcsec:g}; correct the wrong one",
-        )
+    npix, cell_arcsec = _pixels(path, arrays), _cell_arcsec(path, arrays)
     kernel = _kernel(path, arrays)
     _check_taper(path, arrays, npix, cell_arcsec, kernel)
     axis = spectral_axis(path, arrays["chan_freq_hz"])
@@ -97,7 +87,16 @@ def read_viscube_grid(path: str | Path) -> Store[GriddedVisibilities]:
     variance, dof, pooled = pool_channels(variance, single_dof, mask)
     if pooled:
         history.append("pooled the errors of each cell over channels: they differ by chance and by the channel alone")
-    pixel_rad = cell_arcsec * ARCSEC
+    history = [
+        f"read a .npz gridded by viscube to {npix} x {npix} pixels of {cell_arcsec:g} arcsec",
+        *history,
+        "assumed each cell to hold one visibility, for the file does not tell how many",
+        "assumed Jy, and standard deviations in std_bin_re and std_bin_imag, as viscube writes them",
+        "measured the degrees of freedom of the errors from how those of real and imaginary parts differ: "
+        f"{np.median(single_dof[mask]):.3g} (median, before pooling)",
+        *NOT_IN_THE_FILE,
+    ]
+    u, v = (frequencies(npix, cell_arcsec * ARCSEC) for frequencies in (np.fft.rfftfreq, np.fft.fftfreq))
     store = Store(
         GriddedVisibilities(
             observation=UNKNOWN,
@@ -107,15 +106,7 @@ def read_viscube_grid(path: str | Path) -> Store[GriddedVisibilities]:
             kernel=kernel,
             noise=NoiseReport.of_cells(variance, mask),
             source=path.name,
-            history=(
-                f"read a .npz gridded by viscube to {npix} x {npix} pixels of {cell_arcsec:g} arcsec",
-                *history,
-                "assumed each cell to hold one visibility, for the file does not tell how many",
-                "assumed Jy, and standard deviations in std_bin_re and std_bin_imag, as viscube writes them",
-                "measured the degrees of freedom of the errors from how those of real and imaginary parts differ: "
-                f"{np.median(single_dof[mask]):.3g} (median, before pooling)",
-                *NOT_IN_THE_FILE,
-            ),
+            history=tuple(history),
         ),
         {
             "mean": mean.astype(np.complex64),
@@ -124,8 +115,8 @@ def read_viscube_grid(path: str | Path) -> Store[GriddedVisibilities]:
             "count": mask.astype(np.int32),
             "mask": mask,
             "frequency_hz": axis.frequency_hz,
-            "u_wavelengths": np.fft.rfftfreq(npix, pixel_rad),
-            "v_wavelengths": np.fft.fftfreq(npix, pixel_rad),
+            "u_wavelengths": u,
+            "v_wavelengths": v,
         },
     )
     store.check(path)
@@ -162,6 +153,22 @@ def _pixels(path: Path, arrays: Mapping[str, np.ndarray]) -> int:
             f"has npix = {npix}: viscube's cells of an even grid lie between those of an FFT; {AGAIN} and npix odd",
         )
     return npix
+
+
+def _cell_arcsec(path: Path, arrays: Mapping[str, np.ndarray]) -> float:
+    """Return the pixel size; raise ContractError if delta_u and fov_arcsec contradict each other."""
+    npix = _pixels(path, arrays)
+    delta_u = _number(path, arrays, "delta_u")
+    # Twelve digits, for delta_u is a difference of edges that carries their rounding.
+    cell_arcsec = float(f"{1.0 / (npix * delta_u * ARCSEC):.12g}")
+    field_arcsec = _number(path, arrays, "fov_arcsec")
+    if abs(field_arcsec / (npix * cell_arcsec) - 1.0) > SAME_UV_CELL:
+        raise ContractError(
+            path,
+            f"has delta_u = {delta_u:g}, which makes a field of {npix * cell_arcsec:.6g} arcsec, but fov_arcsec = "
+            f"{field_arcsec:g}; correct the wrong one",
+        )
+    return cell_arcsec
 
 
 def _kernel(path: Path, arrays: Mapping[str, np.ndarray]) -> Kernel:
