@@ -416,7 +416,7 @@ def ones(shape):
 @pytest.mark.parametrize(
     ("change", "options", "complaint"),
     [
-        (None, {"remove": ("BMAJ", "BMIN", "BPA")}, "does not tell its beam"),
+        (None, {"remove": ("BMAJ", "BMIN", "BPA")}, "does not give its beam"),
         (None, {"BMAJ": 0.0, "BMIN": 0.0}, "has a beam of 0 x 0 arcsec"),
         (None, {"BMAJ": 3.0, "BMIN": 2.2}, "if it is in arcsec, divide BMAJ and BMIN by 3600"),
         (None, {"BMAJ": 0.8 / 3600, "BMIN": 0.8 / 3600}, "fewer than two across"),

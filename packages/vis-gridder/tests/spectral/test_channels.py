@@ -265,7 +265,7 @@ def test_what_cannot_share_channels_says_so(source):
         target_axis([made, fine], "LSRK", width_kms=1.0)
     with pytest.raises(ContractError, match="less than one channel of 40 km/s"):
         target_axis([made], "LSRK", width_kms=40.0)
-    with pytest.raises(ContractError, match="does not tell the rest frequency"):
+    with pytest.raises(ContractError, match="does not give the rest frequency"):
         target_axis([nameless], "LSRK", width_kms=4.0)
     with pytest.raises(ContractError, match=r"TOPO is another frame at every moment.*LSRK or BARY"):
         target_axis([made, made], "TOPO")

@@ -158,5 +158,5 @@ def test_bad_choices_say_so(source):
     with pytest.raises(ContractError, match="has 2 line-free channels in the ranges, too few for order 2"):
         subtract_continuum(made, channel_ranges=[(0, 1)], order=2)
     nameless = source(np.ones((2, N), complex), rest_frequency_hz=None)
-    with pytest.raises(ContractError, match="does not tell the rest frequency"):
+    with pytest.raises(ContractError, match="does not give the rest frequency"):
         subtract_continuum(nameless, velocity_ranges_kms=[(600, 650)])

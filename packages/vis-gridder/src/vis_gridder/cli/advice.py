@@ -1,4 +1,4 @@
-"""What a person who meets a data set wants to know: what it holds, how noisy it is, and how to grid it."""
+"""Summaries of data sets for the `info` command: contents, noise, line position and a suggested grid."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ __all__ = ["N_SUMS", "FilledCells", "RowArrays", "accumulate"]
 
 
 WK, WK_RE, WK_IM, W, W_RE, W_IM, W_SQUARE, WKK, N, WK_X, WK_Y, WK_XX, WK_XY, WK_YY = range(14)
-"""Where each sum of a cell stands: d = (re, im) are the samples and square their |d|^2, w their weights, K the
+"""Index of each sum of a cell: d = (re, im) are the samples and square their |d|^2, w their weights, K the
 kernel, N their number, x and y their offsets from the cell's centre."""
 N_SUMS = 14
 

@@ -1,4 +1,4 @@
-"""What the noise of one data set is, once all of it has been seen."""
+"""Noise of one data set after a complete pass over it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from vis_gridder.stream.source import Source
 __all__ = ["SetNoise", "set_noise"]
 
 WORTH_TELLING = 0.02
-"""Weights wrong by a smaller factor change no result that anybody would notice."""
+"""Smallest relative error of the weights that the history reports."""
 WORTH_WARNING = 1.3
-"""Scatter within cells over the variance from differences in time: what is above is not noise of the receivers."""
+"""Ratio of scatter within cells to the variance from time differences above which a warning is given."""
 
 
 @dataclass(frozen=True, eq=False)

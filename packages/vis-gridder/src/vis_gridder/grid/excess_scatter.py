@@ -1,4 +1,4 @@
-"""Whose visibilities scatter within cells more than their noise: a second look at the data."""
+"""Antennas and scans that cause scatter within cells beyond the noise, found by reading the data again."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from vis_gridder.stream.source import Block, Source
 __all__ = ["Account", "account_for_scatter"]
 
 MOST_CHANNELS = 8
-"""Calibration errors are in all channels alike; so many, spread over the band, find them."""
+"""Channels examined, spread over the band: calibration errors affect all channels alike."""
 MOST_NAMED = 5
 FEW = 0.25
-"""Of the antennas (scans): more than so many are not the exception. One always may be."""
+"""Largest fraction of the antennas (or scans) that may be named; one always may."""
 STANDS_OUT = 2.0
-"""Times the median of what leaving out another antenna (scan) would take away."""
+"""Ratio of the scatter removed by leaving out an antenna (scan) to the median over the others."""
 SHARE = 0.1
-"""Of the excess, that leaving out one antenna or scan must take away."""
+"""Fraction of the excess scatter that leaving out one antenna or scan must remove."""
 
 
 class Account(NamedTuple):

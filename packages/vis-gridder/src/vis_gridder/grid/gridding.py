@@ -34,10 +34,10 @@ from vis_gridder.stream.unmeasured import measured_only
 __all__ = ["GridWarning", "grid"]
 
 MOST_OUTSIDE = 0.5
-"""A grid that loses more than this fraction of the visibilities is a mistake, not a choice."""
+"""Fraction of visibilities beyond the edge above which gridding is refused."""
 MOMENTS = tuple(spec.name for spec in GriddedVisibilities.ARRAYS_IF["cell_moments"])
 BYTES_PER_CELL = 32
-"""Of the arrays of a gridded store in memory: what gridding itself needs besides goes by the cells that hold data."""
+"""Bytes per cell of a gridded store in memory; gridding itself needs more only for cells with data."""
 SAME_CENTRE_ARCSEC = 0.01
 """Phase centres of data sets gridded together may differ by rounding, no more."""
 

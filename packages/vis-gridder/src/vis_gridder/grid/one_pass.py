@@ -24,12 +24,12 @@ from vis_gridder.stream.source import Block, Source
 __all__ = ["Pass", "in_threads", "one_pass"]
 
 IN_FLIGHT = 2
-"""Blocks on their way through the threads, besides the one that is being read."""
+"""Blocks being added by the threads, besides the one that is being read."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pass:
-    """What one pass over a data set leaves: sums for each range of channels, the noise if baselines repeat.
+    """Result of one pass over a data set: sums for each range of channels, and the noise if baselines repeat.
 
     `n_groups` counts noise groups; `why_no_noise` says why there is none from differences in time.
     """
@@ -122,7 +122,7 @@ def one_pass(
 
 
 def in_threads[T, R](function: Callable[[T], R], items: Iterable[T]) -> list[R]:
-    """Return the results of compiled work on several things at once."""
+    """Return the results of a function for several items, computed in threads."""
     with ThreadPoolExecutor() as pool:
         return list(pool.map(function, items))
 

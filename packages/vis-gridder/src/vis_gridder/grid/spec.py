@@ -1,4 +1,4 @@
-"""What grid to make, and which one suits a data set."""
+"""Specification of a grid, and a suggestion from the data."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PRIMARY_BEAM = 1.13
 
 @dataclass(frozen=True)
 class GridSpec:
-    """The grid to make.
+    """Specification of a grid.
 
     Attributes:
         cell_arcsec: image pixel size.

@@ -203,7 +203,7 @@ def _store(
 def _assumptions(options: ImageOptions) -> list[str]:
     """Return the assumptions made for every image, as lines of history."""
     lines = [
-        "assumed a restored image, as BUNIT and a beam do not tell it from a dirty one, whose beam is no Gaussian"
+        "assumed a restored image, because BUNIT and beam do not distinguish it from a dirty image, whose beam is not Gaussian"
     ]
     if options.dish_diameter_m is None:
         lines.append(

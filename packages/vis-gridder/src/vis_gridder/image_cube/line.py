@@ -17,7 +17,7 @@ from vis_gridder.spectral.velocity import radio_velocity_kms
 __all__ = ["FEWEST_FREE", "ImageLine", "free_channels", "line_in_image"]
 
 FEWEST_FREE = 2
-"""Channels without line below which the noise is taken from beside the signal."""
+"""Minimum line-free channels to measure the noise from; with fewer it is taken from beside the signal."""
 BOWLS = 0.3
 """A peak fainter than this share of the opposite one in its channel may be what the deconvolution left of a sidelobe,
 or the bowl of missing short baselines."""
@@ -33,7 +33,7 @@ class ImageLine(NamedTuple):
 
     @property
     def text(self) -> str:
-        """A line for the history."""
+        """Line of the history."""
         if self.kind == "undecided":
             return "no line stands out of the noise"
         fluxes = f"{self.emission_jykms:.4g} Jy km/s in emission and {self.absorption_jykms:.4g} in absorption"
@@ -88,7 +88,7 @@ def free_channels(
         return line_free(found.anywhere) & held
     rest = rest_hz or cube.observation.rest_frequency_hz
     if rest is None:
-        raise ContractError(cube.name, "does not tell the rest frequency; give one with velocities")
+        raise ContractError(cube.name, "does not give the rest frequency; give one with velocities")
     velocity = radio_velocity_kms(cube.frequency_hz, rest)
     free = np.zeros(held.size, bool)
     for low, high in line_free_kms:

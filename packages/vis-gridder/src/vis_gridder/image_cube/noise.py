@@ -1,4 +1,4 @@
-"""The noise of an image cube: which pixels hold nothing else, its power in the uv plane, its ties along the band."""
+"""Noise of an image cube: line-free pixels, power in the uv plane, correlation between channels."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ __all__ = [
 ]
 
 DETECTED = 5.0
-"""Times the noise, either way, from which a voxel holds a line; in 1e5 beams noise alone does so once in 15 cubes."""
+"""Detection threshold of a voxel, sigma, either sign; noise alone exceeds it once in 15 cubes of 1e5 beams."""
 BROAD = 3.0
-"""Beams over which a second look is smoothed: a wide, faint line shows there first."""
+"""Width in beams of the smoothing that reveals wide, faint lines."""
 SMOOTHED_CHANNELS = 3
 FEWEST_DOF = 20.0
-"""Of a cell's variance. A Student t of nu = 20 holds (nu + 2) / (nu + 4) = 92 % of what known noise would tell."""
+"""Minimum degrees of freedom of a cell's variance: at nu = 20 a Student t keeps (nu + 2) / (nu + 4) = 92 % of the
+Fisher information."""
 LAG_WINDOW_BEAMS = 3.0
 """Half width of the lag window, where the power is measured beside the signal."""
 SIGNIFICANT = 3.0
@@ -37,15 +38,15 @@ LARGEST_LAG = 3
 
 
 class Signal(NamedTuple):
-    """Where an image holds a line, [channel, y, x], and the highest peaks of either sign, [channel]."""
+    """Voxels that hold a line, [channel, y, x] bool, and the highest peaks of either sign, [channel]."""
 
     emission: np.ndarray
-    """With a beam around each voxel that stands out."""
+    """Detected voxels of positive sign, dilated by a beam."""
     absorption: np.ndarray
     positive_sigma: np.ndarray
-    """Highest voxel over the noise, in the look where it stands out most."""
+    """Highest voxel in units of the noise, over all smoothings."""
     negative_sigma: np.ndarray
-    """Depth of the lowest one."""
+    """Depth of the lowest voxel, likewise; positive."""
 
     @property
     def anywhere(self) -> np.ndarray:
@@ -151,13 +152,13 @@ def power_beside_signal(image: np.ndarray, found: np.ndarray, beam_pixels: float
 
 
 class Correlation(NamedTuple):
-    """How the noise of channels depends on that of others."""
+    """Correlation of the noise between channels."""
 
     coefficients: tuple[float, ...]
-    """Of lags 1, 2, ... as far as they are significant; lag 1 always."""
+    """Correlation at lags 1, 2, ... as far as it is significant; lag 1 always."""
     error: float
     inflation: float
-    """1 + 2 sum of the significant coefficients: by how much the mean of many channels is noisier than it looks."""
+    """1 + 2 sum of the significant coefficients: variance of a mean of many channels over that of independent ones."""
 
 
 def channel_correlation(image: np.ndarray, beside: np.ndarray, beam_area_pixels: float) -> Correlation | None:

@@ -1,4 +1,4 @@
-"""The part of an image cube that can be transformed: a square without blanks, wide enough for its beam."""
+"""Central square of an image cube without blanks, wide enough for its beam."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["central_square"]
 
 FEWEST_PIXELS_PER_BEAM = 2.0
 FEWEST_BEAMS = 4.0
-"""Across the field: with fewer, its edges are everywhere."""
+"""Minimum beams across the field; edge effects dominate with fewer."""
 MOST_ZEROS = 0.01
-"""Of the voxels: an image with more exact zeros was blanked by them."""
+"""Fraction of voxels: an image with more exact zeros was blanked with zeros."""
 
 
 def central_square(cube: ImageCube, npix: int | None, history: list[str]) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The cells of the uv plane that a restored image fills, and what its beam leaves of them."""
+"""Cells of the uv plane that a restored image fills, and the transform of its beam there."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from vis_gridder.image_cube.noise import beam_response
 __all__ = ["FAINTEST_RESPONSE", "ImageCells", "half_plane", "uv_cells"]
 
 FAINTEST_RESPONSE = 0.1
-"""Of the beam's transform; beyond, the image holds what its sharp edges left, which division would raise tenfold."""
+"""Smallest usable value of the beam's transform; below, edge effects of the image would be amplified tenfold."""
 PIXELS_PER_BEAM = 3.0
-"""Of the grid that is handed on, along the minor axis; the beam leaves nothing for finer ones to hold."""
+"""Pixels of the output grid per minor axis of the beam; finer pixels add no information."""
 
 
 class ImageCells(NamedTuple):
-    """Where the cells of the uv plane are, and what the beam leaves of them."""
+    """Cells of the uv plane, and the transform of the beam there."""
 
     npix: int
     pixel_rad: float
@@ -28,9 +28,9 @@ class ImageCells(NamedTuple):
     response: np.ndarray
     """[channel, v, u] transform of the beams."""
     typical: np.ndarray
-    """[v, u] that of the middle one."""
+    """[v, u] median over the channels with data."""
     inside: np.ndarray
-    """[channel, v, u] cells to use."""
+    """[channel, v, u] bool, cells to use."""
 
 
 def uv_cells(cube: ImageCube, size: int, held: np.ndarray) -> ImageCells:

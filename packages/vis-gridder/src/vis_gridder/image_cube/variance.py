@@ -24,11 +24,11 @@ from vis_gridder.noise.robust import robust_sigma
 __all__ = ["cell_noise"]
 
 UNMEASURED = 0.05
-"""Of the noise power at like baselines: quieter cells were not observed; the deconvolution made up what they hold."""
+"""Fraction of the noise power at similar baselines below which a cell is unmeasured: the deconvolution filled it."""
 BANDS = 5
 NOISY_EDGE = 1.3
 UNEVEN_CHANNELS = 1.25
-"""Noise of a channel over the typical one: less is chance or a faint line."""
+"""Ratio of a channel's noise to the typical one above which its variance is scaled; smaller ratios are chance."""
 
 
 def cell_noise(

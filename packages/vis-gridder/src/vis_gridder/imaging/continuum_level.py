@@ -1,4 +1,4 @@
-"""Whether the channels without line are empty, asked of the short baselines: continuum that nobody has subtracted."""
+"""Unsubtracted continuum in the line-free channels, measured on the short baselines."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from vis_gridder.imaging.line_finder import SMOOTHING, WORST_NOISE, short_baseli
 __all__ = ["Continuum", "continuum_level"]
 
 QUIET_PART = 0.2
-"""Of the channels, the quietest: a line may fill all others."""
+"""Fraction of the channels, the quietest, taken as line-free: a line may fill all others."""
 SHARED_NOISE = 3
 """Channels this far apart share no noise, Hanning smoothing included."""
 SIGNIFICANT = 5.0 * WORST_NOISE
-"""Standard deviations from which emission is believed, of noise that may be understated."""
+"""Detection threshold, sigma, for noise that may be understated."""
 
 
 @dataclass(frozen=True, eq=False)

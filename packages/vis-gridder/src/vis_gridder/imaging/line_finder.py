@@ -1,4 +1,4 @@
-"""Which channels hold a line, asked of the short baselines before any image is made."""
+"""Channels that hold a line, found on the short baselines without imaging."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ __all__ = [
 ]
 
 FALSE_ALARM = 1e-3
-"""How often noise alone may pass for a line, the whole band taken together."""
+"""False-alarm probability for the whole band."""
 SMOOTHING = 3
 """Channels in a window: a line narrower than this is found all the same, a wider one better."""
 MARGIN = 0.15
-"""Added at each side, in widths of what was found: the wings are below the noise but not empty."""
+"""Margin added at each side, in units of the width found, for wings below the noise."""
 QUIET_PERCENTILE = 10.0
-"""Windows this quiet are taken to hold no line."""
+"""Percentile of the windows taken to hold no line."""
 WORST_NOISE = 1.5
-"""By which a data set may understate the variance of its noise; 1.2 on the line-free channels of NGC 5921 (VLA)."""
+"""Factor by which a data set may understate its noise variance; 1.2 on the line-free channels of NGC 5921 (VLA)."""
 BRIDGE = 1e-2
-"""How often a wide gap of noise between two runs of channels is taken for part of the line."""
+"""Probability that a wide gap of noise between two runs of channels is taken for part of the line."""
 
 
 class VelocityRange(NamedTuple):
@@ -47,12 +47,12 @@ def line_velocities(gridded: Store[GriddedVisibilities], *, false_alarm: float =
     """Return the velocities of `line_channels`, in the frame of the data; None where there is no line.
 
     Raises:
-        ContractError: the store does not tell the rest frequency.
+        ContractError: the store does not give the rest frequency.
 
     """
     rest_hz = gridded.manifest.observation.rest_frequency_hz
     if rest_hz is None:
-        raise ContractError(gridded.manifest.source, "does not tell the rest frequency; give one when gridding")
+        raise ContractError(gridded.manifest.source, "does not give the rest frequency; give one when gridding")
     channels = line_channels(gridded, false_alarm=false_alarm)
     if channels is None:
         return None

@@ -1,4 +1,4 @@
-"""Whether a line is seen in emission or in absorption, asked of the dirty images of its channels."""
+"""Sign of a line, emission or absorption, from the dirty images of its channels."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["LineSign", "Sign", "line_sign", "sign_of_peaks"]
 Sign = Literal["emission", "absorption", "emission and absorption", "undecided"]
 
 FALSE_ALARM = 1e-3
-"""How often noise alone may pass for a peak, all pixels of all looks taken together."""
+"""False-alarm probability of a peak, over all pixels of all looks."""
 SIDELOBES = 0.5
 """A peak fainter than this share of the opposite one in the same look may be its sidelobe. Those of extended gas add
 up, to 0.34 on the VLA snapshot of NGC 5921 and 0.39 on an ALMA mock."""
 NOISE_PEAK = 3.0
-"""By which noise may deepen a sidelobe."""
+"""Sigma by which noise may deepen a sidelobe."""
 SMOOTHING = 3
 """Channels in a look: a line that is narrower is seen all the same."""
 ENOUGH_FREE = 0.5
@@ -34,16 +34,16 @@ class LineSign(NamedTuple):
     """The sign of a line, and its highest peaks either way over the noise of their look."""
 
     kind: Sign
-    """By the peaks of all looks; undecided where none stands out."""
+    """Sign from the peaks of all looks; undecided where none stands out."""
     net: Literal[-1, 0, 1]
-    """Of a line in both, that of the stronger peak of the velocity-integrated line; 0 where undecided."""
+    """Sign of the line; if seen in both, that of the stronger peak of the integrated line; 0 if undecided."""
     emission_sigma: float
     absorption_sigma: float
     """Positive: the depth."""
 
 
 def line_sign(gridded: Store[GriddedVisibilities], channels: range | None = None) -> LineSign | None:
-    """Tell whether a line is emission or absorption; None where there is no line.
+    """Return the sign of a line, emission or absorption; None where there is no line.
 
     Dirty images are made of every three neighbouring channels of the line and of the line as a whole, less the mean
     of the channels beside it. A look holds emission where its highest pixel stands out of the noise and reaches half

@@ -1,4 +1,4 @@
-"""Which reader a file needs, told from its content."""
+"""Choice of the reader by the content of a file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ OPTIONS = {
     "image": (),
     "store": (),
 }
-"""What can be chosen in each format; the others hold one of it."""
+"""Options of selection for each format."""
 PEEK_BYTES = 2**20
 """A block of bzip2 unpacks as a whole, and is 900 kB at most."""
 MOST_DICTIONARY = 2**28
@@ -46,7 +46,7 @@ MOST_DICTIONARY = 2**28
 
 
 def detect_format(path: str | Path) -> Format:
-    """Tell the format of `path` from its content, whatever its name.
+    """Return the format of `path` from its content, whatever its name.
 
     Raises:
         ContractError: no such path, an archive that must be unpacked, or nothing that is known here.
@@ -102,7 +102,7 @@ def _detect_file(path: Path) -> Format:
 
 
 def _is_archive(file: BufferedReader) -> bool:
-    """Tell from its first block, packed or not, whether a file is a tar archive.
+    """Return whether, judged by its first block, packed or not, a file is a tar archive.
 
     Not by `tarfile.is_tarfile`, which reads as much as that block says that a member's name is long.
     """

@@ -151,7 +151,7 @@ def _width_hz(first: Source, width_kms: float, rest_frequency_hz: float | None, 
     """Return the width wanted in hertz, checked."""
     rest_hz = rest_frequency_hz or first.observation.rest_frequency_hz
     if rest_hz is None:
-        raise ContractError(first.name, "does not tell the rest frequency; give one with the channel width")
+        raise ContractError(first.name, "does not give the rest frequency; give one with the channel width")
     width_hz = width_kms / SPEED_OF_LIGHT_KMS * rest_hz
     if not width_hz >= (1.0 - SAME_WIDTH) * widest_hz:
         narrowest_kms = widest_hz / rest_hz * SPEED_OF_LIGHT_KMS

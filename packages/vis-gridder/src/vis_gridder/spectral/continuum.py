@@ -10,7 +10,7 @@ from steelyard_schemas import ContractError
 from vis_gridder.spectral.continuum_loops import subtract_rows
 from vis_gridder.spectral.velocity import radio_velocity_kms
 from vis_gridder.stream.source import Block, Source
-from vis_gridder.stream.step import stage
+from vis_gridder.stream.step import with_step
 
 __all__ = ["HIGHEST_ORDER", "subtract_continuum"]
 
@@ -86,7 +86,7 @@ def subtract_continuum(
             notes.append(f"flagged {failed} of {rows} rows, which have too few good line-free channels")
 
     note = f"subtracted a polynomial of order {order} fitted to {n_fitted} line-free channels ({_spans(line_free)})"
-    return stage(source, subtracted, [note])
+    return with_step(source, subtracted, [note])
 
 
 def _by_velocity(
@@ -95,7 +95,7 @@ def _by_velocity(
     """Return which channels lie in velocity ranges, [channel] bool."""
     rest_hz = rest_frequency_hz or source.observation.rest_frequency_hz
     if rest_hz is None:
-        raise ContractError(source.name, "does not tell the rest frequency; give one with the velocity ranges")
+        raise ContractError(source.name, "does not give the rest frequency; give one with the velocity ranges")
     velocity = radio_velocity_kms(source.frequency_hz, rest_hz)
     chosen = np.zeros(velocity.size, bool)
     for low, high in ranges_kms:

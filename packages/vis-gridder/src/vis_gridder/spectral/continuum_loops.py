@@ -156,7 +156,7 @@ def _subtract_row(
 
 @njit(cache=True, nogil=True)
 def _cholesky(matrix: np.ndarray) -> bool:
-    """Replace the lower triangle of a matrix by its Cholesky factor; tell whether it is regular."""
+    """Replace the lower triangle of a matrix by its Cholesky factor; return whether it is regular."""
     for i in range(matrix.shape[0]):
         diagonal = matrix[i, i]
         for j in range(i + 1):

@@ -34,7 +34,7 @@ def channels_within(
     if low_kms is None and high_kms is None:
         return range(frequency_hz.size)
     if rest_hz is None:
-        raise ContractError(name, "does not tell the rest frequency; give one with the velocity range")
+        raise ContractError(name, "does not give the rest frequency; give one with the velocity range")
     velocity = radio_velocity_kms(frequency_hz, rest_hz)
     inside = (velocity >= (-np.inf if low_kms is None else low_kms)) & (
         velocity <= (np.inf if high_kms is None else high_kms)

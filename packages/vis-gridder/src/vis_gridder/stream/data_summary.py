@@ -1,4 +1,4 @@
-"""A first pass over data: what they hold, before anybody decides on a grid."""
+"""Summary of data sets from a first pass, before a grid is chosen."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ __all__ = ["DataSummary", "data_summary"]
 
 @dataclass(frozen=True)
 class DataSummary:
-    """What the samples of one or several data sets are like, flagged rows left out.
+    """Summary of the samples of one or several data sets, flagged rows left out.
 
     Attributes:
         n_rows: baselines times integrations, flagged ones too.
         n_samples: visibility-channels, flagged ones too.
-        n_flagged: of these.
+        n_flagged: number of flagged samples among them.
         longest_wavelengths: largest |u| or |v|, in wavelengths of the highest channel.
         shortest_m: shortest baseline that is not zero, projected, m.
         wavelength_m: at the middle of the band.
@@ -41,7 +41,7 @@ class DataSummary:
 
 
 def data_summary(sources: Sequence[Source], progress: Callable[[int, int], None] | None = None) -> DataSummary:
-    """Read the data once and tell what they are like.
+    """Read the data once and return their summary.
 
     Args:
         sources: one or more.

@@ -1,4 +1,4 @@
-"""What a data set's history says: assumptions among the steps, and the warnings that go with them."""
+"""History of a data set: its assumptions, and warnings about the data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ASSUMED = re.compile(r"^(?:.*?: )?assumed ")
 
 
 class DataWarning(UserWarning):
-    """The data were used, but something about them needs a look."""
+    """Warning about data that were used but need a look."""
 
 
 def assumptions(history: Iterable[str]) -> list[str]:

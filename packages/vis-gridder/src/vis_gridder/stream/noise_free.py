@@ -1,4 +1,4 @@
-"""Tell a model without noise from a measurement, by a short look at a stream."""
+"""Recognition of noiseless models by a short look at a stream."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ __all__ = ["is_noise_free"]
 FEWEST_CHANNELS = 4
 """Samples that must be exactly alike before a row is said to hold one value; noise never makes so many."""
 MOST_BLOCKS = 64
-"""A look at so many is a few seconds at most, and only data with something odd in them get it."""
+"""Blocks examined: a few seconds at most, for data with suspicious samples only."""
 MOST_BASELINES = 64
 ROWS_EACH = 12
 MOST_ROWS = 2048
 """Rows looked at where baselines are not known."""
-FLOOR = 1e-3
+RELATIVE_NOISE_LIMIT = 1e-3
 """Fourth differences in time of noise sigma have an rms of sqrt(2 x 70) sigma, so noise stays below this part of the
 signal only at 12,000 sigma in a single sample. Rounding and the interpolation of simulators stay below it."""
 FEWEST_DIFFERENCES = 30
-"""With fewer, noise may make fourth differences smaller than third ones by chance."""
+"""Minimum number of differences; with fewer, chance may make fourth differences smaller than third ones."""
 WEAKEST = 1e-6
 """Channels that hold noise are never this much weaker than the strongest one: that would be a signal of a million
 sigma in a single sample. The wings of a model's line are."""
 
 
 def is_noise_free(source: Source) -> bool:
-    """Tell whether visibilities are free of noise, which only a model's are.
+    """Return whether visibilities are free of noise, which only a model's are.
 
     Noise is what cannot be foretold. Along a track sampled in even steps, a model's differences in time shrink with
     their order wherever phases turn by less than 60 degrees a step, while those of noise grow, the fourth being
@@ -80,7 +80,7 @@ class _Look:
         )
 
     def verdict(self) -> bool:
-        """Tell whether what was seen is free of noise."""
+        """Return whether what was seen is free of noise."""
         if not self.rows:
             return False
         spectra = np.array([vis for kept in self.rows.values() for _, _, vis in kept])
@@ -101,11 +101,11 @@ class _Look:
                 signal += float(np.mean(np.abs(vis) ** 2, axis=0).sum())
                 third += float(np.mean(np.abs(np.diff(vis, 3, axis=0)) ** 2, axis=0).sum())
                 fourth += float(np.mean(np.abs(np.diff(vis, 4, axis=0)) ** 2, axis=0).sum())
-        return n >= FEWEST_DIFFERENCES and (fourth < third or fourth <= FLOOR**2 * signal)
+        return n >= FEWEST_DIFFERENCES and (fourth < third or fourth <= RELATIVE_NOISE_LIMIT**2 * signal)
 
 
 def _flat(spectra: np.ndarray) -> bool:
-    """Tell whether most rows hold one value in all channels."""
+    """Return whether most rows hold one value in all channels."""
     known = np.isfinite(spectra)
     enough = known.sum(axis=1) >= FEWEST_CHANNELS
     if not enough.any():
@@ -116,7 +116,7 @@ def _flat(spectra: np.ndarray) -> bool:
 
 
 def _wide_range(spectra: np.ndarray) -> bool:
-    """Tell whether a channel is weaker than noise would let it be."""
+    """Return whether a channel is weaker than noise would let it be."""
     known = np.isfinite(spectra)
     power = np.where(known, np.abs(spectra) ** 2, 0.0).sum(axis=0)
     power = power[known.any(axis=0)] / known.sum(axis=0)[known.any(axis=0)]

@@ -1,4 +1,4 @@
-"""Visibilities as a stream: what is known beforehand, and the samples in blocks of rows."""
+"""Visibilities as a stream: metadata known beforehand, and samples in blocks of rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from steelyard_schemas import Observation, Store, Visibilities
 __all__ = ["ROW_ARRAYS", "Block", "Source", "as_source", "collect", "first_time", "rows_per_block"]
 
 BLOCK_BYTES = 16 * 2**20
-"""Of complex samples in a block: far above what a call costs, far below what a machine has."""
+"""Bytes of complex samples in a block: large against the cost of a call, small against memory."""
 
 
 class Block(NamedTuple):

@@ -1,4 +1,4 @@
-"""A step on a stream: a source whose blocks are another's, changed on their way."""
+"""Processing steps on a stream of blocks."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 
 from vis_gridder.stream.source import Block, Source
 
-__all__ = ["Step", "stage"]
+__all__ = ["Step", "with_step"]
 
 Step = Callable[[Iterator[Block], list[str]], Iterator[Block]]
-"""Yields changed blocks; may append to the notes what only the samples tell, before it ends."""
+"""Function that yields changed blocks; before it ends it may append notes that depend on the samples."""
 
 
-def stage(source: Source, step: Step, notes: list[str], **changes: Any) -> Source:
+def with_step(source: Source, step: Step, notes: list[str], **changes: Any) -> Source:
     """Return a source that passes the blocks of another through a step, as they are asked for.
 
     Args:

@@ -15,12 +15,12 @@ from vis_gridder.stream.baselines import Baselines
 from vis_gridder.stream.history import DataWarning
 from vis_gridder.stream.noise_free import FEWEST_CHANNELS, is_noise_free
 from vis_gridder.stream.source import Block, Source
-from vis_gridder.stream.step import stage
+from vis_gridder.stream.step import with_step
 
 __all__ = ["measured_only"]
 
 WORTH_WARNING = 0.01
-"""Part of the good samples; a fault of this size is the observer's business, a smaller one stands in the history."""
+"""Fraction of the good samples above which a warning is given; smaller faults are in the history only."""
 N_WITNESSES = 8
 """Channels of a row that are compared with the row before; together they are never alike by chance."""
 
@@ -64,18 +64,18 @@ def measured_only(source: Source) -> Source:
             told = True
             tally.warn(source.name)
 
-    return stage(source, step, [])
+    return with_step(source, step, [])
 
 
 class _Found(NamedTuple):
-    """What is odd about a block: how many samples are zero or beyond bounds, which rows hold one value or repeat."""
+    """Suspicious samples of a block: number of zeros and values beyond bounds, rows that hold one value or repeat."""
 
     n_samples: int
     constant: np.ndarray
     repeated: np.ndarray
 
     def any(self) -> bool:
-        """Tell whether anything is."""
+        """Return whether anything is."""
         return bool(self.n_samples or self.constant.any() or self.repeated.any())
 
 
@@ -202,7 +202,7 @@ def _count(bits: np.ndarray, flag: np.ndarray, beyond: np.uint32) -> tuple[int, 
 
 @njit(cache=True, nogil=True)
 def _one_value(bits: np.ndarray, flag: np.ndarray) -> bool:
-    """Tell whether all good samples, which are not all zero, are alike; nearly always answered by the first two."""
+    """Return whether all good samples, which are not all zero, are alike; nearly always answered by the first two."""
     first = -1
     for k in range(flag.size):
         if flag[k]:
@@ -216,7 +216,7 @@ def _one_value(bits: np.ndarray, flag: np.ndarray) -> bool:
 
 @njit(cache=True, nogil=True)
 def _repeats(bits: np.ndarray, flag: np.ndarray, witnesses: np.ndarray, last: np.ndarray) -> bool:
-    """Tell whether the witnesses are those of the baseline's last row, and put them in their place."""
+    """Return whether the witnesses equal those of the baseline's last row, and store them there."""
     alike = 0
     others = 0
     for i in range(witnesses.size):

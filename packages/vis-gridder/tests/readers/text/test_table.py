@@ -214,10 +214,10 @@ def numbers(n_columns=6, n_rows=4):
     ("text", "message"),
     [
         (numbers(5), r"does not name its columns; begin it with a line such as: # u_m v_m re im weight frequency_hz"),
-        ("# u v re im weight frequency_hz\n" + numbers(), "does not tell the unit of u; call it u_m or u_lambda"),
+        ("# u v re im weight frequency_hz\n" + numbers(), "does not give the unit of u; call it u_m or u_lambda"),
         ("# u[ft] v[m] re im weight freq\n" + numbers(), "unit that is not known"),
         ("# u_m v_m re im frequency_hz\n" + numbers(5), "lacks the column weight"),
-        ("# u_m v_m re im weight\n" + numbers(5), "tells no frequency; add a column"),
+        ("# u_m v_m re im weight\n" + numbers(5), "gives no frequency; add a column"),
         ("# u_m v_m re im weight w frequency_hz\n" + numbers(7), "names two columns for weight"),
         ("# u_m v_m re im weight frequency_hz\n" + numbers(5), "names 6 columns but has 5"),
         ("# u_m v_m re im weight frequency_hz\n" + numbers() + "1 2 3\n", r"damaged table \("),

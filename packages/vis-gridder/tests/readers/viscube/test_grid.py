@@ -214,7 +214,7 @@ def even():
         (even(), "npix = 16: viscube's cells of an even grid"),
         ({"delta_u": np.nan}, "expected one positive number"),
         ({"fov_arcsec": 6.9}, "makes a field of 6.8 arcsec, but fov_arcsec = 6.9"),
-        ({"window": None}, "does not tell its gridding kernel"),
+        ({"window": None}, "does not give its gridding kernel"),
         ({"window": "pswf"}, "window 'pswf', which is not known here"),
         ({"window_m": 6}, "window_m = 6: cells that share visibilities"),
         ({"window_beta": None}, "lacks window_beta"),

@@ -21,7 +21,7 @@ IN_HISTORY = (
     ("AIPS", re.compile(rf"BMAJ=\s*{NUMBER}\s+BMIN=\s*{NUMBER}\s+BPA=\s*{NUMBER}"), 3600.0),
     ("MIRIAD", re.compile(rf"Beam\s*=\s*{NUMBER}\s*x\s*{NUMBER}\s*arcsec,\s*pa\s*=\s*{NUMBER}"), 1.0),
 )
-"""Who writes it, how, and its unit in arcsec."""
+"""Program, pattern of its history line, and unit of the sizes in arcsec."""
 OUTLIER = 2.0
 """Ratio of a beam's solid angle to the median one, either way; beams of one line differ by a few percent."""
 
@@ -67,7 +67,7 @@ def restoring_beams(
                 )
             raise ContractError(
                 where,
-                "does not tell its beam (BMAJ, BMIN, BPA in degrees, a BEAMS table, or AIPS's or MIRIAD's history); "
+                "does not give its beam (BMAJ, BMIN, BPA in degrees, a BEAMS table, or AIPS's or MIRIAD's history); "
                 "add the restoring beam",
             )
         found = (one[0],) * n_channels, one[1]

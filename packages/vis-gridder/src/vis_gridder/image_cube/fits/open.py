@@ -36,7 +36,7 @@ __all__ = ["ImageCube", "open_image_cube"]
 AXIS_KEYS = re.compile(r"(CRVAL|CRPIX|CDELT|CROTA)\d+$|(PC|CD|PV)\d+_\d+$")
 """Cards of the axes whose values are numbers."""
 BRIGHTEST_JY = 1e9
-"""No source of radio lines comes near; squares of more would leave the range of single precision."""
+"""Upper limit of a pixel, above any radio line; squares of larger values exceed the range of single precision."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Which plane of an image is Stokes I, and where its pixels lie on the sky."""
+"""Polarisation planes and pixel geometry of an image."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from steelyard_schemas import ContractError
 __all__ = ["refuse_tied_axes", "sky_pixels", "stokes_i"]
 
 SKEWED = 2e-3
-"""Largest rotation and inequality of pixel sides that is let pass; 2e-3 is a tenth of a degree in position angle."""
+"""Largest accepted rotation and inequality of pixel sides; 2e-3 is a tenth of a degree in position angle."""
 NAMES = {
     1: "I", 2: "Q", 3: "U", 4: "V", -1: "RR", -2: "LL", -3: "RL", -4: "LR", -5: "XX", -6: "YY", -7: "XY", -8: "YX",
 }  # fmt: skip
 """Greisen & Calabretta 2002, Table 7."""
 HANDS = ((-1, -2), (-5, -6))
-"""Whose mean is Stokes I."""
+"""Pairs of hands whose mean is Stokes I."""
 COUPLED = 1e-2
-"""Channels by which a spectral axis may move across the image."""
+"""Largest shift of the spectral axis across the image, channels."""
 
 
 def stokes_i(

@@ -32,22 +32,22 @@ __all__ = [
 FRAMES = {name: frame for frame, name in SPECSYS.items()} | {
     "LSR": "LSRK", "BARY": "BARY", "TOPO": "TOPO", "GEO": "GEO", "GALACTO": "GALACTO", "REST": "REST",
 }  # fmt: skip
-"""SPECSYS by the standard, and as CASA's names put it."""
+"""SPECSYS values of the FITS standard, and CASA's names."""
 AIPS_FRAMES = {
     "LSR": "LSRK", "LSRK": "LSRK", "LSD": "LSRD", "LSRD": "LSRD", "BAR": "BARY", "BARY": "BARY", "OBS": "TOPO",
     "TOP": "TOPO", "TOPO": "TOPO", "GEO": "GEO", "GAL": "GALACTO", "SOU": "REST",
 }  # fmt: skip
 HELIOCENTRIC = frozenset({"HEL", "HELIO", "HELIOCEN"})
 VELREF_FRAMES = {1: "LSRK", 2: "HEL", 3: "TOPO", 4: "LSRD", 5: "GEO", 6: "REST", 7: "GALACTO"}
-"""1 to 3 are AIPS's, 4 to 7 CASA's."""
+"""VELREF codes: 1 to 3 are AIPS's, 4 to 7 CASA's."""
 VELREF_RADIO = 256
-"""Added to VELREF for the radio definition."""
+"""Offset of VELREF for the radio definition."""
 LONG_NAMES = {"FREQUENCY": "FREQ", "VELOCITY": "VELO"}
 ALGORITHM = re.compile(r"[FWV]2[FWV]")
 NARROWEST_M_S = 50.0
-"""No interferometer's line cubes have channels this narrow, so that smaller ones are in another unit."""
+"""Lower limit of the channel width: smaller values are in another unit than m/s."""
 WORTH_TELLING = 1e-4
-"""Spread of the channels' widths."""
+"""Relative spread of the channel widths above which the history reports it."""
 DOPPLER = {
     "radio": units.doppler_radio,
     "optical": units.doppler_optical,
@@ -57,7 +57,7 @@ REPLACED = "CTYPE of VRAD (radio) or VOPT (optical), or VELREF, would replace it
 
 
 class SpectralKind(NamedTuple):
-    """What the CTYPE of a spectral axis means."""
+    """Meaning of the CTYPE of a spectral axis."""
 
     axis: int
     """Number of the axis, from 1."""

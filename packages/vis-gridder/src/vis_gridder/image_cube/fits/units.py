@@ -115,6 +115,6 @@ def jy_per_pixel(
 
 
 def _of_a_moment(unit: units.UnitBase) -> bool:
-    """Whether a unit is a velocity's, or a brightness times velocity or frequency."""
+    """Return whether a unit is a velocity, or a brightness times velocity or frequency."""
     brightness = {units.Jy, units.mJy, units.uJy, units.K, units.mK, units.beam}.intersection(unit.bases)
     return unit.is_equivalent(units.m / units.s) or bool(brightness and {units.s, units.Hz}.intersection(unit.bases))

@@ -34,7 +34,7 @@ HEAD = 0.5
 
 Draw = Callable[[Axes], None]
 Panel = tuple[Draw, int]
-"""What to draw and over how many columns."""
+"""Drawing function and number of columns."""
 
 
 def make_figures(gridded: Store[GriddedVisibilities]) -> dict[str, Figure]:

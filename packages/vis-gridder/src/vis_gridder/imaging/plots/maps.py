@@ -1,4 +1,4 @@
-"""What the pictures of gridded data show: planes, noise and moment maps, made a few channels at a time."""
+"""Maps for the pictures of gridded data: planes, noise and moments, made a few channels at a time."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def _in_blocks(plane: np.ndarray) -> tuple[np.ndarray, int]:
 
 
 def draw_channel_noise(axes: Axes, gridded: Store[GriddedVisibilities], maps: Maps) -> None:
-    """Draw the noise of the dirty image against velocity: what the variances tell, and what the image shows."""
+    """Draw the noise of the dirty image against velocity, expected from the variances and measured in the image."""
     velocity, name = velocity_axis(gridded)
     expected, measured = 1e3 * channel_noise(gridded), 1e3 * maps.noise_jy
     spacing = abs(float(velocity[1] - velocity[0])) if velocity.size > 1 else maps.channel_kms

@@ -9,7 +9,7 @@ from steelyard_schemas import ContractError, GriddedVisibilities, Store, atomic_
 __all__ = ["PICTURES", "pictures"]
 
 PICTURES = ("overview", "uv_coverage", "noise", "dirty_beam", "moments")
-"""Names of the files, less their suffix."""
+"""File names without suffix."""
 DPI = 150
 
 

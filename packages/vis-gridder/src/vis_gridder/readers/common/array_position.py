@@ -1,4 +1,4 @@
-"""Where on Earth an array stands."""
+"""Geocentric position of an array."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from steelyard_schemas import ContractError
 __all__ = ["SpectralAxis", "doubtful_rest_frequency", "spectral_axis"]
 
 LOWEST_HZ = 1e7
-"""No interferometer this package reads works below 10 MHz, so smaller numbers are in another unit."""
+"""Lower limit of frequencies, 10 MHz; smaller numbers are in another unit."""
 HIGHEST_HZ = 1e13
-"""Nor above 10 THz."""
+"""Upper limit of frequencies, 10 THz."""
 UNEVEN = 0.01
 """Largest departure from even spacing and equal width, in channels; a hundredth moves no line profile."""
 
@@ -27,7 +27,7 @@ class SpectralAxis:
 
     @property
     def flipped(self) -> bool:
-        """Whether the file's channels descend."""
+        """True if the file's channels descend."""
         return self.order.step is not None
 
 
@@ -59,7 +59,7 @@ def spectral_axis(where: object, frequency_hz: np.ndarray, width_hz: np.ndarray 
     order = slice(None, None, -1) if step.size and step[0] < 0 else slice(None)
     if width_hz is None:
         if not step.size:
-            raise ContractError(where, "has a single channel and does not tell its width")
+            raise ContractError(where, "has a single channel and does not give its width")
         width = np.full(frequency.size, abs(step.mean()))
     else:
         width = np.abs(np.asarray(width_hz, dtype=np.float64).ravel())
@@ -81,7 +81,7 @@ def spectral_axis(where: object, frequency_hz: np.ndarray, width_hz: np.ndarray 
 
 
 def doubtful_rest_frequency(rest_hz: float | None, frequency_hz: np.ndarray, width_hz: np.ndarray) -> bool:
-    """Tell whether a rest frequency is that of the band's first channel, from either end, as CASA's simulator writes.
+    """Return whether a rest frequency is that of the channel at either end of the band, as CASA's simulator writes.
 
     A thousandth of a channel is rounding; a line has no reason to sit there.
     """

@@ -13,7 +13,7 @@ __all__ = ["Choice", "Choices", "check_widths", "choose", "choose_fields", "choo
 Choice = str | int | None
 """A name, a number, or None where there is only one."""
 Choices = str | int | Sequence[str | int] | None
-"""As `Choice`; also several, as a sequence or separated by commas, or "all"."""
+"""A `Choice`, or several as a sequence or separated by commas, or "all"."""
 
 
 def choose(where: object, what: str, names: Mapping[int, str], wanted: Choice) -> int:

@@ -9,7 +9,7 @@ from astropy.coordinates import FK4, FK5, ICRS, SkyCoord
 __all__ = ["icrs_degrees", "known_equinox", "north_angle_rad"]
 
 STEP_DEG = 0.01
-"""How far the north of an equinox is followed to find its position angle."""
+"""Step along the meridian of an equinox from which its position angle is found."""
 
 
 def known_equinox(equinox: float) -> bool:

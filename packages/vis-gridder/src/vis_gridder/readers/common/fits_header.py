@@ -16,7 +16,7 @@ MOST_BYTES = 8 * 2**20
 BLOCK_BYTES, CARD_BYTES = 2880, 80
 NAXIS = re.compile(rb"NAXIS   = *(\d+)")
 MOST_AXES = 999
-"""Of the FITS standard."""
+"""Limit of the FITS standard."""
 END = b"END".ljust(CARD_BYTES)
 
 

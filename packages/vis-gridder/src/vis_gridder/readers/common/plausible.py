@@ -16,7 +16,7 @@ MOST_SAMPLES = 500_000
 LEAST_SPREAD = 2.0
 """Ratio of the largest to the smallest mean weight of a bin, from which the noise's dependence on it shows."""
 LARGEST_SLOPE = 0.5
-"""Of the noise's power on the weight, both logarithmic: -1 for inverse variances, 1 for variances, 2 for sigma."""
+"""Largest logarithmic slope of noise power against weight: -1 for inverse variances, 1 for variances, 2 for sigma."""
 
 
 def check_longest_baseline(where: object, u_m: np.ndarray, v_m: np.ndarray, said: str) -> str:

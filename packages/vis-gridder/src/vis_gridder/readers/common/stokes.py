@@ -1,4 +1,4 @@
-"""From correlations to Stokes I."""
+"""Stokes I from correlations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all readers end with: raw blocks of rows turned into checked blocks of the contract."""
+"""Last step of all readers: checks that turn raw rows into blocks of the contract."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OF_THE_MACHINE = {
     "too many open files": "close other programs or raise the limit (ulimit -n)",
     "could not be acquired": "another program holds a lock on it; close it there",
 }
-"""What casacore and the system say where the bytes are not at fault, and what to do."""
+"""Messages of casacore and the system where the bytes are not at fault, and what to do."""
 OF_THE_PROGRAM = (NameError, AttributeError, ImportError, AssertionError)
 
 
@@ -72,7 +72,7 @@ def _complaint(error: Exception, what: str, reason: str) -> str:
 
 
 def _raised_here(error: Exception) -> bool:
-    """Tell whether an exception comes from this package, not from a library that met broken bytes."""
+    """Return whether an exception comes from this package, not from a library that met broken bytes."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     return str(frame.f_globals.get("__name__")).partition(".")[0] == __name__.partition(".")[0]
 
@@ -140,7 +140,7 @@ class _Tally:
         self.unusable: dict[str, int] = {}
 
     def block(self, rows: Rows) -> Block:
-        """Return checked rows, and count what must be told at the end of the pass."""
+        """Return checked rows, and count what the history reports at the end of the pass."""
         samples, n_channels = rows.samples, self.axis.frequency_hz.size
         if samples.vis.shape[1:] != (n_channels,):
             found = samples.vis.shape[1]
@@ -176,7 +176,7 @@ class _Tally:
         return np.where(broken, 0.0, metres)
 
     def finish(self) -> None:
-        """Raise what only the whole pass can tell."""
+        """Raise ContractError for faults that only the whole pass shows."""
         for name, bad in self.unusable.items():
             raise ContractError(self.path, f"has {name} that is NaN or infinite in {bad} rows; flag those rows")
         if not self.n_usable:

@@ -1,4 +1,4 @@
-"""Visibilities in memory from formats that tell neither times nor antennas, telescope nor target."""
+"""Visibilities in memory from formats without times, antennas, telescope and target."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ UNKNOWN = Observation(
 )
 NOT_IN_THE_FILE = (
     "assumed a phase centre at right ascension and declination 0: the file has none, and only coordinates need it",
-    "assumed frequencies to stay as they are: the file does not tell their frame",
-    "assumed visibilities of CASA's sign, exp(+2 pi i (u l + v m)): the file does not tell; the other one turns the "
-    "sky by 180 deg, which conjugating the visibilities mends",
+    "assumed frequencies to stay as they are: the file does not give their frame",
+    "assumed visibilities of CASA's sign, exp(+2 pi i (u l + v m)): the file does not state it; the other sign turns "
+    "the sky by 180 deg, which conjugating the visibilities corrects",
     "assumed no primary beam: the file has no dish diameter; a Visibilities store can hold one",
 )
 """Lines of history of all these formats."""

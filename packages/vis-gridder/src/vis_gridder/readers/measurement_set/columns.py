@@ -1,4 +1,4 @@
-"""Which columns of a Measurement Set hold the data and the weights of the rows selected, judged by all of them."""
+"""Columns of a Measurement Set that hold the data and the weights of the selected rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from vis_gridder.stream.source import rows_per_block
 __all__ = ["DataColumn", "data_column", "n_filled", "weight_column", "weights_of"]
 
 DataColumn = Literal["data", "corrected"]
-"""What a caller may ask for: DATA or CORRECTED_DATA."""
+"""Columns to choose from: DATA or CORRECTED_DATA."""
 COLUMNS = {"data": "DATA", "corrected": "CORRECTED_DATA"}
 WEIGHTS = ("WEIGHT_SPECTRUM", "WEIGHT", "SIGMA_SPECTRUM", "SIGMA")
 """Columns that weights can be had from, the best first."""
@@ -86,7 +86,7 @@ def n_filled(rows: Any, column: str) -> int:
 
 
 def _equals_data(rows: Any, filled: Mapping[str, int]) -> bool:
-    """Tell whether both columns are the same in the first rows, as CASA copies them when it makes CORRECTED_DATA."""
+    """Return whether both columns agree in the first rows, as CASA copies DATA when it makes CORRECTED_DATA."""
     if len(set(filled.values())) > 1:
         return False
     with (
@@ -155,7 +155,7 @@ def weight_column(
 
 
 def any_weight(rows: Any, name: str, hands: Mapping[int, np.ndarray]) -> bool:
-    """Tell whether an unflagged sample has a weight, or there is no unflagged sample at all; stops at the first."""
+    """Return whether an unflagged sample has a weight, or there is no unflagged sample at all; stops at the first."""
     unflagged = False
     for ddid, of_setup in hands.items():
         with closing(rows.query(f"DATA_DESC_ID == {ddid}")) as part:

@@ -1,4 +1,4 @@
-"""Damage that ends the process in casacore instead of raising, told from the files before it meets them."""
+"""Damage on which casacore ends the process instead of raising, detected from the files beforehand."""
 
 from __future__ import annotations
 

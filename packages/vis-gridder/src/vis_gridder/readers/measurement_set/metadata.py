@@ -1,4 +1,4 @@
-"""What a Measurement Set's tables say about frame, time, telescope and line, and what is assumed elsewhere."""
+"""Frame, time, telescope and line from the tables of a Measurement Set, and assumptions where they are silent."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def utc_seconds(where: object, main: Any) -> tuple[Callable[[np.ndarray], np.nda
     if scale == "UTC":
         return _as_it_is, []
     if not scale:
-        return _as_it_is, ["assumed times in UTC: the keyword MEASINFO of TIME does not tell"]
+        return _as_it_is, ["assumed times in UTC: the keyword MEASINFO of TIME does not give their scale"]
     if scale in NEAR_UTC:
         return _as_it_is, [f"assumed that times in {scale} are UTC, which is within 0.9 s (keyword MEASINFO of TIME)"]
     if scale not in TIME_SCALES:
@@ -178,7 +178,7 @@ def telescope_name(names: Sequence[str], numbers: Sequence[int]) -> tuple[str, l
     """
     known = list(dict.fromkeys(names[n].strip() for n in numbers if 0 <= n < len(names) and names[n].strip()))
     if not known:
-        return "unknown", ["assumed an unknown telescope: TELESCOPE_NAME of OBSERVATION does not tell"]
+        return "unknown", ["assumed an unknown telescope: TELESCOPE_NAME of OBSERVATION is empty or unknown"]
     if len(known) > 1:
         return " + ".join(known), [f"assumed observations of {' and '.join(known)} to fit; --observation chooses"]
     return known[0], []

@@ -1,4 +1,4 @@
-"""What the subtables of a Measurement Set say about some of its rows: telescope, dishes, frame, line."""
+"""Observation of selected rows from the subtables of a Measurement Set: telescope, dishes, frame, line."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ __all__ = ["Reading", "longest_baseline_m", "read_rows"]
 
 @dataclass(frozen=True)
 class Reading:
-    """How to read the rows.
+    """Settings for reading the rows.
 
     Attributes:
         column: DATA or CORRECTED_DATA.

@@ -35,7 +35,7 @@ class Tables:
         return closing(self.casacore.table(str(self.path / name), ack=False, lockoptions="autonoread"))
 
     def holds(self, name: str) -> bool:
-        """Tell whether there is such a table."""
+        """Return whether there is such a table."""
         return (self.path / name).is_dir()
 
     def named[T](self, names: Sequence[T], numbers: Sequence[int], table: str) -> dict[int, T]:

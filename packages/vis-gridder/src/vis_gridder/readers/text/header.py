@@ -1,4 +1,4 @@
-"""What the head of a text table tells: names and units of its columns, and numbers for all of it."""
+"""Header of a text table: names and units of its columns, and numbers that hold for all rows."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ UNITS = {
     "1/mjy^2": 1e6,
     "mjy^-2": 1e6,
 }
-"""Of a unit, lower case, in metres, wavelengths, Jy, Hz or 1/Jy^2."""
+"""Factor of a unit (lower case) to metres, wavelengths, Jy, Hz or 1/Jy^2."""
 LENGTHS = {"m": 1.0, "cm": 1e-2, "mm": 1e-3}
 ALLOWED = {
     "u": ("m", "lambda", "wavelength", "wavelengths", "klambda"),
@@ -78,7 +78,7 @@ class Column:
 
 @dataclass
 class Head:
-    """What stands above the numbers.
+    """Content of the lines above the numbers.
 
     Attributes:
         columns: those understood, by their meaning.
@@ -112,7 +112,7 @@ def _is_number(text: str) -> bool:
 
 
 def is_table(lines: Iterable[str]) -> bool:
-    """Tell whether lines begin with comments, at most one line of names, and a row of four or more numbers."""
+    """Return whether lines begin with comments, at most one line of names, and a row of four or more numbers."""
     names_seen = False
     for line in lines:
         if not line.strip() or line.lstrip().startswith("#"):
@@ -168,7 +168,7 @@ def _note_assumptions(head: Head, names: list[str]) -> None:
     if weight is not None and weight.unit in ("", "none"):
         unit = "mJy" if vis is not None and vis.unit == "mjy" else "Jy"
         head.assumed.append(
-            f"assumed weights of 1 / sigma^2 in 1/{unit}^2, which the column {names[weight.at]} does not tell"
+            f"assumed weights of 1 / sigma^2 in 1/{unit}^2, which the column {names[weight.at]} does not state"
         )
         head.columns["weight"] = Column(weight.at, 1.0 / UNITS[unit.lower()] ** 2, weight.unit)
     for meaning in ("frequency", "width"):
@@ -225,7 +225,7 @@ def _note_columns(path: Path, head: Head, names: list[str], units: Sequence[str]
         if not unit and len(units) == len(names) and units[at].lower() in UNITS:
             unit = units[at].lower()
         if meaning in ("u", "v") and not unit:
-            raise ContractError(path, f"does not tell the unit of {name}; call it {meaning}_m or {meaning}_lambda")
+            raise ContractError(path, f"does not give the unit of {name}; call it {meaning}_m or {meaning}_lambda")
         if meaning in ALLOWED and unit not in ALLOWED[meaning]:
             raise ContractError(
                 path, f"has {name} in a unit that is not known here; give {meaning} in m, Jy, Hz or 1/Jy^2"

@@ -34,7 +34,7 @@ SEVEN_DIGITS = 5.1e-7
 
 
 def is_text_table(path: Path) -> bool:
-    """Tell from its first lines whether a file is a table of numbers in text, gzipped or not."""
+    """Return whether, judged by its first lines, a file is a table of numbers in text, gzipped or not."""
     try:
         with open_text(path) as file:
             return is_table(first_lines(path, file, HEAD_LINES))
@@ -106,7 +106,7 @@ class _Table:
         if "frequency" not in self.columns:
             if "frequency" not in self.head.numbers:
                 raise ContractError(
-                    self.path, "tells no frequency; add a column frequency_hz or a line: # frequency_hz = 230.5e9"
+                    self.path, "gives no frequency; add a column frequency_hz or a line: # frequency_hz = 230.5e9"
                 )
             self.columns["frequency"] = np.full(self["u"].size, self.head.numbers["frequency"])
         frequency, channel, count = np.unique(self["frequency"], return_inverse=True, return_counts=True)
@@ -143,7 +143,7 @@ class _Table:
         if len(lines) == 1:
             raise ContractError(
                 self.path,
-                "has a single channel and does not tell its width; add a line: # channel_width_hz = 2e9",
+                "has a single channel and does not give its width; add a line: # channel_width_hz = 2e9",
             )
         return None
 

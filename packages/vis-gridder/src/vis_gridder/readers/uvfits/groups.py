@@ -74,7 +74,7 @@ class Groups:
         return hands, f"averaged {' and '.join(HANDS[int(k)] for k in kinds[hands])} to Stokes I by weight"
 
     def has(self, name: str) -> bool:
-        """Tell whether there is a parameter `name`."""
+        """Return whether there is a parameter `name`."""
         return any(given == name for given in self.names)
 
     def records(self) -> Iterator[Records]:

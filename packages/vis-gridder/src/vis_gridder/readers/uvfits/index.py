@@ -1,4 +1,4 @@
-"""What the random parameters of a UVFITS file say of the whole of it: sources, setups, subarrays, times, antennas."""
+"""Index of the random parameters of a UVFITS file: sources, setups, subarrays, times, antennas."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Index", "Key", "Part", "index_groups", "merged"]
 
 
 class Key(NamedTuple):
-    """What rows have in common: numbers of their source, their frequency setup and their subarray."""
+    """Numbers of the source, frequency setup and subarray that rows share."""
 
     source: int
     setup: int

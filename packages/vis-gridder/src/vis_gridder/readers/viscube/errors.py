@@ -10,7 +10,7 @@ __all__ = ["KNOWN_DOF", "error_dof", "pool_channels"]
 KNOWN_DOF = 1e6
 """Degrees of freedom of an error that is known: a Student t of so many is a Gaussian to 1e-6."""
 SHARED = 1.0
-"""Channels for which the mean over all cells counts in each: one channel alone tells a cell's own next to nothing."""
+"""Channels for which the mean over all cells counts in each: one channel says next to nothing of a cell's own."""
 ROUNDS = 20
 MORE_THAN_CHANCE = 1.5
 """Scatter of errors about a product of cell and channel, in units of chance, from which it is no product."""

@@ -23,22 +23,22 @@ NEEDED = ("npix", "fov_arcsec", "delta_u", "chan_freq_hz", *CELLS)
 OPTIONAL = ("half_plane", "window", "window_m", "window_beta", "taper_map")
 KAISER_BESSEL = ("kb", "kaiser", "kaiser_bessel")
 PILLBOX = ("pillbox", "boxcar")
-"""Names of windows as in viscube 0.4.8, in lower case, with underscores."""
+"""Window names of viscube 0.4.8, in lower case, with underscores."""
 AGAIN = "grid again by viscube's grid_cube_all_stats_nonoverlap with m=1"
 SAME_UV_CELL = 1e-4
 """Relative difference of delta_u and 1 / fov_arcsec that rounding explains (206265 arcsec in a radian: 1e-6)."""
 SAME_TAPER = 1e-3
 """Difference of two tapers with peak 1 that no likelihood notices."""
 SAME_CELL = 1e-3
-"""Of a cell's error, by which a cell may differ from the conjugate of its mirror image; rounding leaves far less."""
+"""Largest difference of a cell from the conjugate of its mirror image, in units of its error."""
 CANCELLED = 1e-6
-"""Of a cell's error, below which an imaginary part is the rounding left of numbers that cancel."""
+"""Fraction of a cell's error below which an imaginary part is rounding left by cancellation."""
 MOST_ASYMMETRIC = 1e-3
 """Fraction of cells that may differ more: a sample right on an edge goes up on either side of the origin."""
 
 
 def is_viscube_grid(path: str | Path) -> bool:
-    """Tell whether a file is a `.npz` of gridded visibilities, from the names of its arrays."""
+    """Return whether a file is a `.npz` of gridded visibilities, from the names of its arrays."""
     if not Path(path).is_file() or not zipfile.is_zipfile(path):
         return False
     try:
@@ -90,7 +90,7 @@ def read_viscube_grid(path: str | Path) -> Store[GriddedVisibilities]:
     history = [
         f"read a .npz gridded by viscube to {npix} x {npix} pixels of {cell_arcsec:g} arcsec",
         *history,
-        "assumed each cell to hold one visibility, for the file does not tell how many",
+        "assumed one visibility in each cell: the file does not give their number",
         "assumed Jy, and standard deviations in std_bin_re and std_bin_imag, as viscube writes them",
         "measured the degrees of freedom of the errors from how those of real and imaginary parts differ: "
         f"{np.median(single_dof[mask]):.3g} (median, before pooling)",
@@ -174,7 +174,7 @@ def _cell_arcsec(path: Path, arrays: Mapping[str, np.ndarray]) -> float:
 def _kernel(path: Path, arrays: Mapping[str, np.ndarray]) -> Kernel:
     if "window" not in arrays:
         raise ContractError(
-            path, f"does not tell its gridding kernel (window, window_m, window_beta); add them or {AGAIN}"
+            path, f"does not give its gridding kernel (window, window_m, window_beta); add them or {AGAIN}"
         )
     window = str(arrays["window"].item() if arrays["window"].size == 1 else arrays["window"])
     name = window.lower().replace("-", "_")
@@ -213,7 +213,7 @@ def _check_taper(path: Path, arrays: Mapping[str, np.ndarray], npix: int, cell_a
 
 
 class _Cells(NamedTuple):
-    """What a file says of each cell; zeros where `mask` is false."""
+    """Values of the cells of a file, zero where `mask` is false."""
 
     mean: np.ndarray
     variance_re: np.ndarray

@@ -24,8 +24,8 @@ NAMES = {
     "mask": ("mask",),
     "w": ("w", "ww"),
 }
-"""What viscube's extraction notebooks call each array: the later ones first, then those that follow the arguments
-of `viscube.load_and_mask` (viscube 0.4.8)."""
+"""Names of each array: those of viscube's later extraction notebooks first, then those that follow the arguments of
+`viscube.load_and_mask` (viscube 0.4.8)."""
 NEEDED = ("frequency", "u", "v", "vis", "weight")
 SAME_BASELINE = 2e-6
 """Largest relative spread of u c / f over channels: float32 leaves a tenth of it, and more is
@@ -119,7 +119,7 @@ def _metres(path: Path, name: str, wavelengths: np.ndarray, frequency_hz: np.nda
 
 
 def _is_augmented(u_m: np.ndarray, v_m: np.ndarray, vis: np.ndarray) -> bool:
-    """Tell whether the second half of the rows repeats the first at (-u, -v), conjugated."""
+    """Return whether the second half of the rows repeats the first at (-u, -v), conjugated."""
     half, odd = divmod(u_m.size, 2)
     if odd or not half:
         return False
