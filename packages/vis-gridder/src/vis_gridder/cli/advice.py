@@ -39,7 +39,7 @@ def advise(
 
     Args:
         sources: one data set, or several that could be gridded together.
-        rest_frequency_hz: of the line; the first data set's own where None.
+        rest_frequency_hz: rest frequency of the line; the first data set's own where None.
         progress: called with rows done and rows in all, both passes together.
 
     Raises:
@@ -107,7 +107,7 @@ def advise_image(path: Path, rest_frequency_hz: float | None = None) -> dict[str
 
     Args:
         path: the file.
-        rest_frequency_hz: of the line, where the file lacks it.
+        rest_frequency_hz: rest frequency of the line, where the file lacks it.
 
     Raises:
         ContractError: the cube cannot be used.
@@ -146,7 +146,7 @@ def _line_and_continuum(
     Args:
         gridded: the data.
         rest_hz: rest frequency of the line.
-        velocity: of the channels, None without a rest frequency.
+        velocity: velocities of the channels, None without a rest frequency.
         how: how continuum is subtracted.
 
     Warns:

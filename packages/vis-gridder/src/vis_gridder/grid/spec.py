@@ -36,7 +36,7 @@ class GridSpec:
         npix: image pixels along a side; the uv cell is 1 / (npix * cell).
         velocity_min_kms: drop channels below, radio definition; needs a rest frequency.
         velocity_max_kms: drop channels above.
-        rest_frequency_hz: of the line; the file's own where None.
+        rest_frequency_hz: rest frequency of the line; the file's own where None.
         beta: shape of the Kaiser-Bessel kernel; 0 weighs all of a cell alike.
         min_count: cells with fewer degrees of freedom, all channels together, than so many visibilities of one
             channel have take their variance from time differences instead of their scatter.

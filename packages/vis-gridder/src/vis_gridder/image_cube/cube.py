@@ -98,8 +98,8 @@ def read_image_cube(
         velocity_min_kms: drop channels below (radio definition); the noise is measured before.
         velocity_max_kms: drop channels above.
         line_free_kms: velocities without line, (low, high) each; found if none are given.
-        rest_frequency_hz: of the line, where the file lacks it or is wrong.
-        dish_diameter_m: of the antennas, for an image that is not corrected for the primary beam.
+        rest_frequency_hz: rest frequency of the line, where the file lacks it or is wrong.
+        dish_diameter_m: diameter of the antennas, for an image that is not corrected for the primary beam.
 
     Raises:
         ContractError: the file is not a usable cube (see `open_image_cube`), is all blank or blank where it
@@ -203,7 +203,7 @@ def _store(
 def _assumptions(options: ImageOptions) -> list[str]:
     """Return the assumptions made for every image, as lines of history."""
     lines = [
-        "assumed a restored image, because BUNIT and beam do not distinguish it from a dirty image, whose beam is not Gaussian"
+        "assumed a restored image: BUNIT and beam do not distinguish it from a dirty one, whose beam is not Gaussian"
     ]
     if options.dish_diameter_m is None:
         lines.append(

@@ -158,7 +158,7 @@ class Correlation(NamedTuple):
     """Correlation at lags 1, 2, ... as far as it is significant; lag 1 always."""
     error: float
     inflation: float
-    """1 + 2 sum of the significant coefficients: variance of a mean of many channels over that of independent ones."""
+    """1 + 2 sum of the significant coefficients: variance of a mean of channels over that of independent ones."""
 
 
 def channel_correlation(image: np.ndarray, beside: np.ndarray, beam_area_pixels: float) -> Correlation | None:

@@ -47,7 +47,7 @@ def cell_noise(
         cube: as read.
         image: [channel, y, x] its square; blank channels 0.
         mean: [channel, v, u] transform of the image over that of the beam.
-        cells: of the uv plane.
+        cells: cells of the uv plane.
         found: where there is a line.
         held: [channel] whether there are data.
         free: [channel] whether there is no line.

@@ -53,7 +53,7 @@ def line_sign(gridded: Store[GriddedVisibilities], channels: range | None = None
 
     Args:
         gridded: cell means and their variance.
-        channels: of the line; those of `line_channels` if None.
+        channels: channels of the line; those of `line_channels` if None.
 
     """
     found = line_channels(gridded) if channels is None else channels

@@ -50,7 +50,7 @@ def end_chains(sums: DifferenceSums, slot_group: np.ndarray) -> None:
     """End the chains of all baselines.
 
     Args:
-        sums: of a range of channels.
+        sums: sums of a range of channels.
         slot_group: [slot] current group of each baseline, -1 for none.
 
     """

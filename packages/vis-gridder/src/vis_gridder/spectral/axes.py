@@ -26,7 +26,7 @@ class TargetAxis:
     """Evenly spaced channels.
 
     Attributes:
-        frame: of the frequencies.
+        frame: frame of the frequencies.
         start_hz: centre of the first, lowest channel.
         width_hz: width of each, and the distance of their centres.
         n_channels: their number.
@@ -67,7 +67,7 @@ def target_axis(
 
     Args:
         sources: one or more.
-        frame: of the channels; that of the data is always possible for a single source.
+        frame: frame of the channels; that of the data is always possible for a single source.
         width_kms: channel width, km/s; the first source's where None.
         rest_frequency_hz: what the width refers to; the first source's where None.
 

@@ -46,7 +46,7 @@ def subtract_continuum(
         rest_frequency_hz: what the velocities refer to; the data's own where None.
         channel_ranges: instead, first and last channel of each range without line, both included, from 0, in order
             of frequency.
-        order: of the polynomial, 0 to 3.
+        order: order of the polynomial, 0 to 3.
 
     Raises:
         ContractError: not one kind of range is given, a range is reversed or outside the band, there is no rest

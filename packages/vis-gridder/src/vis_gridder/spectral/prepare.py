@@ -30,8 +30,8 @@ class Spectral:
     """Choices for the spectra before gridding.
 
     Attributes:
-        frame: of the frequencies; None leaves a frame at rest as it is and takes TOPO and GEO to LSRK. "file" leaves
-            any frame as it is.
+        frame: frame of the frequencies; None leaves a frame at rest as it is and converts TOPO and GEO to LSRK,
+            "file" leaves any frame as it is.
         channel_width_kms: average to channels of this width.
         rest_frequency_hz: what velocities refer to; the data's own where None.
         continuum_kms: velocity ranges without line, in the frame of the grid; their polynomial is subtracted.

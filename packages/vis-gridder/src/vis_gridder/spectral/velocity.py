@@ -21,7 +21,7 @@ def channels_within(
     """Return the channels from the first to the last within a range of radio velocities; all of them without one.
 
     Args:
-        name: of the data, for errors.
+        name: name of the data, for errors.
         frequency_hz: [channel] ascending.
         rest_hz: rest frequency of the line.
         low_kms: lowest velocity; none if None.

@@ -25,7 +25,7 @@ class DataSummary:
         longest_wavelengths: largest |u| or |v|, in wavelengths of the highest channel.
         shortest_m: shortest baseline that is not zero, projected, m.
         wavelength_m: at the middle of the band.
-        dish_diameter_m: of the first data set.
+        dish_diameter_m: diameter of the first data set.
         mean_weight: as in the file, of unflagged samples.
 
     """

@@ -23,7 +23,7 @@ def write_visibilities(
     """Write a source as a `Visibilities` store, chunks of rows in threads; return its manifest.
 
     Args:
-        path: of the store.
+        path: path of the store.
         source: the data.
         overwrite: replace a store that is there.
         progress: called with rows done and rows in all.

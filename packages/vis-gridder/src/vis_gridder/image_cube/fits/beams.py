@@ -42,10 +42,10 @@ def restoring_beams(
 
     Args:
         where: the file, for messages.
-        header: of the image.
+        header: header of the image.
         table: HDU of beams, CASA's "BEAMS" or AIPS's "AIPS CG"; None without one.
         n_channels: number of channels.
-        plane: of the polarisation, from 0.
+        plane: plane of the polarisation, from 0.
         field_arcsec: side of the image, to recognise beams in another unit than degrees.
 
     Raises:

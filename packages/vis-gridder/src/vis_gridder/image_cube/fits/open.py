@@ -44,12 +44,12 @@ class ImageCube:
     """A restored image cube.
 
     Attributes:
-        name: of the file.
+        name: name of the file.
         image: [channel, y, x] Jy per pixel, convolved with a beam of sum 1; x to the east, y to the north; NaN
             where blank.
         frequency_hz: [channel] ascending.
-        width_hz: of a channel.
-        beams: of each channel.
+        width_hz: width of a channel.
+        beams: beam of each channel.
         cell_arcsec: pixel size.
         observation: with the phase centre at the pixel [ny // 2, nx // 2].
         history: what was done.
@@ -75,7 +75,7 @@ def open_image_cube(path: str | Path, rest_frequency_hz: float | None = None) ->
 
     Args:
         path: FITS, gzipped or not.
-        rest_frequency_hz: of the line, where the header lacks it.
+        rest_frequency_hz: rest frequency of the line, where the header lacks it.
 
     Raises:
         ContractError: not an image cube on a regular grid of right ascension, declination and velocity or

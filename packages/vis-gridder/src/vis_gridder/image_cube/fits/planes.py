@@ -99,7 +99,7 @@ def refuse_tied_axes(where: object, wcs: WCS, shape: tuple[int, ...]) -> None:
 
     Args:
         where: the file, for messages.
-        wcs: of the image.
+        wcs: world coordinates of the image.
         shape: sides of the image in FITS's order.
 
     """

@@ -156,7 +156,7 @@ def axis_frequencies(
         where: the file, for messages.
         header: as the file has it.
         wcs: made from a header with `kind.ctype` and RESTFRQ.
-        kind: of the axis.
+        kind: kind of the axis.
         n_channels: number of channels.
         rest_hz: rest frequency that the velocities are of.
 

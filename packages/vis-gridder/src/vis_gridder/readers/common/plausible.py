@@ -25,7 +25,7 @@ def check_longest_baseline(where: object, u_m: np.ndarray, v_m: np.ndarray, said
     Args:
         where: the file, for messages.
         u_m: baseline coordinates, m, from wavelengths.
-        v_m: of the same rows.
+        v_m: v of the same rows.
         said: what u and v were taken for.
 
     Raises:

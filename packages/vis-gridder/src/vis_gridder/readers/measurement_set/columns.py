@@ -114,7 +114,7 @@ def weight_column(
         path: the file, for messages.
         rows: the rows selected, at least one.
         hands: the correlations that make Stokes I, for each data description.
-        column: of the data.
+        column: column of the data.
         corrected: whether the file holds CORRECTED_DATA too.
 
     Raises:

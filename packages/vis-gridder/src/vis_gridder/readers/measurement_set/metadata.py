@@ -172,7 +172,7 @@ def telescope_name(names: Sequence[str], numbers: Sequence[int]) -> tuple[str, l
     """Return the telescope of the observations that rows are from, and what was assumed.
 
     Args:
-        names: of the OBSERVATION table.
+        names: names of the OBSERVATION table.
         numbers: the observations.
 
     """

@@ -30,7 +30,7 @@ class Antennas:
     Attributes:
         offsets: what is added to antenna numbers of a subarray, so that no two antennas share one.
         names: number and name of each antenna, for people.
-        diameters_m: of each, 0 where not known; None where no table has them.
+        diameters_m: diameter of each, 0 where not known; None where no table has them.
         position_m: where they are, geocentric; None where the tables do not say.
         notes: lines of history about what was assumed.
 

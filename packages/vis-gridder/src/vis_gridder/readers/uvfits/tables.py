@@ -25,7 +25,7 @@ def table_hdu(where: object, hdus: Any, name: str, setup: int | None = None) -> 
     Args:
         where: the file, for messages.
         hdus: its header and tables.
-        name: of the table.
+        name: name of the table.
         setup: where tables are for one frequency setup each (FREQID), that of the data.
 
     Raises:
