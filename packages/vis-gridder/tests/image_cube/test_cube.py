@@ -528,7 +528,7 @@ def test_the_command_line(write, noisy, tmp_path):
     assert facts["velocity_kms"] == pytest.approx([1500.0, 1790.0])
     for extra, complaint in (
         (["--cell-arcsec", "1", "--spw", "0"], "leave out --spw, --cell-arcsec"),
-        ([str(path)], "give it alone"),
+        ([str(path)], "grid it alone"),
     ):
         refused = run.invoke(app, ["grid", str(path), *extra, "-o", str(tmp_path / "no.zarr")])
         assert refused.exit_code == 1

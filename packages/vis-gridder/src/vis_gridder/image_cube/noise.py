@@ -146,9 +146,9 @@ def power_beside_signal(image: np.ndarray, found: np.ndarray, beam_pixels: float
     covariance *= np.outer(window, window)
     # The grid of twice the field holds each cell of the data's grid as every second one.
     power = np.fft.rfft2(covariance).real[::2, ::2] * npix**2
-    # A window of the power's noise may push faint cells below zero.
-    floor = 1e-6 * float(power.max())
-    return np.maximum(power, floor), 2.0 * n_off / max(float(np.sum(window**2)) ** 2, 1.0)
+    # Noise in the windowed power may push faint cells below zero.
+    smallest = 1e-6 * float(power.max())
+    return np.maximum(power, smallest), 2.0 * n_off / max(float(np.sum(window**2)) ** 2, 1.0)
 
 
 class Correlation(NamedTuple):

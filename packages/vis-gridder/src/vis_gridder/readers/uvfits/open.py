@@ -74,9 +74,7 @@ def _open(
     time = _Times(path, merged(parts.items(), shifts), shifts, scan)
     antennas = antennas_of(path, hdus, index, parts)
     metres, turned = to_metres(path, header, groups.baseline, index.longest, groups.reference_hz, target)
-    frame, framed = frequency_frame(header)
-    telescope = str(header.get("TELESCOP", "unknown")).strip() or "unknown"
-    dish_m, dish_note = dish_diameter(path, telescope, antennas.diameters_m, antennas.names)
+    observed, observed_notes = _observed(path, header, target, antennas)
     common = [
         "read UVFITS random groups, weights <= 0 taken as flags",
         groups.hands_note,
@@ -86,19 +84,8 @@ def _open(
         *late,
         *time.notes,
         *antennas.notes,
-        dish_note,
-        *framed,
+        *observed_notes,
     ]
-    ra_deg, dec_deg = target.icrs_deg
-    observed: dict[str, Any] = {
-        "target": target.name,
-        "telescope": telescope,
-        "dish_diameter_m": dish_m,
-        "phase_centre_ra_deg": ra_deg,
-        "phase_centre_dec_deg": dec_deg,
-        "frequency_frame": frame,
-        "array_position_m": antennas.position_m,
-    }
     found = []
     for i, (setup, window) in windows.items():
         axis, about_axis = axes[i]
@@ -117,6 +104,24 @@ def _open(
             )
         )
     return found
+
+
+def _observed(path: Path, header: Any, target: SourceRow, antennas: Antennas) -> tuple[dict[str, Any], list[str]]:
+    """Return the fields of the observation that all windows share, and lines of history."""
+    frame, framed = frequency_frame(header)
+    telescope = str(header.get("TELESCOP", "unknown")).strip() or "unknown"
+    dish_m, dish_note = dish_diameter(path, telescope, antennas.diameters_m, antennas.names)
+    ra_deg, dec_deg = target.icrs_deg
+    observed = {
+        "target": target.name,
+        "telescope": telescope,
+        "dish_diameter_m": dish_m,
+        "phase_centre_ra_deg": ra_deg,
+        "phase_centre_dec_deg": dec_deg,
+        "frequency_frame": frame,
+        "array_position_m": antennas.position_m,
+    }
+    return observed, [dish_note, *framed]
 
 
 def _target(path: Path, hdus: Any, groups: Groups, index: Index, field: Choice) -> tuple[int, SourceRow]:

@@ -96,31 +96,36 @@ def read_viscube_grid(path: str | Path) -> Store[GriddedVisibilities]:
         f"{np.median(single_dof[mask]):.3g} (median, before pooling)",
         *NOT_IN_THE_FILE,
     ]
-    u, v = (frequencies(npix, cell_arcsec * ARCSEC) for frequencies in (np.fft.rfftfreq, np.fft.fftfreq))
-    store = Store(
-        GriddedVisibilities(
-            observation=UNKNOWN,
-            npix=npix,
-            cell_arcsec=cell_arcsec,
-            channel_width_hz=float(axis.width_hz.mean()),
-            kernel=kernel,
-            noise=NoiseReport.of_cells(variance, mask),
-            source=path.name,
-            history=tuple(history),
-        ),
-        {
-            "mean": mean.astype(np.complex64),
-            "variance": variance.astype(np.float32),
-            "dof": dof.astype(np.float32),
-            "count": mask.astype(np.int32),
-            "mask": mask,
-            "frequency_hz": axis.frequency_hz,
-            "u_wavelengths": u,
-            "v_wavelengths": v,
-        },
+    statistics = {
+        "mean": mean.astype(np.complex64),
+        "variance": variance.astype(np.float32),
+        "dof": dof.astype(np.float32),
+        "count": mask.astype(np.int32),
+        "mask": mask,
+    }
+    manifest = GriddedVisibilities(
+        observation=UNKNOWN,
+        npix=npix,
+        cell_arcsec=cell_arcsec,
+        channel_width_hz=float(axis.width_hz.mean()),
+        kernel=kernel,
+        noise=NoiseReport.of_cells(variance, mask),
+        source=path.name,
+        history=tuple(history),
     )
+    store = Store(manifest, statistics | _axes(npix, cell_arcsec, axis.frequency_hz))
     store.check(path)
     return store
+
+
+def _axes(npix: int, cell_arcsec: float, frequency_hz: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the coordinates of the cells."""
+    pixel_rad = cell_arcsec * ARCSEC
+    return {
+        "frequency_hz": frequency_hz,
+        "u_wavelengths": np.fft.rfftfreq(npix, pixel_rad),
+        "v_wavelengths": np.fft.fftfreq(npix, pixel_rad),
+    }
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
