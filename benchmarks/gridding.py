@@ -27,11 +27,11 @@ import numpy as np
 from steelyard_schemas import Observation, Store, Visibilities
 from turns import memory_mib
 from vis_gridder import GridSpec, grid
-from vis_gridder.cells import CellStatistics
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
-from vis_gridder.kernel import kaiser_bessel
-from vis_gridder.one_pass import one_pass
-from vis_gridder.source import Block, Source, as_source
+from vis_gridder.grid.cell_statistics import CellScatter, CellStatistics, GroupNoise
+from vis_gridder.grid.kernel import kaiser_bessel
+from vis_gridder.grid.one_pass import one_pass
+from vis_gridder.stream.source import Block, Source, as_source
 
 ROUNDS = 5
 CELL_ARCSEC, NPIX, CHANNELS = 0.1, 135, 80
@@ -140,16 +140,12 @@ def double_means(vis: Store) -> tuple[np.ndarray, np.ndarray]:
     done = one_pass(as_source(vis), SPEC, range(CHANNELS))
     statistics_of = CellStatistics.empty((CHANNELS, NPIX, NPIX // 2 + 1), np.complex128)
     noise = done.noise
+    groups = GroupNoise(
+        noise.variance_per_weight, noise.dof, np.zeros(noise.dof.size, int), noise.channel_factor[None]
+    )
+    scatter = CellScatter(np.zeros((NPIX, NPIX // 2 + 1, 2)), noise.channel_factor)
     for cells in done.cells:
-        cells.finish(
-            statistics_of,
-            noise.variance_per_weight,
-            noise.dof,
-            np.zeros(noise.dof.size, int),
-            noise.channel_factor[None],
-            np.zeros((NPIX, NPIX // 2 + 1, 2)),
-            noise.channel_factor,
-        )
+        cells.finish(statistics_of, groups, scatter)
     return statistics_of.mean, statistics_of.n_samples
 
 

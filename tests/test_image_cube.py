@@ -231,7 +231,7 @@ def test_a_cube_is_valid_and_damage_is_one_line(folder, tmp_path):
         hdus.writeto(tmp_path / "beamless.fits")
     refused = run.invoke(app, ["validate", str(tmp_path / "beamless.fits")])
     assert refused.exit_code == 1
-    assert "does not tell its beam" in refused.stderr
+    assert "does not give its beam" in refused.stderr
 
 
 def test_an_image_cube_needs_no_grid(folder):

@@ -40,8 +40,8 @@ EARLY = (
     "steelyard.survey.relation",
     "steelyard.cluster.run",
     "nuker_surrogate.artifacts.remote",
-    "vis_gridder.readers.measurement_set",
-    "vis_gridder.readers.uvfits",
+    "vis_gridder.readers.measurement_set.open",
+    "vis_gridder.readers.uvfits.open",
     "casacore.tables",
     "pyarrow.parquet",
 )

@@ -9,7 +9,7 @@ import pytest
 from steelyard_schemas import Observation, Store, Visibilities
 from vis_gridder import GridSpec, grid, read_visibilities
 from vis_gridder.constants import SPEED_OF_LIGHT_M_S
-from vis_gridder.readers.viscube_grid import read_viscube_grid
+from vis_gridder.readers.viscube.grid import read_viscube_grid
 
 pytest.importorskip("viscube", reason="viscube is not installed: uv run --with viscube==0.4.8 pytest")
 

@@ -1,4 +1,4 @@
-"""Units that file formats and the sky share."""
+"""Physical constants and limits shared by all modules."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ ARCSEC = math.pi / 648_000.0
 SPEED_OF_LIGHT_M_S = 299_792_458.0
 SPEED_OF_LIGHT_KMS = SPEED_OF_LIGHT_M_S / 1000.0
 LARGEST_JY = 1e15
-"""Beyond any visibility, in whatever units: the Sun's strongest bursts are 1e11 Jy. Such values fill gaps."""
+"""Upper limit of |visibility|, above the Sun's strongest bursts (1e11 Jy); larger values are fill values."""

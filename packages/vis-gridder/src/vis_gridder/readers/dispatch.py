@@ -1,4 +1,4 @@
-"""Which reader a file needs, told from its content."""
+"""Choice of the reader by the content of a file."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from typing import Literal
 
 from steelyard_schemas import ContractError, Store, Visibilities, is_store, open_file
 
-from vis_gridder.readers.choose import Choice, Choices
-from vis_gridder.readers.fits_header import check_header
-from vis_gridder.readers.image_fits import is_image_cube
-from vis_gridder.readers.ms_columns import DataColumn
+from vis_gridder.readers.common.choose import Choice, Choices
+from vis_gridder.readers.common.fits_header import check_header
+from vis_gridder.readers.common.fits_image import is_image_cube
+from vis_gridder.readers.measurement_set.columns import DataColumn
 from vis_gridder.readers.own_store import open_own_store
-from vis_gridder.readers.text_table import is_text_table, open_text_table
-from vis_gridder.readers.viscube_grid import is_viscube_grid
-from vis_gridder.source import Source, collect
-from vis_gridder.unmeasured import measured_only
+from vis_gridder.readers.text.table import is_text_table, open_text_table
+from vis_gridder.readers.viscube.grid import is_viscube_grid
+from vis_gridder.stream.source import Source, collect
+from vis_gridder.stream.unmeasured import measured_only
 
 __all__ = ["Format", "detect_format", "open_visibilities", "read_visibilities"]
 
@@ -38,7 +38,7 @@ OPTIONS = {
     "image": (),
     "store": (),
 }
-"""What can be chosen in each format; the others hold one of it."""
+"""Options of selection for each format."""
 PEEK_BYTES = 2**20
 """A block of bzip2 unpacks as a whole, and is 900 kB at most."""
 MOST_DICTIONARY = 2**28
@@ -46,7 +46,7 @@ MOST_DICTIONARY = 2**28
 
 
 def detect_format(path: str | Path) -> Format:
-    """Tell the format of `path` from its content, whatever its name.
+    """Return the format of `path` from its content, whatever its name.
 
     Raises:
         ContractError: no such path, an archive that must be unpacked, or nothing that is known here.
@@ -102,7 +102,7 @@ def _detect_file(path: Path) -> Format:
 
 
 def _is_archive(file: BufferedReader) -> bool:
-    """Tell from its first block, packed or not, whether a file is a tar archive.
+    """Return whether, judged by its first block, packed or not, a file is a tar archive.
 
     Not by `tarfile.is_tarfile`, which reads as much as that block says that a member's name is long.
     """
@@ -178,7 +178,7 @@ def _open(
     if refused := [name for name, wish in asked.items() if wish is not None and name not in OPTIONS[kind]]:
         raise ContractError(path, f"has nothing to choose by {', '.join(refused)}; leave {' and '.join(refused)} out")
     if kind == "measurement_set":
-        from vis_gridder.readers.measurement_set import open_measurement_set
+        from vis_gridder.readers.measurement_set.open import open_measurement_set
 
         return open_measurement_set(
             path,
@@ -196,13 +196,13 @@ def _open(
             "galaxy file, without [data.grid]",
         )
     if kind == "uvfits":
-        from vis_gridder.readers.uvfits import open_uvfits
+        from vis_gridder.readers.uvfits.open import open_uvfits
 
         if not isinstance(field, str | int | None):
             raise ContractError(path, "is UVFITS, of which one field can be read at a time; give one name or number")
         return open_uvfits(path, field=field, spw=spw, scan=scan, allow_mixed_widths=allow_mixed_widths)
     if kind == "npz":
-        from vis_gridder.readers.viscube_npz import open_viscube
+        from vis_gridder.readers.viscube.npz import open_viscube
 
         if is_viscube_grid(path):
             raise ContractError(

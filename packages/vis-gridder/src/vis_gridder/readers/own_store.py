@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from steelyard_schemas import ContractError, StoreReader, Visibilities, open_store
 
-from vis_gridder.readers.axis import spectral_axis
-from vis_gridder.source import ROW_ARRAYS, Block, Source, first_time
+from vis_gridder.readers.common.axis import spectral_axis
+from vis_gridder.stream.source import ROW_ARRAYS, Block, Source, first_time
 
 __all__ = ["open_own_store"]
 

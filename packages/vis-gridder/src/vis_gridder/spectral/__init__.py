@@ -1,1 +1,1 @@
-"""What is done to spectra before gridding: frames, channels, continuum."""
+"""Spectral preparation before gridding: frames, channels, continuum."""

@@ -39,8 +39,8 @@ def average_channels(
         new_flag: [row, new channel], written to.
 
     Returns:
-        Of the distances of the averages from their channels' centres, in channels: the largest, the sum of squares,
-        and their number.
+        Largest distance of an average from its channel's centre, in channels, the sum of their squares, and their
+        number.
 
     """
     n_old = frequency_hz.size

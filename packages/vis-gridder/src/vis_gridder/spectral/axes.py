@@ -11,9 +11,9 @@ from steelyard_schemas import ContractError
 from steelyard_schemas.observation import FrequencyFrame
 
 from vis_gridder.constants import SPEED_OF_LIGHT_KMS
-from vis_gridder.source import Source
 from vis_gridder.spectral.averaging import TIE
 from vis_gridder.spectral.doppler import MOVING, frame_factor
+from vis_gridder.stream.source import Source
 
 __all__ = ["SAME_WIDTH", "TargetAxis", "channel_spacing_hz", "target_axis"]
 
@@ -26,7 +26,7 @@ class TargetAxis:
     """Evenly spaced channels.
 
     Attributes:
-        frame: of the frequencies.
+        frame: frame of the frequencies.
         start_hz: centre of the first, lowest channel.
         width_hz: width of each, and the distance of their centres.
         n_channels: their number.
@@ -67,7 +67,7 @@ def target_axis(
 
     Args:
         sources: one or more.
-        frame: of the channels; that of the data is always possible for a single source.
+        frame: frame of the channels; that of the data is always possible for a single source.
         width_kms: channel width, km/s; the first source's where None.
         rest_frequency_hz: what the width refers to; the first source's where None.
 
@@ -84,18 +84,7 @@ def target_axis(
     bands = [_band(source, frame) for source in sources]
     own = bands[0]
     widest = max(band.width_hz for band in bands)
-    slack = (0.5 + TIE) * widest
-    lower_edge = own.low_hz + own.width_hz * np.arange(first.frequency_hz.size)
-    common = lower_edge[
-        (lower_edge >= max(band.low_hz for band in bands) - slack)
-        & (lower_edge + own.width_hz <= min(band.high_hz for band in bands) + slack)
-    ]
-    if common.size == 0:
-        spans = ", ".join(
-            f"{source.name} {1e-9 * band.low_hz:.6f} to {1e-9 * band.high_hz:.6f} GHz"
-            for source, band in zip(sources, bands, strict=True)
-        )
-        raise ContractError(first.name, f"shares no channel with the other data ({frame}: {spans}); leave one out")
+    common = _common_channels(sources, bands, frame)
     if width_kms is None:
         narrowest = min(band.width_hz for band in bands)
         if widest - narrowest > SAME_WIDTH * widest:
@@ -132,11 +121,37 @@ def _band(source: Source, frame: FrequencyFrame) -> _Band:
     return _Band(first_hz - 0.5 * width_hz, last_hz + 0.5 * width_hz, width_hz)
 
 
+def _common_channels(sources: Sequence[Source], bands: Sequence[_Band], frame: FrequencyFrame) -> np.ndarray:
+    """Return the lower edges [Hz] of the first source's channels that all sources cover.
+
+    Raises:
+        ContractError: there are none.
+
+    """
+    own = bands[0]
+    widest = max(band.width_hz for band in bands)
+    slack = (0.5 + TIE) * widest
+    lower_edge = own.low_hz + own.width_hz * np.arange(sources[0].frequency_hz.size)
+    common = lower_edge[
+        (lower_edge >= max(band.low_hz for band in bands) - slack)
+        & (lower_edge + own.width_hz <= min(band.high_hz for band in bands) + slack)
+    ]
+    if common.size == 0:
+        spans = ", ".join(
+            f"{source.name} {1e-9 * band.low_hz:.6f} to {1e-9 * band.high_hz:.6f} GHz"
+            for source, band in zip(sources, bands, strict=True)
+        )
+        raise ContractError(
+            sources[0].name, f"shares no channel with the other data ({frame}: {spans}); leave one out"
+        )
+    return common
+
+
 def _width_hz(first: Source, width_kms: float, rest_frequency_hz: float | None, widest_hz: float) -> float:
     """Return the width wanted in hertz, checked."""
     rest_hz = rest_frequency_hz or first.observation.rest_frequency_hz
     if rest_hz is None:
-        raise ContractError(first.name, "does not tell the rest frequency; give one with the channel width")
+        raise ContractError(first.name, "does not give the rest frequency; give one with the channel width")
     width_hz = width_kms / SPEED_OF_LIGHT_KMS * rest_hz
     if not width_hz >= (1.0 - SAME_WIDTH) * widest_hz:
         narrowest_kms = widest_hz / rest_hz * SPEED_OF_LIGHT_KMS

@@ -8,16 +8,16 @@ from collections.abc import Iterator
 import numpy as np
 from steelyard_schemas import ContractError
 
-from vis_gridder.source import Block, Source
 from vis_gridder.spectral.averaging import TIE, average_channels
 from vis_gridder.spectral.axes import SAME_WIDTH, TargetAxis, channel_spacing_hz
 from vis_gridder.spectral.doppler import FrameFactor, frame_factor
-from vis_gridder.spectral.stages import Step, stage
+from vis_gridder.stream.source import Block, Source
+from vis_gridder.stream.step import Step, with_step
 
 __all__ = ["to_axis", "uniform_channels"]
 
 WORTH_SAYING = 0.01
-"""Misalignments above this part of a channel are told in the history."""
+"""Smallest misalignment, in channels, that the history reports."""
 
 
 def to_axis(source: Source, axis: TargetAxis) -> Source:
@@ -85,7 +85,7 @@ def uniform_channels(
         step = _slicing(kept)
         notes = [f"kept channels {kept.start} to {kept.stop - 1} of {n_old}{into}"]
         notes += _misalignment(float(np.abs(off).max()), float(off @ off), n_channels)
-    return stage(
+    return with_step(
         source,
         step,
         notes,
@@ -171,7 +171,7 @@ def _averaging(source: Source, axis: TargetAxis, factor: FrameFactor) -> Step:
 
 
 def _misalignment(largest: float, squares: float, count: int) -> list[str]:
-    """Return what to tell of the averages' distances from their channels' centres, in channels."""
+    """Return a line of history about the averages' distances from their channels' centres, in channels."""
     if largest <= WORTH_SAYING:
         return []
     rms = math.sqrt(squares / count)

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numba import njit
 from steelyard_schemas import ContractError
 
-from vis_gridder.source import Block, Source
-from vis_gridder.spectral.stages import stage
-from vis_gridder.velocity import radio_velocity_kms
+from vis_gridder.spectral.continuum_loops import subtract_rows
+from vis_gridder.spectral.velocity import radio_velocity_kms
+from vis_gridder.stream.source import Block, Source
+from vis_gridder.stream.step import with_step
 
 __all__ = ["HIGHEST_ORDER", "subtract_continuum"]
 
 HIGHEST_ORDER = 3
-NO_INFORMATION = 1e-3
-"""A sample that keeps less than this part of its variance has decided the fit there: what is left is rounding."""
-SINGULAR = 1e-10
-"""Of a pivot to its diagonal: below, the channels left to a row do not hold a polynomial of that order."""
 
 
 def subtract_continuum(
@@ -50,7 +46,7 @@ def subtract_continuum(
         rest_frequency_hz: what the velocities refer to; the data's own where None.
         channel_ranges: instead, first and last channel of each range without line, both included, from 0, in order
             of frequency.
-        order: of the polynomial, 0 to 3.
+        order: order of the polynomial, 0 to 3.
 
     Raises:
         ContractError: not one kind of range is given, a range is reversed or outside the band, there is no rest
@@ -79,7 +75,7 @@ def subtract_continuum(
         rows, failed, largest = 0, 0, 0.0
         for block in blocks:
             vis, weight, flag = np.empty_like(block.vis), np.empty_like(block.weight), np.empty_like(block.flag)
-            lost, growth = _subtract(block.vis, block.weight, block.flag, line_free, basis, vis, weight, flag)
+            lost, growth = subtract_rows(block.vis, block.weight, block.flag, line_free, basis, vis, weight, flag)
             rows, failed, largest = rows + block.u_m.size, failed + lost, max(largest, growth)
             yield block._replace(vis=vis, weight=weight, flag=flag)
         if largest > 0.0:
@@ -90,7 +86,7 @@ def subtract_continuum(
             notes.append(f"flagged {failed} of {rows} rows, which have too few good line-free channels")
 
     note = f"subtracted a polynomial of order {order} fitted to {n_fitted} line-free channels ({_spans(line_free)})"
-    return stage(source, subtracted, [note])
+    return with_step(source, subtracted, [note])
 
 
 def _by_velocity(
@@ -99,7 +95,7 @@ def _by_velocity(
     """Return which channels lie in velocity ranges, [channel] bool."""
     rest_hz = rest_frequency_hz or source.observation.rest_frequency_hz
     if rest_hz is None:
-        raise ContractError(source.name, "does not tell the rest frequency; give one with the velocity ranges")
+        raise ContractError(source.name, "does not give the rest frequency; give one with the velocity ranges")
     velocity = radio_velocity_kms(source.frequency_hz, rest_hz)
     chosen = np.zeros(velocity.size, bool)
     for low, high in ranges_kms:
@@ -132,111 +128,3 @@ def _spans(chosen: np.ndarray) -> str:
     """Return the ranges of true values, as first-last."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], chosen, [False]]).astype(np.int8)))
     return ", ".join(f"{first}-{end - 1}" for first, end in edges.reshape(-1, 2))
-
-
-@njit(cache=True, nogil=True, fastmath={"contract"})
-def _subtract(
-    vis: np.ndarray,
-    weight: np.ndarray,
-    flag: np.ndarray,
-    line_free: np.ndarray,
-    basis: np.ndarray,
-    new_vis: np.ndarray,
-    new_weight: np.ndarray,
-    new_flag: np.ndarray,
-) -> tuple[int, float]:
-    """Fit and subtract row by row.
-
-    Args:
-        vis: [row, channel].
-        weight: [row, channel].
-        flag: [row, channel].
-        line_free: [channel] whether it is fitted.
-        basis: [channel, coefficient].
-        new_vis: [row, channel], written to.
-        new_weight: [row, channel], written to.
-        new_flag: [row, channel], written to.
-
-    Returns:
-        Number of rows flagged, and the largest leverage of a channel that is not fitted.
-
-    """
-    n_channels, n = basis.shape
-    normal = np.empty((n, n))
-    whitened = np.empty(n)
-    moment = np.empty((n, 2))
-    failed = 0
-    largest = 0.0
-    for row in range(vis.shape[0]):
-        normal[:] = 0.0
-        moment[:] = 0.0
-        for k in range(n_channels):
-            w = float(weight[row, k])
-            if not line_free[k] or flag[row, k] or w <= 0.0:
-                continue
-            re = float(vis[row, k].real)
-            im = float(vis[row, k].imag)
-            for i in range(n):
-                wa = w * basis[k, i]
-                moment[i, 0] += wa * re
-                moment[i, 1] += wa * im
-                for j in range(i + 1):
-                    normal[i, j] += wa * basis[k, j]
-        if not _cholesky(normal):
-            failed += 1
-            new_vis[row] = vis[row]
-            new_weight[row] = 0.0
-            new_flag[row] = True
-            continue
-        # With normal = L L^T, b = L^-1 a has leverage w b.b, and the fit at a channel is b . (L^-1 moment).
-        for i in range(n):
-            for j in range(i):
-                moment[i, 0] -= normal[i, j] * moment[j, 0]
-                moment[i, 1] -= normal[i, j] * moment[j, 1]
-            moment[i, 0] /= normal[i, i]
-            moment[i, 1] /= normal[i, i]
-        for k in range(n_channels):
-            re = float(vis[row, k].real)
-            im = float(vis[row, k].imag)
-            square = 0.0
-            for i in range(n):
-                b = basis[k, i]
-                for j in range(i):
-                    b -= normal[i, j] * whitened[j]
-                b /= normal[i, i]
-                whitened[i] = b
-                square += b * b
-                re -= b * moment[i, 0]
-                im -= b * moment[i, 1]
-            w = float(weight[row, k])
-            leverage = w * square
-            bad = flag[row, k] or w <= 0.0
-            if line_free[k]:
-                remaining = 1.0 - leverage
-                bad = bad or remaining < NO_INFORMATION
-            else:
-                remaining = 1.0 + leverage
-                if not bad:
-                    largest = max(largest, leverage)
-            new_vis[row, k] = complex(re, im)
-            new_weight[row, k] = 0.0 if bad else w / remaining
-            new_flag[row, k] = bad
-    return failed, largest
-
-
-@njit(cache=True, nogil=True)
-def _cholesky(matrix: np.ndarray) -> bool:
-    """Replace the lower triangle of a matrix by its Cholesky factor; tell whether it is regular."""
-    for i in range(matrix.shape[0]):
-        diagonal = matrix[i, i]
-        for j in range(i + 1):
-            value = matrix[i, j]
-            for k in range(j):
-                value -= matrix[i, k] * matrix[j, k]
-            if j < i:
-                matrix[i, j] = value / matrix[j, j]
-            elif value > SINGULAR * diagonal:
-                matrix[i, i] = np.sqrt(value)
-            else:
-                return False
-    return True

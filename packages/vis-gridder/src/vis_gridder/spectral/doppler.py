@@ -1,4 +1,4 @@
-"""How frequencies change between the frames of the observatory, the Earth, the Solar System and the local stars.
+"""Frequency factors between the frames of the observatory, the Earth, the Solar System and the local stars.
 
 A frame that moves at the velocity b c towards the source sees f = f_bary sqrt((1 + b) / (1 - b)). As in casacore's
 MFrequency, b is the component along the line of sight only: the transverse Doppler shift and the gravitational
@@ -20,7 +20,7 @@ from steelyard_schemas import ContractError, Observation
 from steelyard_schemas.observation import FrequencyFrame
 
 from vis_gridder.constants import SPEED_OF_LIGHT_KMS
-from vis_gridder.source import Source
+from vis_gridder.stream.source import Source
 
 __all__ = ["ARRAY_POSITIONS_M", "FrameFactor", "array_position_m", "frame_factor"]
 
@@ -137,8 +137,8 @@ def array_position_m(source: Source) -> tuple[float, float, float]:
     except KeyError:
         raise ContractError(
             source.name,
-            f"does not tell where the telescope {telescope!r} stands, which its frame needs; give array_position_m, "
-            "or convert the file with CASA's mstransform(outframe='LSRK')",
+            f"does not give the position of the telescope {telescope!r}, which its frame needs; give "
+            "array_position_m, or convert the file with CASA's mstransform(outframe='LSRK')",
         ) from None
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from steelyard_schemas.observation import FrequencyFrame
 
-from vis_gridder.source import Source
 from vis_gridder.spectral.axes import target_axis
 from vis_gridder.spectral.channels import to_axis
 from vis_gridder.spectral.doppler import frame_factor
-from vis_gridder.spectral.stages import stage
+from vis_gridder.stream.source import Source
+from vis_gridder.stream.step import with_step
 
 __all__ = ["convert_frame"]
 
@@ -37,7 +37,7 @@ def convert_frame(source: Source, frame: FrequencyFrame) -> Source:
     was = source.observation.frequency_frame
     if frame == was:
         return source
-    return stage(
+    return with_step(
         source,
         lambda blocks, notes: blocks,
         [f"frequencies from {was} to {frame}, times {factor.constant:.12f}"],

@@ -1,4 +1,4 @@
-"""From data sets as they are to data sets that share channels in one frame, free of continuum."""
+"""Preparation of data sets for one grid: common channels in one frame, without continuum."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ import numpy as np
 from steelyard_schemas import ContractError
 from steelyard_schemas.observation import FrequencyFrame
 
-from vis_gridder.source import Source
 from vis_gridder.spectral.axes import target_axis
 from vis_gridder.spectral.channels import to_axis
 from vis_gridder.spectral.continuum import HIGHEST_ORDER, subtract_continuum
 from vis_gridder.spectral.doppler import MOVING
 from vis_gridder.spectral.frames import convert_frame
+from vis_gridder.stream.source import Source
 
 __all__ = ["SAME_CHANNEL", "Spectral", "prepare", "same_channels"]
 
 DEFAULT_FRAME: FrequencyFrame = "LSRK"
-"""Of data whose frame moves with the Earth: what ALMA's pipeline and most of the literature use."""
+"""Default frame for data whose frame moves with the Earth, as in ALMA's pipeline and most of the literature."""
 SAME_CHANNEL = 0.05
-"""Of a channel, by which the frequencies of data sets gridded together may differ."""
+"""Largest frequency difference, in channels, of data sets gridded together."""
 
 
 @dataclass(frozen=True)
 class Spectral:
-    """What is done to the spectra before gridding.
+    """Choices for the spectra before gridding.
 
     Attributes:
-        frame: of the frequencies; None leaves a frame at rest as it is and takes TOPO and GEO to LSRK. "file" leaves
-            any frame as it is.
+        frame: frame of the frequencies; None leaves a frame at rest as it is and converts TOPO and GEO to LSRK,
+            "file" leaves any frame as it is.
         channel_width_kms: average to channels of this width.
         rest_frequency_hz: what velocities refer to; the data's own where None.
         continuum_kms: velocity ranges without line, in the frame of the grid; their polynomial is subtracted.
@@ -86,7 +86,7 @@ def prepare(sources: Sequence[Source], spectral: Spectral) -> list[Source]:
 
 
 def same_channels(sources: Sequence[Source]) -> bool:
-    """Tell whether all have the channels of the first, within a twentieth of a channel."""
+    """Return whether all have the channels of the first, within a twentieth of a channel."""
     first = sources[0]
     return all(
         other.frequency_hz.size == first.frequency_hz.size

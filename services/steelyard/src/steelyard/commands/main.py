@@ -206,7 +206,7 @@ def validate_command(
 
     Example: steelyard validate ngc4697.toml
     """
-    with one_line_errors(), vis_gridder.cli.told_warnings():
+    with one_line_errors(), vis_gridder.cli.printed_warnings():
         # The contracts know no FITS: a cube is valid if what it becomes is.
         contract = read_image_cube(file).manifest if is_image_cube(file) else validate(file)
     facts = {"path": str(file), "kind": contract.kind, "schema_version": contract.schema_version, "valid": True}

@@ -6,7 +6,7 @@ import numpy as np
 from kinematics import C_KMS, galaxy_velocity_kms
 from steelyard_schemas import ContractError, GriddedVisibilities, Store
 from steelyard_schemas.ingredients import DataEstimates
-from vis_gridder import dirty_cube, line_sign
+from vis_gridder import dirty_cube, line_sign, robust_sigma
 
 from steelyard.data.velocity import channel_width_kms, velocities_kms
 
@@ -82,7 +82,7 @@ def _noise_and_peak(source: str, cube: np.ndarray) -> tuple[float, float]:
     if not seen.size:
         raise ContractError(source, "has no channel with data; grid it again with channels that hold some")
     # Most voxels are empty: their median absolute deviation is the noise.
-    noise = 1.4826 * float(np.median(np.abs(seen - np.median(seen))))
+    noise = robust_sigma(seen)
     if not noise > 0:
         raise ContractError(source, "has a dirty image without noise (most voxels are equal): check its visibilities")
     return noise, float(seen.max())

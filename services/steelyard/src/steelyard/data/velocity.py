@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from kinematics import C_KMS, VelocityGrid
 from steelyard_schemas import GriddedVisibilities, Store
+from vis_gridder import radio_velocity_kms
 
 __all__ = ["channel_width_kms", "velocities_kms", "velocity_grid"]
 
@@ -16,7 +17,7 @@ def velocity_grid(data: Store[GriddedVisibilities], rest_frequency_hz: float) ->
 
 def velocities_kms(data: Store[GriddedVisibilities], rest_frequency_hz: float) -> np.ndarray:
     """Return the radio velocities c (1 - f / f_rest) of the channel centres, shape (channel,), descending."""
-    return C_KMS * (1 - data["frequency_hz"] / rest_frequency_hz)
+    return radio_velocity_kms(data["frequency_hz"], rest_frequency_hz)
 
 
 def channel_width_kms(data: Store[GriddedVisibilities], rest_frequency_hz: float, vsys_kms: float) -> float:

@@ -12,7 +12,7 @@ from kinematics import galaxy_velocity_kms
 from scipy.ndimage import map_coordinates
 from steelyard_schemas import GriddedVisibilities, Posterior, Store
 from steelyard_schemas.ingredients import BlackHole
-from vis_gridder import Beam, Moments, dirty_beam, dirty_cube, fit_beam, moments
+from vis_gridder import Beam, Moments, dirty_beam, dirty_cube, fit_beam, moments, robust_sigma
 
 from steelyard.data.velocity import velocities_kms
 from steelyard.galaxy.accuracy import LEVELS
@@ -105,7 +105,7 @@ class Products:
     @cached_property
     def noise(self) -> float:
         """Standard deviation of the residual cube, from its median absolute deviation."""
-        return float(1.4826 * np.median(np.abs(self.residual - np.median(self.residual))))
+        return robust_sigma(self.residual)
 
     @cached_property
     def beam(self) -> Beam:

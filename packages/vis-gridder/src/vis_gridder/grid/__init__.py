@@ -1,0 +1,1 @@
+"""Gridding: cell means in the uv plane with measured noise."""

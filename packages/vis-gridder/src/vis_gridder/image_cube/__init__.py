@@ -1,0 +1,1 @@
+"""Restored image cubes as gridded visibilities."""

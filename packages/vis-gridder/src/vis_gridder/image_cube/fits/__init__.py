@@ -1,0 +1,1 @@
+"""FITS image cubes: axes, units and restoring beams, in one form."""

@@ -1,0 +1,1 @@
+"""Dirty images of gridded visibilities: beams, moments, lines, pictures."""

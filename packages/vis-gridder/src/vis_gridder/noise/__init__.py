@@ -1,0 +1,1 @@
+"""Noise of visibilities, measured from the data."""

@@ -1,0 +1,1 @@
+"""UVFITS files (random groups)."""
