@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from sampler import MalaConfig, Monitor, ParameterSpace, Uniform, find_mode, load_checkpoint, sample, summarize
-from sampler.checkpoint import Checkpoint, SamplerState, _here, save_checkpoint
+from sampler.chains.checkpoint import Checkpoint, SamplerState, _here, save_checkpoint
 from sampler.diagnostics import suspect_chains
 
 CONFIG = MalaConfig(n_warmup=100, max_steps=300, target_ess=1e6, seed=11, checkpoint_seconds=0.0)

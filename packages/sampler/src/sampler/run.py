@@ -12,20 +12,26 @@ from blackjax.adaptation.step_size import DualAveragingAdaptationState
 from jax import Array
 from jax.typing import ArrayLike
 
-from sampler.adaptation import freeze_step_size, renew, step_size_start, window_ends
-from sampler.archive import Archive
-from sampler.checkpoint import Checkpoint, SamplerState, load_checkpoint, save_checkpoint
-from sampler.config import MalaConfig
+from sampler.approximate.approximate_warmup import (
+    pilot_config,
+    pilot_progress,
+    pilot_start,
+    state_after_pilot,
+    tuning_config,
+)
+from sampler.approximate.delayed_acceptance import Jump, JumpBlock, jump_program
+from sampler.approximate.kernel_moves import Archive
+from sampler.chains.adaptation import freeze_step_size, renew, step_size_start, window_ends
+from sampler.chains.checkpoint import Checkpoint, SamplerState, load_checkpoint, save_checkpoint
+from sampler.chains.config import MalaConfig
+from sampler.chains.mala import Chains, block_program
+from sampler.chains.result import SamplingResult, result_of
+from sampler.chains.start import initial_state
 from sampler.density import Approximation, LogDensity, Monitor, evaluate
 from sampler.devices import on_chain_devices
 from sampler.diagnostics import Summary, summarize
-from sampler.initial import initial_state
-from sampler.jump import Jump, JumpBlock, jump_program
-from sampler.mala import Chains, block_program
-from sampler.optimise import Mode
-from sampler.pilot import pilot_config, pilot_progress, pilot_start, state_after_pilot, tuning_config
+from sampler.mode.search import Mode
 from sampler.progress import Progress, ProgressCallback
-from sampler.result import SamplingResult, result_of
 
 _FIRST_CHECK = 200
 _FIRST_CHECK_OF_JUMPS = 100

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sampler.curvature import lower
+from sampler.mode.curvature import lower
 
 OPTIMAL_SCALE = 1.65
 """Optimal eps of MALA on a whitened Gaussian is about this times dim^(-1/6) (Roberts and Rosenthal 1998)."""

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from sampler.prior import Prior
+from sampler.priors.base import Prior
 
 
 @jax.tree_util.register_pytree_node_class

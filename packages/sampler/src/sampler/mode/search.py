@@ -11,11 +11,11 @@ import numpy as np
 import optax
 from jax.typing import ArrayLike
 
-from sampler.curvature import Evaluate, absorb, whitened_hessian
 from sampler.density import LogDensity, evaluate, working_dtype
 from sampler.devices import on_chain_devices
+from sampler.mode.curvature import Evaluate, absorb, whitened_hessian
+from sampler.mode.verdicts import StartOutcome, distances, judge
 from sampler.progress import Progress, ProgressCallback
-from sampler.starts import StartOutcome, distances, judge
 
 _TRIAL_STEPS = np.array([1.0, 0.5, 0.15, 0.03])
 _MAX_NEWTON = 25

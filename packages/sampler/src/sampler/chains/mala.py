@@ -17,9 +17,9 @@ from blackjax.adaptation.step_size import DualAveragingAdaptationState, dual_ave
 from blackjax.mcmc import mala
 from jax import Array
 
+from sampler.chains.whitening import unwhiten
 from sampler.density import LogDensity, guarded
 from sampler.devices import over_chains
-from sampler.whitening import unwhiten
 
 TARGET_ACCEPTANCE = 0.574
 """Optimal acceptance rate of MALA in high dimension (Roberts and Rosenthal 1998)."""

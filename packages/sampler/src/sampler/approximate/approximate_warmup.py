@@ -19,16 +19,16 @@ from blackjax.mcmc import mala
 from jax import Array
 from jax.typing import ArrayLike
 
-from sampler.archive import Archive, archive_step, make_archive
-from sampler.checkpoint import SamplerState
-from sampler.config import MalaConfig
+from sampler.approximate.kernel_moves import Archive, archive_step, make_archive
+from sampler.chains.checkpoint import SamplerState
+from sampler.chains.config import MalaConfig
+from sampler.chains.result import SamplingResult
+from sampler.chains.start import fresh_state
+from sampler.chains.whitening import unwhiten
 from sampler.density import Approximation, LogDensity, Monitor, evaluate, guarded, working_dtype
 from sampler.diagnostics import Summary, summarize
-from sampler.initial import fresh_state
-from sampler.optimise import Mode
+from sampler.mode.search import Mode
 from sampler.progress import Progress, ProgressCallback
-from sampler.result import SamplingResult
-from sampler.whitening import unwhiten
 
 _CHAINS = 16  # evaluated together, which a cheap density does at little more than the cost of one
 _WARMUP, _MAX_STEPS = 1000, 3000

@@ -4,7 +4,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from sampler.curvature import Evaluate
+from sampler.mode.curvature import Evaluate
 
 Verdict = Literal["mode", "rival", "minor", "unfinished"]
 

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from sampler import MalaConfig, ParameterSpace, Uniform, log_evidence, sample
-from sampler.bridge import bridge
+from sampler.evidence.bridge import bridge
 
 BEND, WIDTH = 1.0, 0.3
 

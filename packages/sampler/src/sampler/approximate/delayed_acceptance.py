@@ -15,10 +15,10 @@ from blackjax.mcmc import mala
 from jax import Array
 from jax.typing import ArrayLike
 
-from sampler.archive import Archive, archive_step
+from sampler.approximate.kernel_moves import Archive, archive_step
+from sampler.chains.whitening import unwhiten
 from sampler.density import LogDensity, guarded, guarded_value
 from sampler.devices import over_chains
-from sampler.whitening import unwhiten
 
 
 class Jump(NamedTuple):

@@ -17,7 +17,7 @@ from blackjax.mcmc import mala
 from jax import Array
 from jax.typing import ArrayLike
 
-from sampler.whitening import whiten
+from sampler.chains.whitening import whiten
 
 _LOOSE = 2.0  # variance, in units of the preconditioner's and the temperature, above which a direction is redrawn
 _SIZE = 800

@@ -16,8 +16,8 @@ from jax.scipy.special import ndtr, ndtri
 from jax.typing import ArrayLike
 from scipy import special
 
-from sampler._normal import HALF_LOG_2PI, Z_MAX, clip_z, truncated_quantile, truncated_score
-from sampler.prior import Prior, with_numbers_as_leaves
+from sampler.priors.base import Prior, with_numbers_as_leaves
+from sampler.priors.normal_tails import HALF_LOG_2PI, Z_MAX, clip_z, truncated_quantile, truncated_score
 
 
 def _between(z: Array, low: ArrayLike, high: ArrayLike) -> Array:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from sampler._normal import HALF_LOG_2PI
+from sampler.priors.normal_tails import HALF_LOG_2PI
 
 
 def with_numbers_as_leaves[T: "Prior"](*leaves: str, static: tuple[str, ...] = ()) -> Callable[[type[T]], type[T]]:

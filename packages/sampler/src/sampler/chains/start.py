@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 from jax.typing import ArrayLike
 
-from sampler.adaptation import OPTIMAL_SCALE, step_size_start
-from sampler.checkpoint import SamplerState
-from sampler.config import MalaConfig
-from sampler.curvature import absorb, whitened_hessian
+from sampler.chains.adaptation import OPTIMAL_SCALE, step_size_start
+from sampler.chains.checkpoint import SamplerState
+from sampler.chains.config import MalaConfig
 from sampler.density import LogDensity, evaluate, working_dtype
-from sampler.optimise import Mode
+from sampler.mode.curvature import absorb, whitened_hessian
+from sampler.mode.search import Mode
 
 _ATTEMPTS = 8
 _CURVATURE_ROUNDS = 8

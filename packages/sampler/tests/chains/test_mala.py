@@ -6,9 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from sampler import MalaConfig, OneByOne, sample
-from sampler.adaptation import renew, step_size_start, window_ends
+from sampler.chains.adaptation import renew, step_size_start, window_ends
+from sampler.chains.mala import Chains, block_program
 from sampler.density import evaluate, guarded, value_program
-from sampler.mala import Chains, block_program
 
 DIM = 15
 RNG = np.random.default_rng(7)

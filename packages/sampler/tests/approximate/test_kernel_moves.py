@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from blackjax.mcmc import mala
-from sampler.archive import archive_move, make_archive
+from sampler.approximate.kernel_moves import archive_move, make_archive
 
 BEND, WIDTH, N = 1.0, 0.3, 40_000
 FACTOR = np.diag([0.4, 0.3])  # narrower than the draws, so that both directions are redrawn

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sampler.checkpoint import SamplerState
+from sampler.chains.checkpoint import SamplerState
 from sampler.diagnostics import Summary, suspect_chains
 
 
