@@ -3,7 +3,7 @@
 from sampler.chains.checkpoint import Checkpoint, SamplerState, load_checkpoint
 from sampler.chains.config import MalaConfig
 from sampler.chains.result import SamplingResult
-from sampler.density import Approximation, Monitor, OneByOne, evaluate
+from sampler.density import Approximation, Monitor, SequentialDensity, evaluate
 from sampler.devices import on_chain_devices, over_chains
 from sampler.diagnostics import QUANTILES, Summary, summarize
 from sampler.evidence.bridge import Evidence, log_evidence
@@ -25,12 +25,12 @@ __all__ = [
     "Mode",
     "Monitor",
     "Normal",
-    "OneByOne",
     "ParameterSpace",
     "Prior",
     "Progress",
     "SamplerState",
     "SamplingResult",
+    "SequentialDensity",
     "Sine",
     "StartOutcome",
     "Summary",

@@ -21,7 +21,7 @@ from sampler.approximate.approximate_warmup import (
 )
 from sampler.approximate.delayed_acceptance import Jump, JumpBlock, jump_program
 from sampler.approximate.kernel_moves import Archive
-from sampler.chains.adaptation import freeze_step_size, renew, step_size_start, window_ends
+from sampler.chains.adaptation import freeze_step_size, step_size_start, update_preconditioner, window_ends
 from sampler.chains.checkpoint import Checkpoint, SamplerState, load_checkpoint, save_checkpoint
 from sampler.chains.config import MalaConfig
 from sampler.chains.mala import Chains, block_program
@@ -307,7 +307,7 @@ class _Run:
         count = state.fisher_count + self.mala_steps * self.config.n_chains
         state = state._replace(fisher=fisher, fisher_count=count)
         if int(state.step) in self.windows:
-            factor, score = renew(state.factor, state.score, fisher, int(count))
+            factor, score = update_preconditioner(state.factor, state.score, fisher, int(count))
             state = state._replace(
                 factor=factor,
                 score=score,

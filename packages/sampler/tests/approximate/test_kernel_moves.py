@@ -27,7 +27,7 @@ def moved():
     archive = make_archive(known[(known[:, 0] > -0.3) | (np.arange(4000) % 10 == 0)], FACTOR)
     with jax.enable_x64(True):
         factor, start = jnp.asarray(FACTOR), jnp.asarray(exact_draws(2, N))
-        archive = archive.seen_from(jnp.zeros(2), factor)
+        archive = archive.centred_at(jnp.zeros(2), factor)
 
         def density(y):
             return banana(factor @ y)

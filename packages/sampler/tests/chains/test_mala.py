@@ -5,8 +5,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from sampler import MalaConfig, OneByOne, sample
-from sampler.chains.adaptation import renew, step_size_start, window_ends
+from sampler import MalaConfig, SequentialDensity, sample
+from sampler.chains.adaptation import step_size_start, update_preconditioner, window_ends
 from sampler.chains.mala import Chains, block_program
 from sampler.density import evaluate, guarded, value_program
 
@@ -161,7 +161,7 @@ def test_renew_recovers_a_known_fisher_matrix_and_rewhitens_the_scores():
     old = np.linalg.cholesky(COVARIANCE * 3.0)
     gradients = rng.normal(size=(200_000, DIM)) @ WHITENER  # Fisher matrix = inverse covariance
     scores = gradients @ old
-    new, rewhitened = renew(old, scores[:4], scores.T @ scores, len(scores))
+    new, rewhitened = update_preconditioner(old, scores[:4], scores.T @ scores, len(scores))
     # Wishart scatter of 2e5 gradients is 2 sqrt(15 / 2e5) = 0.02; the damping adds 15 / 5e4.
     whitened = np.linalg.eigvalsh(WHITENER @ new @ new.T @ WHITENER.T)
     np.testing.assert_allclose(whitened, 1.0, atol=0.03)
@@ -182,10 +182,10 @@ def wide(z):
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="accelerators take all chains at once")
-def test_one_by_one_is_the_same_chain_in_the_memory_of_one():
+def test_a_sequential_density_is_the_same_chain_in_the_memory_of_one():
     start = jnp.asarray(RNG.normal(size=(4, 2)))
     positions, memory = {}, {}
-    for name, density in (("together", wide), ("apart", OneByOne(wide))):
+    for name, density in (("together", wide), ("apart", SequentialDensity(wide))):
         arguments = block_arguments(density, start, jnp.eye(2), 1.0, adapt=True)
         steps = block_program(density, 5).lower(*arguments).compile()
         values = value_program(density).lower(start, ()).compile()  # as jumps take them
@@ -195,7 +195,7 @@ def test_one_by_one_is_the_same_chain_in_the_memory_of_one():
     assert np.all(memory["apart"] < [0.4, 0.6] * memory["together"])
     # Rounding may differ, as it does with the shape of a sum.
     np.testing.assert_allclose(positions["apart"], positions["together"], rtol=1e-10)
-    assert OneByOne(wide).__name__ == "wide"
+    assert SequentialDensity(wide).__name__ == "wide"
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="accelerators take all chains at once")
@@ -208,7 +208,7 @@ def test_only_chains_that_take_turns_on_a_core_use_the_form_for_that(
     """Told by a constant that it adds here, to values and to those beside gradients."""
     monkeypatch.setattr("sampler.density.devices_are_cores", lambda: devices_are_cores)
     monkeypatch.setattr("sampler.devices.jax.local_devices", lambda: jax.devices()[:1])
-    density = OneByOne(lambda z: gaussian(z), in_turn=lambda z: gaussian(z) + 1)
+    density = SequentialDensity(lambda z: gaussian(z), single_core=lambda z: gaussian(z) + 1)
     start = RNG.normal(size=(n_chains, DIM))
     values, gradients = jax.vmap(jax.value_and_grad(gaussian))(jnp.asarray(start))
     np.testing.assert_allclose(value_program(density)(jnp.asarray(start), ()) - values, expected, atol=1e-9)

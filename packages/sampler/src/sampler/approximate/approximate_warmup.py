@@ -208,7 +208,7 @@ def _round_program(log_density: LogDensity) -> Callable[..., Array]:
         temperature: Array,
     ) -> Array:
         def one_chain(key: Array, origin: Array) -> Array:
-            here = archive.seen_from(origin, factor)
+            here = archive.centred_at(origin, factor)
 
             to_z = partial(unwhiten, origin, factor)
 

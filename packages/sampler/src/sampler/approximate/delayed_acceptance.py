@@ -66,7 +66,7 @@ def jump_program(log_density: LogDensity, approximation: LogDensity, n_jumps: in
     def one_chain(
         key: Array, origin: Array, log_density_there: Array, factor: Array, args: tuple[Any, ...], jump: Jump
     ) -> JumpBlock:
-        archive = jump.archive.seen_from(origin, factor)
+        archive = jump.archive.centred_at(origin, factor)
 
         to_z = partial(unwhiten, origin, factor)
 

@@ -41,7 +41,7 @@ class Archive(NamedTuple):
     points: ArrayLike
     projector: ArrayLike
 
-    def seen_from(self, origin: Array, factor: Array) -> "Archive":
+    def centred_at(self, origin: Array, factor: Array) -> "Archive":
         """The same archive with its centre moved to `origin` (dim,)."""
         shift = whiten(jnp.asarray(self.centre), factor, origin)
         projector = jnp.asarray(self.projector)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sampler.mode.curvature import lower
+from sampler.mode.curvature import lower_triangular
 
 OPTIMAL_SCALE = 1.65
 """Optimal eps of MALA on a whitened Gaussian is about this times dim^(-1/6) (Roberts and Rosenthal 1998)."""
@@ -44,7 +44,9 @@ def window_ends(n_warmup: int, block: int) -> tuple[int, ...]:
     return tuple(ends)
 
 
-def renew(factor: np.ndarray, score: np.ndarray, fisher_sum: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+def update_preconditioner(
+    factor: np.ndarray, score: np.ndarray, fisher_sum: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Set the preconditioner to the inverse empirical Fisher matrix (Titsias 2023).
 
     The Fisher matrix is estimated in the coordinates of the old L, where it is near the identity: it is
@@ -66,5 +68,5 @@ def renew(factor: np.ndarray, score: np.ndarray, fisher_sum: np.ndarray, count: 
         weight + _PRIOR_WEIGHT * dim
     )
     values, vectors = np.linalg.eigh(fisher)
-    new = lower(factor @ (vectors / np.sqrt(values)))
+    new = lower_triangular(factor @ (vectors / np.sqrt(values)))
     return new, np.linalg.solve(factor, new).T.dot(score.T).T

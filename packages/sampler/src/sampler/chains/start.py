@@ -9,7 +9,7 @@ from sampler.chains.adaptation import OPTIMAL_SCALE, step_size_start
 from sampler.chains.checkpoint import SamplerState
 from sampler.chains.config import MalaConfig
 from sampler.density import LogDensity, evaluate, working_dtype
-from sampler.mode.curvature import absorb, whitened_hessian
+from sampler.mode.curvature import rewhiten, whitened_hessian
 from sampler.mode.search import Mode
 
 _ATTEMPTS = 8
@@ -47,7 +47,7 @@ def initial_state(
         centre, best = np.atleast_2d(points).astype(np.float64)[np.argmax(values)], float(values.max())
         factor = 0.1 * np.eye(len(centre))
         for _ in range(_CURVATURE_ROUNDS):
-            factor = absorb(factor, whitened_hessian(count, centre, factor))
+            factor = rewhiten(factor, whitened_hessian(count, centre, factor))
 
     if position is None:
         position = _scatter(count, centre, factor, best, config)

@@ -37,7 +37,7 @@ def whitened_hessian(evaluate: Evaluate, position: np.ndarray, factor: np.ndarra
     return 0.5 * (hessian + hessian.T)
 
 
-def absorb(factor: np.ndarray, hessian: np.ndarray) -> np.ndarray:
+def rewhiten(factor: np.ndarray, hessian: np.ndarray) -> np.ndarray:
     """Update L so that the whitened negative Hessian `hessian` (dim, dim) becomes the identity.
 
     Directions of negative curvature count by its absolute value (saddle-free Newton, Dauphin et al.
@@ -45,10 +45,10 @@ def absorb(factor: np.ndarray, hessian: np.ndarray) -> np.ndarray:
     """
     values, vectors = np.linalg.eigh(hessian)
     root = np.sqrt(np.clip(np.abs(values), _MAX_GROWTH, _MAX_CURVATURE))
-    return lower(factor @ (vectors / root))
+    return lower_triangular(factor @ (vectors / root))
 
 
-def lower(factor: np.ndarray) -> np.ndarray:
+def lower_triangular(factor: np.ndarray) -> np.ndarray:
     """Lower-triangular L with positive diagonal and the same L L^T, without forming the product."""
     r = np.linalg.qr(factor.T, mode="r")
     signs = np.where(np.diag(r) < 0, -1.0, 1.0)

@@ -13,8 +13,8 @@ from jax.typing import ArrayLike
 
 from sampler.density import LogDensity, evaluate, working_dtype
 from sampler.devices import on_chain_devices
-from sampler.mode.curvature import Evaluate, absorb, whitened_hessian
-from sampler.mode.verdicts import StartOutcome, distances, judge
+from sampler.mode.curvature import Evaluate, rewhiten, whitened_hessian
+from sampler.mode.verdicts import StartOutcome, classify_starts, distances
 from sampler.progress import Progress, ProgressCallback
 
 _TRIAL_STEPS = np.array([1.0, 0.5, 0.15, 0.03])
@@ -51,7 +51,7 @@ class Mode:
         return any(start.verdict == "rival" for start in self.starts)
 
 
-class _Counter:
+class _CountingEvaluator:
     """Evaluate in batches, counting gradients and reporting progress."""
 
     def __init__(self, log_density: LogDensity, args: tuple[Any, ...], batch_size: int, dtype: np.dtype[Any]) -> None:
@@ -121,7 +121,7 @@ def newton(
         hessian = whitened_hessian(evaluate, position, factor)
         definite = bool(np.linalg.eigvalsh(hessian)[0] > 0)
         settled = bool(np.all(np.abs(np.linalg.eigvalsh(hessian) - 1.0) < 0.5))
-        factor = absorb(factor, hessian)
+        factor = rewhiten(factor, hessian)
         whitened = factor.T @ gradient
         converged = 0.5 * float(whitened @ whitened) < 0.05
         steady = steady + 1 if converged else 0
@@ -177,7 +177,7 @@ def find_mode(
         raise ValueError(f"starts has shape {points.shape}: expected (n, dim)")
     if n_steps < 2 or batch_size < 1:
         raise ValueError(f"n_steps = {n_steps}, batch_size = {batch_size}: need at least 2 and 1")
-    counter = _Counter(log_density, args, batch_size, working_dtype(points))
+    counter = _CountingEvaluator(log_density, args, batch_size, working_dtype(points))
 
     def report(step: int, value: float) -> None:
         if progress is not None:
@@ -209,7 +209,7 @@ def find_mode(
         if found and values.max() <= values[best] + 0.1:
             break
     position, value, factor, converged, definite = result
-    outcomes = judge(counter, ends, values, best, factor)
+    outcomes = classify_starts(counter, ends, values, best, factor)
     position = position.astype(working_dtype(points))
     return Mode(position, value, factor, converged, definite, outcomes, counter.n_gradients)
 

@@ -42,7 +42,7 @@ def _has_dip(evaluate: Evaluate, a: np.ndarray, b: np.ndarray, lower_end: float)
     return bool(values.min() < lower_end - 3.0)
 
 
-def judge(
+def classify_starts(
     evaluate: Evaluate, ends: np.ndarray, values: np.ndarray, best: int, factor: np.ndarray
 ) -> tuple[StartOutcome, ...]:
     """Compare every end point (n, dim) with the best one.

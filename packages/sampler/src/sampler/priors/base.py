@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from sampler.priors.normal_tails import HALF_LOG_2PI
 
 
-def with_numbers_as_leaves[T: "Prior"](*leaves: str, static: tuple[str, ...] = ()) -> Callable[[type[T]], type[T]]:
+def register_prior[T: "Prior"](*leaves: str, static: tuple[str, ...] = ()) -> Callable[[type[T]], type[T]]:
     """Make a frozen dataclass of a prior a pytree: code compiled for one serves others of other numbers.
 
     Args:

@@ -16,8 +16,8 @@ from jax.scipy.special import ndtr, ndtri
 from jax.typing import ArrayLike
 from scipy import special
 
-from sampler.priors.base import Prior, with_numbers_as_leaves
-from sampler.priors.normal_tails import HALF_LOG_2PI, Z_MAX, clip_z, truncated_quantile, truncated_score
+from sampler.priors.base import Prior, register_prior
+from sampler.priors.normal_tails import HALF_LOG_2PI, Z_MAX, clip_z, truncated_quantile, truncated_quantile_inverse
 
 
 def _between(z: Array, low: ArrayLike, high: ArrayLike) -> Array:
@@ -39,7 +39,7 @@ def _require_bounds(kind: str, low: float, high: float) -> None:
         raise ValueError(f"{kind}(low={low}, high={high}): bounds must be finite with low < high")
 
 
-@with_numbers_as_leaves("low", "high")
+@register_prior("low", "high")
 @dataclass(frozen=True)
 class Uniform(Prior):
     """Uniform between `low` and `high`."""
@@ -70,7 +70,7 @@ class Uniform(Prior):
         return _score((x - self.low) / width, (self.high - x) / width)
 
 
-@with_numbers_as_leaves("low", "high")
+@register_prior("low", "high")
 @dataclass(frozen=True)
 class LogUniform(Prior):
     """Density proportional to 1 / x between `low` > 0 and `high`."""
@@ -107,7 +107,7 @@ class LogUniform(Prior):
         return _score((log_x - low) / (high - low), (high - log_x) / (high - low))
 
 
-@with_numbers_as_leaves("low", "high", static=("degrees",))
+@register_prior("low", "high", static=("degrees",))
 @dataclass(frozen=True)
 class Sine(Prior):
     """Isotropic orientation: density proportional to sin(x) between two angles in [0, pi].
@@ -164,7 +164,7 @@ class Sine(Prior):
         return _score(jnp.sin(x + low) * jnp.sin(x - low) / norm, jnp.sin(high + x) * jnp.sin(high - x) / norm)
 
 
-@with_numbers_as_leaves("mean", "sd", "low", "high", "_tails", "_log_mass", static=("is_bounded", "_is_truncated"))
+@register_prior("mean", "sd", "low", "high", "_tails", "_log_mass", static=("is_bounded", "_is_truncated"))
 @dataclass(frozen=True)
 class Normal(Prior):
     """Normal with `mean` and `sd`, truncated to [low, high] where those are given (0, inf: half-normal)."""
@@ -230,4 +230,4 @@ class Normal(Prior):
         t = (jnp.asarray(x) - self.mean) / self.sd
         if not self._is_truncated:
             return t
-        return truncated_score(t, *self._tails, self._log_mass)
+        return truncated_quantile_inverse(t, *self._tails, self._log_mass)

@@ -71,7 +71,9 @@ def _log_diff(log_large: Array, log_small: Array) -> Array:
     return log_large + jnp.log(-jnp.expm1(jnp.minimum(log_small - log_large, 0.0)))
 
 
-def truncated_score(t: Array, lower: tuple[float, float], upper: tuple[float, float], log_mass: float) -> Array:
+def truncated_quantile_inverse(
+    t: Array, lower: tuple[float, float], upper: tuple[float, float], log_mass: float
+) -> Array:
     """Inverse of `truncated_quantile`: the z whose quantile is t, limited to [-Z_MAX, Z_MAX]."""
     from_lower = t <= 0
     log_u = jnp.where(
