@@ -1,8 +1,9 @@
 """Preconditioned MALA for a differentiable log-density, with diagnostics and checkpoints."""
 
-from sampler.chains.checkpoint import Checkpoint, SamplerState, load_checkpoint
+from sampler.chains.checkpoint import Checkpoint, load_checkpoint
 from sampler.chains.config import MalaConfig
 from sampler.chains.result import SamplingResult
+from sampler.chains.state import SamplerState
 from sampler.density import Approximation, Monitor, SequentialDensity, evaluate
 from sampler.devices import on_chain_devices, over_chains
 from sampler.diagnostics import QUANTILES, Summary, summarize

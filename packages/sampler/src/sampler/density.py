@@ -1,4 +1,4 @@
-"""One compiled evaluation of the log-density and its gradient, shared by everything that needs one."""
+"""Evaluation of a log-density and its gradient, compiled once for everything that needs it."""
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache, update_wrapper
@@ -66,8 +66,8 @@ class Approximation(NamedTuple):
     Attributes:
         log_density: `log_density(z, *args)`, scalar, differentiable by JAX.
         args: its further arguments; traced.
-        refine: better arguments, given draws (n, dim) of the approximation as it is; None if there are none. Asked
-            for in the pilot alone: a run that resumes is to be given the arguments that were returned last.
+        refine: function from draws (n, dim) of the approximation to better arguments; None if there is none. It is
+            called in the pilot alone: pass the arguments that it returned last to a run that resumes.
     """
 
     log_density: LogDensity
@@ -76,7 +76,7 @@ class Approximation(NamedTuple):
 
 
 class Monitor(NamedTuple):
-    """The quantities whose convergence decides.
+    """Quantities whose convergence ends a run.
 
     Attributes:
         quantities: `quantities(z, *args)`, (dim,) -> (k,); runs of the same function share a compiled program.

@@ -1,5 +1,7 @@
 """Jumps by way of an approximation: exact whatever the approximation, and worth their cost when it is good."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -121,6 +123,38 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, stop_at
     resumed = sample(banana, jnp.zeros(2), CONFIG, approximation=approximation, checkpoint=path)
     for name in ("draws", "log_density", "acceptance", "jump_acceptance", "factor", "step_size", "n_gradients"):
         np.testing.assert_array_equal(getattr(resumed, name), getattr(whole, name), err_msg=name)
+
+
+def test_a_checkpoint_of_version_3_is_resumed_with_its_archive(tmp_path):
+    """There `jump` was (step size, number of steps), and every array stood beside the others."""
+    approximation = Approximation(distorted, (jnp.asarray(0.2),))
+    path = tmp_path / "run.npz"
+    whole = sample(banana, jnp.zeros(2), CONFIG, approximation=approximation, checkpoint=path)
+    found = load_checkpoint(path)
+    state, jumps = found.state, found.state.kernels["delayed_acceptance"]
+    top = {name: getattr(state, name) for name in ("step", "factor", "seconds", "n_gradients", "draws")}
+    archive = {name: jumps[name] for name in ("archive_centre", "archive_points", "archive_projector")}
+    np.savez(
+        path,
+        format=np.array("sampler-checkpoint-3"),
+        fingerprint=np.array(found.fingerprint),
+        config=np.array(found.config),
+        jump=np.array([jumps["step_size"], jumps["n_steps"]]),
+        acceptance=state.acceptance["mala"],
+        jump_acceptance=state.acceptance["delayed_acceptance"],
+        n_jumps=state.n_values,
+        draw_log_density=state.draw_log_density,
+        **state.chains._asdict(),
+        **state.kernels["mala"],
+        **top,
+        **archive,
+    )
+    longer = replace(CONFIG, max_steps=240)
+    resumed = sample(banana, jnp.zeros(2), longer, approximation=approximation, checkpoint=path)
+    np.testing.assert_array_equal(resumed.draws[:, :200], whole.draws)
+    assert resumed.draws.shape == (4, 240, 2)
+    assert resumed.n_jumps == 8 * 4 * (4 + 24)
+    assert resumed.jump_acceptance.mean() == pytest.approx(whole.jump_acceptance.mean(), abs=0.1)
 
 
 def moved(z, shift):

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from sampler import MalaConfig, SequentialDensity, sample
 from sampler.chains.adaptation import step_size_start, update_preconditioner, window_ends
-from sampler.chains.mala import Chains, block_program
+from sampler.chains.mala_block import block_program
+from sampler.chains.state import Chains
 from sampler.density import evaluate, guarded, value_program
 
 DIM = 15

@@ -1,107 +1,105 @@
-"""Jumps: the surrogate transition of Liu (2001, Monte Carlo Strategies in Scientific Computing, section 9.4.3).
+"""Delayed acceptance as a kernel beside MALA: blocks of jumps, with gradients where they end.
 
-A chain on the approximation p~ leads from y to y', which is accepted with probability
-min(1, p(y') p~(y) / p(y) p~(y')). That leaves p invariant whatever p~ is, costs one evaluation of p, and crosses the
-whole posterior where p~ is close to it.
+The step itself, and what it owes to Liu (2001) and to Christen & Fox (2005), is in `delayed_block`.
 """
 
-from collections.abc import Callable
-from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from blackjax.mcmc import mala
+import numpy as np
 from jax import Array
-from jax.typing import ArrayLike
 
-from sampler.approximate.kernel_moves import Archive, archive_step
-from sampler.chains.whitening import unwhiten
-from sampler.density import LogDensity, guarded, guarded_value
-from sampler.devices import over_chains
-
-
-class Jump(NamedTuple):
-    """The chain on the approximation that proposes a jump.
-
-    Attributes:
-        step_size: eps of its MALA steps, in the coordinates whitened by L.
-        n_steps: its length.
-        archive: draws of the approximation.
-        args: further arguments of the approximation.
-    """
-
-    step_size: ArrayLike
-    n_steps: ArrayLike
-    archive: Archive
-    args: tuple[Any, ...]
+from sampler.approximate.delayed_block import DelayedBlock, Proposal, delayed_program
+from sampler.approximate.kernel_moves import Archive
+from sampler.chains.state import DELAYED_ACCEPTANCE, BlockInfo, Chains, Kernel
+from sampler.chains.whitening import default_float
+from sampler.density import Approximation, LogDensity, evaluate
 
 
-class JumpBlock(NamedTuple):
-    """What a block of n jumps of all chains returns.
+class DelayedAcceptanceState(NamedTuple):
+    """State of the delayed-acceptance kernel, NumPy arrays: the chain that proposes. It stays as it is in a run.
 
     Attributes:
-        positions: (n, chain, dim) after each jump.
-        log_densities: (n, chain).
-        acceptance: (chain,) mean acceptance probability.
+        step_size: () eps of its MALA steps.
+        n_steps: () its length.
+        archive_centre, archive_points, archive_projector: (dim,), (n, dim), (dim, dim), see `Archive`.
     """
 
-    positions: Array
-    log_densities: Array
-    acceptance: Array
+    step_size: np.ndarray
+    n_steps: np.ndarray
+    archive_centre: np.ndarray
+    archive_points: np.ndarray
+    archive_projector: np.ndarray
 
 
-JumpProgram = Callable[[Array, Array, Array, Array, tuple[Any, ...], Jump], JumpBlock]
+def init(step_size: float, n_steps: float, archive: Archive) -> DelayedAcceptanceState:
+    """State of proposals by `n_steps` steps of eps = `step_size` with an archive."""
+    return DelayedAcceptanceState(np.array(step_size), np.array(n_steps), *map(np.asarray, archive))
 
 
-@lru_cache(maxsize=8)  # bounded, since each entry keeps the density and whatever data it closes over alive
-def jump_program(log_density: LogDensity, approximation: LogDensity, n_jumps: int) -> JumpProgram:
-    """Compile-once program of `n_jumps` jumps of all chains.
+def build_kernel(
+    log_density: LogDensity, args: tuple[Any, ...], approximation: Approximation, n_steps: int
+) -> Kernel:
+    """Build the kernel of blocks of `n_steps` jumps.
 
-    Its arguments: positions (chain, dim), log-densities (chain,), factor L (dim, dim), random key, arguments of the
-    density, jump. As in MALA, chains move in y, z = position at the start + L y.
+    Args:
+        log_density: see `LogDensity`.
+        args: its further arguments; traced.
+        approximation: its stand-in.
+        n_steps: jumps in a block.
     """
-    safe = guarded(approximation)
+    program = delayed_program(log_density, approximation.log_density, n_steps)
 
-    def one_chain(
-        key: Array, origin: Array, log_density_there: Array, factor: Array, args: tuple[Any, ...], jump: Jump
-    ) -> JumpBlock:
-        archive = jump.archive.centred_at(origin, factor)
+    def step(
+        key: Array, chains: Chains, factor: np.ndarray, state: DelayedAcceptanceState, warming: bool
+    ) -> tuple[Chains, DelayedAcceptanceState, BlockInfo]:
+        archive = Archive(*map(default_float, (state.archive_centre, state.archive_points, state.archive_projector)))
+        proposal = Proposal(
+            jnp.asarray(state.step_size), jnp.asarray(int(state.n_steps)), archive, approximation.args
+        )
+        block = program(
+            jnp.asarray(chains.position),
+            default_float(chains.log_density),
+            default_float(factor),
+            jax.random.fold_in(key, 0),  # MALA takes the key itself
+            args,
+            proposal,
+        )
+        chains, block = _with_gradients(log_density, args, chains, factor, block)
+        n_chains = len(chains.position)
+        acceptance = np.asarray(block.acceptance, np.float64)
+        return (
+            chains,
+            state,
+            BlockInfo(block.positions, block.log_densities, acceptance, n_chains, n_steps * n_chains),
+        )
 
-        to_z = partial(unwhiten, origin, factor)
+    return Kernel(DELAYED_ACCEPTANCE, DelayedAcceptanceState, step, _unadapted)
 
-        def approximate(y: Array) -> Array:
-            return safe(to_z(y), *jump.args)
 
-        def one_jump(carry: tuple[Array, Array], key: Array) -> Any:
-            y, value = carry
-            along, decide = jax.random.split(key)
+def _with_gradients(
+    log_density: LogDensity, args: tuple[Any, ...], begin: Chains, factor: np.ndarray, block: DelayedBlock
+) -> tuple[Chains, DelayedBlock]:
+    """Chains after a block, with the scores that MALA needs.
 
-            def step(i: Array, at: mala.MALAState) -> mala.MALAState:
-                return archive_step(jax.random.fold_in(along, i), at, approximate, jump.step_size, archive)
+    A chain that ends where the gradient is not finite stays at `begin` for the whole block, as after a rejection.
+    """
+    position = np.array(block.positions[-1])
+    values, gradients = evaluate(log_density, position, args, len(position))
+    score = gradients @ factor
+    lost = ~np.isfinite(values)
+    if lost.any():
+        position[lost], values[lost], score[lost] = (part[lost] for part in begin)
+        block = block._replace(
+            positions=jnp.where(lost[:, None], jnp.asarray(begin.position), block.positions),
+            log_densities=jnp.where(lost, begin.log_density, block.log_densities),
+        )
+    return Chains(position, values, score), block
 
-            begin = mala.init(y, approximate)
-            end = jax.lax.fori_loop(0, jump.n_steps, step, begin)
-            proposed = guarded_value(log_density, to_z(end.position), *args)
-            log_ratio = (proposed - end.logdensity) - (value - begin.logdensity)
-            # NaN where both densities vanish: a rejection.
-            probability = jnp.nan_to_num(jnp.exp(jnp.minimum(log_ratio, 0.0)))
-            accepted = jax.random.uniform(decide, dtype=y.dtype) < probability
-            y, value = jnp.where(accepted, end.position, y), jnp.where(accepted, proposed, value)
-            return (y, value), (y, value, probability)
 
-        carry = jnp.zeros_like(factor[0]), log_density_there
-        _, (ys, values, probability) = jax.lax.scan(one_jump, carry, jax.random.split(key, n_jumps))
-        return JumpBlock(jax.vmap(to_z)(ys), values, jnp.mean(probability))
-
-    chains = over_chains(one_chain, in_axes=(0, 0, 0, None, None, None))
-
-    @jax.jit
-    def program(
-        positions: Array, log_densities: Array, factor: Array, key: Array, args: tuple[Any, ...], jump: Jump
-    ) -> JumpBlock:
-        keys = jax.random.split(key, len(positions))
-        block = chains(keys, positions, log_densities, factor, args, jump)
-        return JumpBlock(jnp.swapaxes(block.positions, 0, 1), block.log_densities.T, block.acceptance)
-
-    return program
+def _unadapted(
+    done: int, chains: Chains, factor: np.ndarray, state: DelayedAcceptanceState
+) -> tuple[Chains, np.ndarray, DelayedAcceptanceState]:
+    """Return everything as it is: the approximate warm-up has tuned the proposals."""
+    return chains, factor, state

@@ -1,10 +1,10 @@
-"""Long moves by way of earlier draws, for posteriors with bent or forked ridges.
+"""Long moves by a kernel density of earlier draws, for posteriors with bent or forked ridges.
 
 MALA steps reach as far as the posterior is wide where it is narrowest. In the directions in which draws spread wider
 than that, the coordinate is drawn anew from a kernel density of an archive of draws, whatever it was (Metropolis's
 independence sampler), or, now and then, moved by the difference of two of them (differential evolution, ter Braak
-2006), which also leads out of places that the archive does not know. The other directions stay. So a chain crosses a
-ridge in one move where MALA takes hundreds.
+2006), which also leads out of places that the archive does not cover. The other directions stay. A chain thus crosses
+a ridge in one move where MALA takes hundreds of steps.
 """
 
 from collections.abc import Callable
@@ -61,7 +61,7 @@ def make_archive(draws: np.ndarray, factor: np.ndarray, temperature: float = 1.0
 def archive_move(
     key: Array, at: mala.MALAState, log_density: Callable[[Array], Array], archive: Archive
 ) -> mala.MALAState:
-    """One move in the loose directions from y = `at.position` (dim,), 0 being the archive's centre."""
+    """Move once in the loose directions from y = `at.position` (dim,), with the archive's centre at 0."""
     points, projector = jnp.asarray(archive.points), jnp.asarray(archive.projector)
     n, dim = points.shape
     dtype = at.position.dtype
@@ -91,7 +91,7 @@ def archive_move(
 def archive_step(
     key: Array, at: mala.MALAState, log_density: Callable[[Array], Array], step_size: ArrayLike, archive: Archive
 ) -> mala.MALAState:
-    """One MALA step in y, of eps = `step_size` or a fifth of it, then one move by way of the archive."""
+    """Take one MALA step in y, of eps = `step_size` or a fifth of it, then make one move by the archive."""
     langevin, long, short = jax.random.split(key, 3)
     # Now and then a short one, for places narrower than those that the step size was tuned in.
     eps = step_size * jnp.where(jax.random.uniform(short, dtype=at.position.dtype) < _SHORT_STEPS, 0.2, 1.0)

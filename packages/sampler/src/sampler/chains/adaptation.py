@@ -1,4 +1,4 @@
-"""Warm-up: when the preconditioner is renewed, and from what."""
+"""Warm-up: when the preconditioner is updated, and how; tuning of the step size."""
 
 import numpy as np
 
@@ -12,21 +12,21 @@ _CORRELATION = 4.0  # neighbouring steps count as one independent gradient per t
 
 
 def step_size_start(log_eps: float) -> np.ndarray:
-    """Dual-averaging state (5,) that starts from and is drawn to eps, in the order of BlackJAX's tuple.
+    """Dual-averaging state (5,) that starts at eps and shrinks towards it, in the order of BlackJAX's tuple.
 
-    Hoffman and Gelman (2014) are drawn to ten times their rough guess, to try large steps early; after
+    Hoffman and Gelman (2014) shrink towards ten times their rough guess, to try large steps early; after
     whitening the optimal step is known within a factor of about two, and ten times it would waste steps.
     """
     return np.array([log_eps, log_eps, 1.0, 0.0, log_eps])
 
 
 def freeze_step_size(state: np.ndarray) -> np.ndarray:
-    """Dual-averaging state (5,) that uses the averaged step size from now on."""
+    """Dual-averaging state (5,) that keeps to the averaged step size."""
     return np.array([state[1], *state[1:]])
 
 
 def window_ends(n_warmup: int, block: int) -> tuple[int, ...]:
-    """Steps after which the preconditioner is renewed: doubling windows, then step size alone.
+    """Steps after which the preconditioner is updated: doubling windows, then step size alone.
 
     The last third of the warm-up tunes the step size for the final preconditioner. All are multiples of
     `block`.

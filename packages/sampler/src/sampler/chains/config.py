@@ -11,17 +11,17 @@ class MalaConfig:
 
     Attributes:
         n_chains: chains, at least 2 (R-hat compares them).
-        n_warmup: adaptation steps, with an approximation those of the pilot; rounded up to whole blocks.
-        block: steps in one compiled program, between which progress is told and Ctrl-C obeyed.
-        target_rhat: sampling ends when every R-hat is below this,
-        target_ess: and every bulk and tail ESS above this.
+        n_warmup: adaptation steps (with an approximation: of the pilot), rounded up to whole blocks.
+        block: steps per compiled program; progress is reported and Ctrl-C handled between blocks.
+        target_rhat: every R-hat must be below this for a run to have converged.
+        target_ess: every bulk and tail ESS must be above this.
         max_steps: sampling steps after which a run gives up, not converged; rounded up to whole blocks.
         max_seconds: wall-clock budget of warm-up and sampling together, over all resumptions, checked once
-            sampling has begun; where it strikes depends on the machine. None: no limit.
+            sampling has begun; the step at which it ends a run depends on the machine. None: no limit.
         thin: keep every thin-th step; must divide block.
-        seed: of all random numbers.
-        dispersion: chains start from the Gaussian at the mode, widened by this factor.
-        checkpoint_seconds: time between checkpoints.
+        seed: random seed.
+        dispersion: factor by which the Gaussian at the mode, from which chains start, is widened.
+        checkpoint_seconds: time between checkpoints, in seconds.
 
     Raises:
         ValueError: naming the first setting out of range.

@@ -1,129 +1,83 @@
-"""A block of preconditioned MALA steps for all chains, as one compiled program.
+"""MALA as a kernel: blocks of steps, the step size tuned and the preconditioner updated during warm-up."""
 
-The kernel is BlackJAX's, in coordinates y with z = origin + L y, where S = L L^T is the preconditioner:
-z' = z + (eps^2 / 2) S grad + eps L xi. Each block restarts at y = 0 from the chains' positions, so that y
-stays of order one and neither float32 nor a change of L costs digits. The density sees z in the dtype
-of the positions; y is in JAX's default float, which is what BlackJAX draws its noise in. Whether the
-step size adapts is data, not code: warm-up and sampling run the same program.
-"""
-
-from collections.abc import Callable
-from functools import lru_cache
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
-from blackjax.adaptation.step_size import DualAveragingAdaptationState, dual_averaging_adaptation
-from blackjax.mcmc import mala
+import numpy as np
+from blackjax.adaptation.step_size import DualAveragingAdaptationState
 from jax import Array
 
-from sampler.chains.whitening import unwhiten
-from sampler.density import LogDensity, guarded
-from sampler.devices import over_chains
-
-TARGET_ACCEPTANCE = 0.574
-"""Optimal acceptance rate of MALA in high dimension (Roberts and Rosenthal 1998)."""
-
-_STEP_SIZE_GAMMA = 0.5  # Hoffman and Gelman take 0.05; the step then wanders, and its average is biased low
-_GRADIENT_CLIP = 5.0  # in units of sqrt(dim), the typical length of a whitened gradient
+from sampler.chains.adaptation import freeze_step_size, step_size_start, update_preconditioner
+from sampler.chains.mala_block import block_program
+from sampler.chains.state import MALA, BlockInfo, Chains, Kernel
+from sampler.chains.whitening import default_float
+from sampler.density import LogDensity
 
 
-class Chains(NamedTuple):
-    """All chains between two blocks.
+class MalaState(NamedTuple):
+    """State of the MALA kernel, NumPy arrays.
 
     Attributes:
-        position: (chain, dim) unconstrained z.
-        log_density: (chain,) in JAX's default float, as
-        score: (chain, dim) whitened gradient L^T grad.
+        step_size: (5,) dual-averaging state; entry 0 is log eps.
+        fisher: (dim, dim) sum of outer products of scores in the current warm-up window. float64.
+        fisher_count: () number of gradients in it.
     """
 
-    position: Array
-    log_density: Array
-    score: Array
+    step_size: np.ndarray
+    fisher: np.ndarray
+    fisher_count: np.ndarray
 
 
-class Block(NamedTuple):
-    """What a block of n steps returns.
+def init(log_step_size: float, dim: int) -> MalaState:
+    """State before the first step, with ln eps = `log_step_size`."""
+    return MalaState(step_size_start(log_step_size), np.zeros((dim, dim)), np.array(0))
 
-    Attributes:
-        chains: the chains after the block.
-        step_size: dual-averaging state after the block, scalars.
-        positions: (n, chain, dim) every position visited.
-        log_densities: (n, chain).
-        acceptance: (chain,) mean acceptance probability.
-        fisher: (dim, dim) sum over steps and chains of the outer product of whitened gradients.
+
+def build_kernel(
+    log_density: LogDensity, args: tuple[Any, ...], n_steps: int, *, warmup_steps: int, windows: frozenset[int]
+) -> Kernel:
+    """Build the kernel of blocks of `n_steps` MALA steps.
+
+    Args:
+        log_density: see `LogDensity`.
+        args: its further arguments; traced.
+        n_steps: steps in a block.
+        warmup_steps: steps of the run after which the step size is frozen.
+        windows: steps of the run after which the preconditioner is updated, see `window_ends`.
     """
+    program = block_program(log_density, n_steps)
 
-    chains: Chains
-    step_size: DualAveragingAdaptationState
-    positions: Array
-    log_densities: Array
-    acceptance: Array
-    fisher: Array
-
-
-BlockProgram = Callable[[Chains, DualAveragingAdaptationState, Array, Array, Array, tuple[Any, ...]], Block]
-
-
-@lru_cache(maxsize=8)  # bounded, since each entry keeps the density and whatever data it closes over alive
-def block_program(log_density: LogDensity, n_steps: int) -> BlockProgram:
-    """Compile-once program of `n_steps` steps of all chains.
-
-    Its arguments: chains, dual-averaging state, factor L (dim, dim, JAX's default float), random key,
-    adapt (bool scalar), density arguments.
-    """
-    safe = guarded(log_density)
-    kernel = mala.build_kernel()
-    _, update_step_size, _ = dual_averaging_adaptation(TARGET_ACCEPTANCE, gamma=_STEP_SIZE_GAMMA)
-
-    def one_chain(
-        key: Array, state: mala.MALAState, origin: Array, step: Array, factor: Array, args: tuple[Any, ...]
-    ) -> Any:
-        return kernel(key, state, lambda y: safe(unwhiten(origin, factor, y), *args), step)
-
-    move = over_chains(one_chain, in_axes=(0, 0, 0, None, None, None))
-
-    @jax.jit
-    def program(
-        chains: Chains,
-        step_size: DualAveragingAdaptationState,
-        factor: Array,
-        key: Array,
-        adapt: Array,
-        args: tuple[Any, ...],
-    ) -> Block:
-        n_chains, dim = chains.position.shape
-        dtype = factor.dtype
-
-        def step(carry: Any, key: Array) -> Any:
-            states, tuning, fisher = carry
-            eps = jnp.exp(tuning.log_step_size)
-            keys = jax.random.split(key, n_chains)
-            # BlackJAX's step size is the Langevin time step, eps^2 / 2.
-            states, info = move(keys, states, chains.position, 0.5 * eps**2, factor, args)
-            acceptance = jnp.nan_to_num(info.acceptance_rate).astype(dtype)
-            tuned = update_step_size(tuning, jnp.mean(acceptance))
-            tuning = jax.tree.map(lambda new, old: jnp.where(adapt, new, old).astype(dtype), tuned, tuning)
-            score = states.logdensity_grad
-            # One gradient far out in a tail must not outweigh thousands of typical ones.
-            length = jnp.linalg.norm(score, axis=-1, keepdims=True)
-            score = score * jnp.minimum(1.0, _GRADIENT_CLIP * dim**0.5 / jnp.maximum(length, 1e-30))
-            fisher = fisher + jnp.matmul(score.T, score, precision=jax.lax.Precision.HIGHEST)
-            return (states, tuning, fisher), (states.position, states.logdensity, acceptance)
-
-        start = mala.MALAState(jnp.zeros((n_chains, dim), dtype), chains.log_density, chains.score)
-        carry = start, step_size, jnp.zeros((dim, dim), dtype)
-        (states, step_size, fisher), (ys, log_densities, acceptance) = jax.lax.scan(
-            step, carry, jax.random.split(key, n_steps)
+    def step(
+        key: Array, chains: Chains, factor: np.ndarray, state: MalaState, warming: bool
+    ) -> tuple[Chains, MalaState, BlockInfo]:
+        block = program(
+            Chains(jnp.asarray(chains.position), default_float(chains.log_density), default_float(chains.score)),
+            DualAveragingAdaptationState(*default_float(state.step_size)),
+            default_float(factor),
+            key,
+            jnp.asarray(warming),
+            args,
         )
-        positions = jax.vmap(jax.vmap(unwhiten, (0, None, 0)), (None, None, 0))(chains.position, factor, ys)
-        return Block(
-            Chains(positions[-1], states.logdensity, states.logdensity_grad),
-            step_size,
-            positions,
-            log_densities,
-            jnp.mean(acceptance, axis=0),
-            fisher,
-        )
+        n_gradients = n_steps * len(chains.position)
+        state = state._replace(step_size=np.asarray(jnp.stack(block.step_size)))
+        if warming:
+            state = state._replace(
+                fisher=state.fisher + np.asarray(block.fisher, np.float64),
+                fisher_count=state.fisher_count + n_gradients,
+            )
+        acceptance = np.asarray(block.acceptance, np.float64)
+        info = BlockInfo(block.positions, block.log_densities, acceptance, n_gradients, 0)
+        return Chains(*map(np.asarray, block.chains)), state, info
 
-    return program
+    def adapt(
+        done: int, chains: Chains, factor: np.ndarray, state: MalaState
+    ) -> tuple[Chains, np.ndarray, MalaState]:
+        if done in windows:
+            factor, score = update_preconditioner(factor, chains.score, state.fisher, int(state.fisher_count))
+            chains = chains._replace(score=score)
+            state = init(float(state.step_size[1]), len(factor))
+        if done == warmup_steps:
+            state = state._replace(step_size=freeze_step_size(state.step_size))
+        return chains, factor, state
+
+    return Kernel(MALA, MalaState, step, adapt)

@@ -1,10 +1,10 @@
-"""What a sampling run returns."""
+"""Result of a sampling run."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from sampler.chains.checkpoint import SamplerState
+from sampler.chains.state import DELAYED_ACCEPTANCE, MALA, SamplerState
 from sampler.diagnostics import Summary, suspect_chains
 
 
@@ -14,11 +14,11 @@ class SamplingResult:
 
     Attributes:
         draws: (chain, draw, dim) unconstrained, after warm-up, in the dtype of the start.
-        log_density: (chain, draw).
+        log_density: (chain, draw) at the draws.
         summary: diagnostics of the monitored quantities (of z without a monitor).
-        converged: R-hat and ESS reached their targets.
-        acceptance: (chain,) mean acceptance probability while sampling,
-        jump_acceptance: and that of the jumps; None without an approximation.
+        converged: whether R-hat and ESS reached their targets.
+        acceptance: (chain,) mean acceptance probability of MALA steps while sampling.
+        jump_acceptance: (chain,) that of the jumps; None without an approximation.
         step_size: frozen eps.
         factor: (dim, dim) L; the preconditioner is S = L L^T.
         n_jumps: jumps, chains counted singly; each evaluates the density without its gradient.
@@ -51,16 +51,17 @@ class SamplingResult:
 def result_of(state: SamplerState, summary: Summary, n_blocks: int) -> SamplingResult:
     """Result of a run that ended in `state`, after `n_blocks` blocks of sampling."""
     log_density = state.draw_log_density.T
+    jumps = state.acceptance.get(DELAYED_ACCEPTANCE)
     return SamplingResult(
         draws=np.swapaxes(state.draws, 0, 1),
         log_density=log_density,
         summary=summary,
         converged=summary.converged,
-        acceptance=state.acceptance / n_blocks,
-        jump_acceptance=state.jump_acceptance / n_blocks if state.jump[1] > 0 else None,
-        step_size=float(np.exp(state.step_size[0])),
+        acceptance=state.acceptance[MALA] / n_blocks,
+        jump_acceptance=None if jumps is None else jumps / n_blocks,
+        step_size=float(np.exp(state.kernels[MALA]["step_size"][0])),
         factor=state.factor,
-        n_jumps=int(state.n_jumps),
+        n_jumps=int(state.n_values),
         n_gradients=int(state.n_gradients),
         warmup_seconds=float(state.seconds[0]),
         sampling_seconds=float(state.seconds[1]),

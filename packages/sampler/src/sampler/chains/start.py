@@ -1,13 +1,14 @@
-"""Where the chains start: around a mode, or at given positions."""
+"""Starting points of the chains: around a mode, or at given positions."""
 
 from typing import Any
 
 import numpy as np
 from jax.typing import ArrayLike
 
-from sampler.chains.adaptation import OPTIMAL_SCALE, step_size_start
-from sampler.chains.checkpoint import SamplerState
+from sampler.chains import mala
+from sampler.chains.adaptation import OPTIMAL_SCALE
 from sampler.chains.config import MalaConfig
+from sampler.chains.state import MALA, Chains, SamplerState, fresh_state
 from sampler.density import LogDensity, evaluate, working_dtype
 from sampler.mode.curvature import rewhiten, whitened_hessian
 from sampler.mode.search import Mode
@@ -53,49 +54,8 @@ def initial_state(
         position = _scatter(count, centre, factor, best, config)
     values, gradients = count(position)
     log_eps = float(np.log(OPTIMAL_SCALE * len(centre) ** (-1 / 6)))
-    return fresh_state(position.astype(dtype), values, gradients, factor, log_eps, n_gradients)
-
-
-def fresh_state(
-    position: np.ndarray,
-    log_density: np.ndarray,
-    gradient: np.ndarray,
-    factor: np.ndarray,
-    log_step_size: float,
-    n_gradients: int,
-) -> SamplerState:
-    """State before the first step, without jumps.
-
-    Args:
-        position: (chain, dim) in the dtype of the chains.
-        log_density: (chain,) there,
-        gradient: and (chain, dim).
-        factor: (dim, dim) L of the preconditioner L L^T.
-        log_step_size: ln eps that the warm-up starts from.
-        n_gradients: gradients that finding all this took.
-    """
-    n_chains, dim = position.shape
-    return SamplerState(
-        step=np.array(0),
-        position=position,
-        log_density=log_density,
-        score=gradient @ factor,
-        factor=factor,
-        step_size=step_size_start(log_step_size),
-        fisher=np.zeros((dim, dim)),
-        fisher_count=np.array(0),
-        acceptance=np.zeros(n_chains),
-        jump_acceptance=np.zeros(n_chains),
-        jump=np.zeros(2),
-        archive_centre=np.zeros(dim),
-        archive_points=np.zeros((0, dim)),
-        archive_projector=np.zeros((dim, dim)),
-        seconds=np.zeros(2),
-        n_gradients=np.array(n_gradients),
-        n_jumps=np.array(0),
-        draws=np.zeros((0, n_chains, dim), position.dtype),
-        draw_log_density=np.zeros((0, n_chains)),
-    )
+    chains = Chains(position.astype(dtype), values, gradients @ factor)
+    return fresh_state(chains, factor, {MALA: mala.init(log_eps, len(centre))}, n_gradients)
 
 
 def _scatter(count: Any, centre: np.ndarray, factor: np.ndarray, best: float, config: MalaConfig) -> np.ndarray:

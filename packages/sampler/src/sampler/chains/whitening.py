@@ -1,7 +1,8 @@
-"""Whitened coordinates: y with z = origin + L y, in which the posterior is about as wide in every direction."""
+"""Whitened coordinates y, z = origin + L y, in which the posterior is about as wide in every direction."""
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 
@@ -14,3 +15,8 @@ def unwhiten(origin: Array, factor: Array, y: Array) -> Array:
 def whiten(origin: Array, factor: Array, z: Array) -> Array:
     """Return y (dim,) = L^-1 (z - origin) for lower-triangular L = `factor` (dim, dim)."""
     return jax.scipy.linalg.solve_triangular(factor, z - origin, lower=True)
+
+
+def default_float(array: np.ndarray) -> Array:
+    """Array on the device in JAX's default float, the dtype of whitened coordinates."""
+    return jnp.asarray(array, jnp.result_type(float))

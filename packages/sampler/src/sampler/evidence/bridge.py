@@ -4,7 +4,7 @@ The evidence Z, the integral of a density p that is known up to this number, is 
 is normalised: Z = E_q[h p] / E_p[h q] for any function h. The optimal one, 1 / (s_1 p + s_2 Z q), holds Z itself and
 is found by iteration (Meng & Wong 1996, Statistica Sinica 6, 831). Here q is a Gaussian kernel density of half of the
 draws, which follows bent posteriors as a single Gaussian would not; the other half enters the estimate, so that q
-does not know the draws that it is compared with (Overstall & Forster 2010).
+is independent of the draws that it is compared with (Overstall & Forster 2010).
 """
 
 from typing import Any, NamedTuple
@@ -27,11 +27,11 @@ class Evidence(NamedTuple):
 
     Attributes:
         log_evidence: ln of the integral of exp(log_density) over all of the unconstrained space.
-        error: standard deviation of `log_evidence` from chance in draws and proposals (Fruehwirth-Schnatter 2004,
-            Econometrics Journal 7, 143; the chains' autocorrelation counts). Above about 0.5 it is itself a guess.
-        overlap: of posterior p and proposal q, 2 E_p[q / (p + q)]: 1 where they are equal, 0 where they are apart.
-            Well below 0.01 the estimate hangs on a few points.
-        n_evaluations: of the density.
+        error: Monte Carlo standard deviation of `log_evidence`, with the autocorrelation of the chains
+            (Fruehwirth-Schnatter 2004, Econometrics Journal 7, 143). Above about 0.5 it is itself uncertain.
+        overlap: overlap of posterior p and proposal q, 2 E_p[q / (p + q)]: 1 if they are equal, 0 if disjoint.
+            Well below 0.01 the estimate depends on a few points.
+        n_evaluations: evaluations of the density.
     """
 
     log_evidence: float
@@ -51,17 +51,17 @@ def log_evidence(
     seed: int = 0,
     progress: ProgressCallback | None = None,
 ) -> Evidence:
-    """Estimate the evidence of a density that was sampled.
+    """Estimate the evidence of a density from its draws.
 
     Args:
-        log_density: `log_density(z, *args)`, scalar; see `sample`. What it leaves out, the evidence lacks.
+        log_density: `log_density(z, *args)`, scalar; see `sample`. Constants that it omits, the evidence omits.
         draws: (chain, draw, dim), unconstrained, converged; at least 50 in each chain.
         values: (chain, draw), the log-density at the draws.
         args: further arguments of the density.
-        n_proposals: evaluations of the density to spend; the error falls as the root of the smaller of this number
-            and that of effective draws.
+        n_proposals: evaluations of the density to spend; the error falls as the square root of this number or of
+            the number of effective draws, whichever is smaller.
         batch_size: points evaluated together.
-        seed: of the proposals.
+        seed: random seed of the proposals.
         progress: called after every batch of evaluations.
 
     Raises:

@@ -1,9 +1,10 @@
-"""Find the mode from many starts: Adam, saddle-free Newton on the best, then more for the others, and a verdict."""
+"""Search for the mode from many starts: Adam for all, saddle-free Newton for the best, verdicts on the others."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,15 +25,15 @@ _STEADY = 6  # in a bent valley the curvature changes from step to step, long af
 
 @dataclass(frozen=True)
 class Mode:
-    """Mode of a log-density, and how each start fared.
+    """Mode of a log-density, and the outcome of each start.
 
     Attributes:
         position: (dim,) in the dtype of the starts.
-        log_density: value there.
+        log_density: log-density there.
         factor: (dim, dim) lower-triangular L, L L^T = inverse negative Hessian at the mode (float64).
-        converged: the Newton step left promises less than 0.05 in log-density.
-        positive_definite: the negative Hessian had no negative eigenvalue; otherwise their absolute
-            values stand in `factor`.
+        converged: whether the next Newton step would gain less than 0.05 in log-density.
+        positive_definite: whether the negative Hessian is; otherwise `factor` has the absolute values of its
+            eigenvalues.
         starts: one outcome per start, in the order given.
         n_gradients: gradient evaluations spent.
     """
@@ -106,14 +107,18 @@ def adam(
     return best, best_value
 
 
-def newton(
-    evaluate: Evaluate, position: np.ndarray, factor: np.ndarray, on_step: Any = None
-) -> tuple[np.ndarray, float, np.ndarray, bool, bool]:
-    """Climb by saddle-free Newton steps in coordinates whitened anew at each step.
+class Peak(NamedTuple):
+    """End of a Newton search; attributes as of `Mode`."""
 
-    Returns:
-        position, value, factor, converged, positive definite (see `Mode`).
-    """
+    position: np.ndarray
+    log_density: float
+    factor: np.ndarray
+    converged: bool
+    positive_definite: bool
+
+
+def newton(evaluate: Evaluate, position: np.ndarray, factor: np.ndarray, on_step: Any = None) -> Peak:
+    """Climb by saddle-free Newton steps from `position` (dim,), in coordinates whitened anew at each step."""
     value, gradient = (a[0] for a in evaluate(position[None]))
     converged = definite = False
     steady = 0
@@ -136,7 +141,7 @@ def newton(
             position, value, gradient = trial[best], values[best], gradients[best]
         elif settled:
             break  # no gain left above the noise of the density
-    return position, float(value), factor, converged, definite
+    return Peak(position, float(value), factor, converged, definite)
 
 
 def find_mode(
@@ -189,29 +194,57 @@ def find_mode(
     ends, values = adam(counter, points.astype(np.float64), n_first, learning_rate, report)
     if not np.any(np.isfinite(values)):
         raise ValueError("no start has a finite log-density and gradient: give starts inside the support")
-    kept = np.argsort(-values, kind="stable")[:batch_size]
-    kept = kept[np.isfinite(values[kept])]
 
-    factor = 0.1 * np.eye(points.shape[1])
-    for again in (True, False):
+    def climb_on(which: np.ndarray, factor: np.ndarray) -> None:
+        ends[which], values[which] = adam(
+            counter, ends[which], n_steps - n_first, 0.3 * learning_rate, lambda i, v: report(n_first + i, v)
+        )
+        polish(counter, ends, values, which, factor)
+
+    best, peak = _refine(counter, ends, values, batch_size, climb_on, lambda i, v: report(n_steps + i, v))
+    outcomes = classify_starts(counter, ends, values, best, peak.factor)
+    peak = peak._replace(position=peak.position.astype(working_dtype(points)))
+    return Mode(*peak, outcomes, counter.n_gradients)
+
+
+def _refine(
+    evaluate: Evaluate,
+    ends: np.ndarray,
+    values: np.ndarray,
+    n_kept: int,
+    climb_on: Callable[[np.ndarray, np.ndarray], None],
+    on_step: Callable[[int, float], None],
+) -> tuple[int, Peak]:
+    """Refine the best start by Newton steps, and once more if others of the best `n_kept` then climb past it.
+
+    Args:
+        evaluate: the log-density.
+        ends: (n, dim) end points so far, updated in place,
+        values: (n,) log-densities there, too.
+        n_kept: starts that may climb on.
+        climb_on: `climb_on(which, factor)` moves these starts, in `ends` and `values`.
+        on_step: called after each Newton step.
+
+    Returns:
+        Index of the best start, and its peak.
+    """
+    kept = np.argsort(-values, kind="stable")[:n_kept]
+    kept = kept[np.isfinite(values[kept])]
+    dim = ends.shape[1]
+    factor = 0.1 * np.eye(dim)
+    for is_last in (False, True):
         best = int(np.argmax(values))
-        result = newton(counter, ends[best], factor, lambda i, v: report(n_steps + i, v))
-        ends[best], values[best], factor, found = result[:4]
-        if not again:
+        peak = newton(evaluate, ends[best], factor, on_step)
+        ends[best], values[best], factor = peak.position, peak.log_density, peak.factor
+        if is_last:
             break
-        # Starts that already stand in the mode's own Gaussian need no more climbing.
-        astray = kept[distances(ends[kept], ends[best], factor) > np.sqrt(points.shape[1])] if found else kept
+        # Starts that already lie within the Gaussian at the mode need not climb on.
+        astray = kept[distances(ends[kept], ends[best], factor) > np.sqrt(dim)] if peak.converged else kept
         if len(astray):
-            ends[astray], values[astray] = adam(
-                counter, ends[astray], n_steps - n_first, 0.3 * learning_rate, lambda i, v: report(n_first + i, v)
-            )
-            polish(counter, ends, values, astray, factor)
-        if found and values.max() <= values[best] + 0.1:
+            climb_on(astray, factor)
+        if peak.converged and values.max() <= values[best] + 0.1:
             break
-    position, value, factor, converged, definite = result
-    outcomes = classify_starts(counter, ends, values, best, factor)
-    position = position.astype(working_dtype(points))
-    return Mode(position, value, factor, converged, definite, outcomes, counter.n_gradients)
+    return best, peak
 
 
 def polish(evaluate: Evaluate, ends: np.ndarray, values: np.ndarray, which: np.ndarray, factor: np.ndarray) -> None:

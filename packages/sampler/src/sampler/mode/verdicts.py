@@ -1,4 +1,4 @@
-"""Verdict on each optimiser start: the same mode, a rival, a minor mode, or not there yet."""
+"""Verdict on each start of the search: the same mode, a rival, a minor mode, or unfinished."""
 
 from typing import Literal, NamedTuple
 
@@ -10,14 +10,14 @@ Verdict = Literal["mode", "rival", "minor", "unfinished"]
 
 
 class StartOutcome(NamedTuple):
-    """Where one start ended.
+    """Outcome of one start.
 
     Attributes:
         position: (dim,) end point.
-        log_density: value there, -inf if the start never had a finite one.
+        log_density: log-density there, -inf if it was never finite.
         verdict: "mode": the mode itself, or connected to it without a dip. "rival": a separate peak of
             comparable height: the posterior is multimodal. "minor": a separate peak so far below that it
-            holds no mass to speak of; dropped. "unfinished": given up while still climbing.
+            holds negligible mass; dropped. "unfinished": stopped while still climbing.
     """
 
     position: np.ndarray
@@ -36,7 +36,7 @@ def distances(points: np.ndarray, centre: np.ndarray, factor: np.ndarray) -> np.
 
 
 def _has_dip(evaluate: Evaluate, a: np.ndarray, b: np.ndarray, lower_end: float) -> bool:
-    """Whether the segment from a to b falls more than 3 below its lower end."""
+    """Return whether the segment from a to b falls more than 3 below its lower end."""
     fractions = np.linspace(0.0, 1.0, 10)[1:-1, None]
     values, _ = evaluate(a + fractions * (b - a))
     return bool(values.min() < lower_end - 3.0)
@@ -45,10 +45,10 @@ def _has_dip(evaluate: Evaluate, a: np.ndarray, b: np.ndarray, lower_end: float)
 def classify_starts(
     evaluate: Evaluate, ends: np.ndarray, values: np.ndarray, best: int, factor: np.ndarray
 ) -> tuple[StartOutcome, ...]:
-    """Compare every end point (n, dim) with the best one.
+    """Compare every end point, `ends` (n, dim) of log-density `values` (n,), with the best one.
 
-    A start counts as converged when its gradient, whitened at the mode, promises little against its
-    gap to the mode.
+    A start counts as converged when the gain that its gradient, whitened at the mode, promises is small compared
+    with its gap to the mode.
     """
     dim = ends.shape[1]
     gaps = values[best] - values

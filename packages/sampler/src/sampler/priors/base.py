@@ -1,4 +1,4 @@
-"""What every prior can do."""
+"""Interface of all priors."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -13,11 +13,11 @@ from sampler.priors.normal_tails import HALF_LOG_2PI
 
 
 def register_prior[T: "Prior"](*leaves: str, static: tuple[str, ...] = ()) -> Callable[[type[T]], type[T]]:
-    """Make a frozen dataclass of a prior a pytree: code compiled for one serves others of other numbers.
+    """Register a prior, a frozen dataclass, as a pytree: compiled code serves the same kind with other numbers.
 
     Args:
-        leaves: attributes that are numbers, or tuples of numbers.
-        static: attributes that choose code.
+        leaves: attributes that are numbers, or tuples of numbers; they may be traced.
+        static: attributes that select code.
     """
 
     def register(cls: type[T]) -> type[T]:
@@ -25,7 +25,7 @@ def register_prior[T: "Prior"](*leaves: str, static: tuple[str, ...] = ()) -> Ca
             return tuple(getattr(prior, name) for name in leaves), tuple(getattr(prior, name) for name in static)
 
         def unflatten(chosen: tuple[Any, ...], numbers: tuple[Any, ...]) -> T:
-            # Not through __init__, whose checks need numbers and not tracers.
+            # Not jax.tree_util.register_dataclass, which calls __init__: its checks need numbers, not tracers.
             prior = object.__new__(cls)
             prior.__dict__.update(zip((*leaves, *static), (*numbers, *chosen), strict=True))
             return prior
@@ -71,6 +71,6 @@ class Prior(ABC):
         return self.forward(jax.random.normal(key, shape))
 
     def contains(self, x: float) -> bool:
-        """Whether x lies within the support, bounds included."""
+        """Return whether x lies within the support, bounds included."""
         low, high = self.support
         return low <= x <= high

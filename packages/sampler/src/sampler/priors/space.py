@@ -1,4 +1,4 @@
-"""The named parameters of a model: which are sampled, under which prior, and which are held fixed."""
+"""Named parameters of a model: which are sampled, under which prior, and which are held fixed."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -16,8 +16,8 @@ from sampler.priors.base import Prior
 class ParameterSpace:
     """Named parameters, each with a prior (sampled) or a number (fixed).
 
-    A pytree whose leaves are the numbers in it: code compiled for one space serves others of the same names and
-    kinds of prior.
+    It is a pytree whose leaves are its numbers: code compiled for one space serves others with the same names and
+    kinds of prior. (A registered dataclass with dicts would not do: JAX sorts the keys, and the order counts.)
 
     Sampled parameters take the columns of the unconstrained vector z in the order given; a priori z is
     a standard normal in every column, so that `log_prior` already holds the priors and the Jacobian.
