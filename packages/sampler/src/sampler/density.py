@@ -61,7 +61,7 @@ def _batched(log_density: LogDensity, transform: Callable[[LogDensity], Callable
 
 
 class Approximation(NamedTuple):
-    """A cheap stand-in for a log-density; they may differ by a constant.
+    """Cheap approximation of a log-density; they may differ by a constant.
 
     Attributes:
         log_density: `log_density(z, *args)`, scalar, differentiable by JAX.

@@ -39,14 +39,14 @@ def sample(
 ) -> SamplingResult:
     """Sample a log-density by preconditioned MALA until it has converged or the budget is spent.
 
-    With an approximation that is much cheaper than the density, a pilot run samples that first. It provides starting
-    points, preconditioner and step size, so that only a short tuning is left, and has the approximation refined where
-    it is poor. Four in five steps are then jumps: a chain on the approximation about as long as its autocorrelation
-    time, accepted or rejected by the density itself. The draws are those of the density, whatever the approximation;
-    only their worth depends on it.
+    With an approximation that is much cheaper than the density, a pilot run samples the approximation first. It
+    provides starting points, preconditioner and step size, so that only a short tuning remains, and refines the
+    approximation where it is poor. Four in five steps are then jumps (delayed acceptance): a chain on the
+    approximation, about as long as its autocorrelation time, proposes; the density itself accepts or rejects. The
+    draws follow the density whatever the approximation; only the effective sample size depends on it.
 
-    A run interrupted by any exception, Ctrl-C included, saves its checkpoint and raises it again; the
-    same call with the same checkpoint file goes on and ends with the same draws, bit for bit.
+    A run interrupted by any exception, Ctrl-C included, saves its checkpoint and raises the exception again; the
+    same call with the same checkpoint file resumes it and ends with the same draws, bit for bit.
 
     Args:
         log_density: `log_density(z, *args)`, scalar, differentiable by JAX. Points where value or gradient
@@ -56,15 +56,15 @@ def sample(
             checkpoint is resumed.
         config: settings; `MalaConfig()` if None.
         args: further arguments of the density; traced, so that new data of the same shapes compile nothing.
-        approximation: cheap stand-in for the density, equal to it up to a constant as nearly as may be.
-        monitor: the quantities whose R-hat and ESS decide; z itself by default.
+        approximation: cheap approximation of the density, up to a constant.
+        monitor: quantities whose R-hat and ESS decide on convergence; z itself by default.
         progress: called after every block.
         checkpoint: file to save to and to resume from; none by default.
         fingerprint: identifies data and model; a checkpoint with another one is refused.
 
     Raises:
-        ValueError: if the start has no finite density, the checkpoint is damaged or of another run or density, or a
-            block is too short for jumps.
+        ValueError: if the start has no finite density, the checkpoint is damaged or belongs to another run or
+            density, or a block is too short for jumps.
     """
     config = config or MalaConfig()
     if approximation is not None and config.block < 2:

@@ -50,11 +50,11 @@ def approximate_warmup(
     monitor: Monitor | None,
     progress: ProgressCallback | None,
 ) -> tuple[SamplerState, Approximation]:
-    """Sample the approximation, refine it where it is poor.
+    """Sample the approximation, and refine it where it is poor.
 
     Args:
         log_density: the density itself.
-        approximation: its stand-in.
+        approximation: cheap approximation of it.
         init: start, as for `sample`.
         config: settings of the run proper.
         args: further arguments of the density.

@@ -46,7 +46,7 @@ def build_kernel(
     Args:
         log_density: see `LogDensity`.
         args: its further arguments; traced.
-        approximation: its stand-in.
+        approximation: cheap approximation that proposes.
         n_steps: jumps in a block.
     """
     program = delayed_program(log_density, approximation.log_density, n_steps)

@@ -1,9 +1,9 @@
 """Long moves by a kernel density of earlier draws, for posteriors with bent or forked ridges.
 
-MALA steps reach as far as the posterior is wide where it is narrowest. In the directions in which draws spread wider
-than that, the coordinate is drawn anew from a kernel density of an archive of draws, whatever it was (Metropolis's
-independence sampler), or, now and then, moved by the difference of two of them (differential evolution, ter Braak
-2006), which also leads out of places that the archive does not cover. The other directions stay. A chain thus crosses
+The narrowest part of the posterior limits the MALA steps. In the directions in which draws spread wider than that,
+the coordinate is redrawn from a kernel density of an archive of draws (an independence sampler) or, less often, moved
+by the difference of two of them (differential evolution, ter Braak 2006), which also leads out of regions that the
+archive does not cover. The other directions stay. A chain thus crosses
 a ridge in one move where MALA takes hundreds of steps.
 """
 
@@ -22,14 +22,16 @@ from sampler.chains.whitening import whiten
 _LOOSE = 2.0  # variance, in units of the preconditioner's and the temperature, above which a direction is redrawn
 _SIZE = 800
 _BANDWIDTH = 1.2  # in whitened units, about the width of the ridge
-_TAIL = 3  # degrees of freedom of the kernel, Student's t: heavy, lest a chain linger where the archive is thin
+_TAIL = (
+    3  # degrees of freedom of the kernel, Student's t: heavy tails, so that no chain lingers where it is sparse
+)
 _EVERY_WIDE, _WIDE = 5, 5.0  # one kernel in five is five times as wide, for the same reason
 _DIFFERENCES = 0.3  # probability of a move by a difference
 _SHORT_STEPS = 0.2  # probability of a short MALA step
 
 
 class Archive(NamedTuple):
-    """Frozen points where the density to be sampled has its mass, in whitened coordinates y = L^-1 (z - centre).
+    """Fixed draws of the density to be sampled, in whitened coordinates y = L^-1 (z - centre).
 
     Attributes:
         centre: (dim,) in z.

@@ -20,7 +20,7 @@ from sampler.priors.base import Prior, register_prior
 from sampler.priors.normal_tails import HALF_LOG_2PI, Z_MAX, clip_z, truncated_quantile, truncated_quantile_inverse
 
 
-def _between(z: Array, low: ArrayLike, high: ArrayLike) -> Array:
+def _uniform_quantile(z: Array, low: ArrayLike, high: ArrayLike) -> Array:
     """low + (high - low) Phi(z), measured from the nearer end so that neither end loses digits."""
     low, high = jnp.asarray(low), jnp.asarray(high)
     below = z < 0
@@ -28,7 +28,7 @@ def _between(z: Array, low: ArrayLike, high: ArrayLike) -> Array:
     return jnp.where(below, low + tail, high - tail)
 
 
-def _score(from_low: Array, to_high: Array) -> Array:
+def _normal_score(from_low: Array, to_high: Array) -> Array:
     """Phi^-1(u) from u and 1 - u, of which the smaller is used; limited to [-Z_MAX, Z_MAX]."""
     thin = jnp.clip(jnp.minimum(from_low, to_high), float(special.ndtr(-Z_MAX)), 0.5)
     return jnp.where(from_low < to_high, ndtri(thin), -ndtri(thin))
@@ -62,12 +62,12 @@ class Uniform(Prior):
 
     def forward(self, z: ArrayLike) -> Array:
         """Value for unconstrained z."""
-        return _between(clip_z(jnp.asarray(z)), self.low, self.high)
+        return _uniform_quantile(clip_z(jnp.asarray(z)), self.low, self.high)
 
     def inverse(self, x: ArrayLike) -> Array:
         """Unconstrained z of a value."""
         x, width = jnp.asarray(x), self.high - self.low
-        return _score((x - self.low) / width, (self.high - x) / width)
+        return _normal_score((x - self.low) / width, (self.high - x) / width)
 
 
 @register_prior("low", "high")
@@ -98,13 +98,15 @@ class LogUniform(Prior):
     def forward(self, z: ArrayLike) -> Array:
         """Value for unconstrained z."""
         return jnp.clip(
-            jnp.exp(_between(clip_z(jnp.asarray(z)), jnp.log(self.low), jnp.log(self.high))), self.low, self.high
+            jnp.exp(_uniform_quantile(clip_z(jnp.asarray(z)), jnp.log(self.low), jnp.log(self.high))),
+            self.low,
+            self.high,
         )
 
     def inverse(self, x: ArrayLike) -> Array:
         """Unconstrained z of a value."""
         log_x, low, high = (jnp.log(v) for v in (jnp.maximum(jnp.asarray(x), self.low), self.low, self.high))
-        return _score((log_x - low) / (high - low), (high - log_x) / (high - low))
+        return _normal_score((log_x - low) / (high - low), (high - log_x) / (high - low))
 
 
 @register_prior("low", "high", static=("degrees",))
@@ -151,8 +153,8 @@ class Sine(Prior):
     def forward(self, z: ArrayLike) -> Array:
         """Angle for unconstrained z."""
         z = clip_z(jnp.asarray(z))
-        sin2 = _between(z, self._sin2_half(self.low), self._sin2_half(self.high))
-        cos2 = _between(-z, self._cos2_half(self.high), self._cos2_half(self.low))
+        sin2 = _uniform_quantile(z, self._sin2_half(self.low), self._sin2_half(self.high))
+        cos2 = _uniform_quantile(-z, self._cos2_half(self.high), self._cos2_half(self.low))
         angle = 2.0 * jnp.arctan2(jnp.sqrt(sin2), jnp.sqrt(cos2)) / self._unit
         return jnp.clip(angle, self.low, self.high)
 
@@ -161,7 +163,7 @@ class Sine(Prior):
         x, low, high = (0.5 * self._unit * jnp.asarray(v) for v in (x, self.low, self.high))
         norm = self._sin2_half(self.high) - self._sin2_half(self.low)
         # sin^2 a - sin^2 b = sin(a + b) sin(a - b) avoids the cancellation near a bound.
-        return _score(jnp.sin(x + low) * jnp.sin(x - low) / norm, jnp.sin(high + x) * jnp.sin(high - x) / norm)
+        return _normal_score(jnp.sin(x + low) * jnp.sin(x - low) / norm, jnp.sin(high + x) * jnp.sin(high - x) / norm)
 
 
 @register_prior("mean", "sd", "low", "high", "_tails", "_log_mass", static=("is_bounded", "_is_truncated"))
