@@ -9,8 +9,9 @@ import numpy as np
 from blackjax.adaptation.step_size import DualAveragingAdaptationState
 from forward_problem import CASES, TRUTH, galaxy_of
 from sampler import on_chain_devices
-from sampler.adaptation import step_size_start
-from sampler.mala import Chains, block_program
+from sampler.chains.adaptation import step_size_start
+from sampler.chains.mala_block import block_program
+from sampler.chains.state import Chains
 from steelyard.galaxy.grid import ModelGrid
 from steelyard.galaxy.model import GalaxyModel
 from steelyard.galaxy.predict import predicted_visibilities

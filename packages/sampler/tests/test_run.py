@@ -1,17 +1,10 @@
 """The run as a whole: compiled programs, checkpoints, progress, diagnostics."""
 
-import os
-import subprocess
-import sys
-
-import arviz_stats
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from sampler import MalaConfig, Monitor, ParameterSpace, Uniform, find_mode, load_checkpoint, sample, summarize
-from sampler.checkpoint import Checkpoint, SamplerState, _here, save_checkpoint
-from sampler.diagnostics import suspect_chains
+from sampler import MalaConfig, Monitor, ParameterSpace, Uniform, find_mode, load_checkpoint, sample
 
 CONFIG = MalaConfig(n_warmup=100, max_steps=300, target_ess=1e6, seed=11, checkpoint_seconds=0.0)
 
@@ -73,54 +66,6 @@ def test_a_resumed_run_may_get_a_larger_budget(tmp_path):
     np.testing.assert_array_equal(resumed.draws, sample(ridge, jnp.zeros(3), longer).draws)
 
 
-def test_chains_of_a_density_that_has_changed_are_not_gone_on_with(tmp_path):
-    """As after an update: nothing that the fingerprint knows of has changed, but the code has."""
-    path, longer = tmp_path / "run.npz", MalaConfig(**(vars(CONFIG) | {"max_steps": 500}))
-    sample(ridge, jnp.zeros(3), CONFIG, checkpoint=path)
-    kept = path.read_bytes()
-    with pytest.raises(ValueError, match=r"run.npz: the log-density has changed by 0\.2 where its chains stand"):
-        sample(lambda z: ridge(z) + 0.2, jnp.zeros(3), longer, checkpoint=path)
-    with pytest.raises(ValueError, match=r"has changed by (nan|inf)"):
-        sample(lambda z: ridge(z) * jnp.nan, jnp.zeros(3), longer, checkpoint=path)
-    assert path.read_bytes() == kept
-    sample(lambda z: ridge(z) + 1e-4, jnp.zeros(3), longer, checkpoint=path)  # rounding
-
-
-def test_what_a_killed_process_left_of_a_checkpoint_is_swept(tmp_path):
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    path, here = tmp_path / "run.npz", _here()
-    left = tmp_path / f"run.npz.{here}-{ended.pid}.partial"
-    kept = [f"run.npz.{here}-{os.getppid()}.partial", f"run.npz.00000000-{ended.pid}.partial", "run.npz.x.partial"]
-    for name in (left.name, *kept):
-        (tmp_path / name).touch()
-    save_checkpoint(path, _run_of_one_step())
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*kept, path.name])
-
-
-def _run_of_one_step():
-    empty = {name: np.zeros(1) for name in SamplerState._fields}
-    return Checkpoint("f", "c", SamplerState(**empty))
-
-
-def test_checkpoints_of_other_runs_and_damaged_ones_are_refused(tmp_path):
-    path = tmp_path / "run.npz"
-    sample(ridge, jnp.zeros(3), CONFIG, checkpoint=path, fingerprint="a")
-    with pytest.raises(ValueError, match="another model or data"):
-        sample(ridge, jnp.zeros(3), CONFIG, checkpoint=path, fingerprint="b")
-    other = MalaConfig(**(vars(CONFIG) | {"seed": 12}))
-    with pytest.raises(ValueError, match="another sampler configuration"):
-        sample(ridge, jnp.zeros(3), other, checkpoint=path, fingerprint="a")
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(ValueError, match="not a readable checkpoint"):
-        load_checkpoint(path)
-    np.savez(path, a=np.zeros(2))
-    with pytest.raises(ValueError, match="not a sampler-checkpoint-3"):
-        load_checkpoint(path)
-    with pytest.raises(FileNotFoundError):
-        load_checkpoint(tmp_path / "none.npz")
-
-
 def test_progress_covers_both_phases_and_knows_the_diagnostics():
     seen = []
     result = sample(ridge, jnp.zeros(3), CONFIG, progress=seen.append)
@@ -155,38 +100,6 @@ def test_monitor_decides_on_the_constrained_quantities():
     assert np.all(np.abs(result.summary.mean - [0.5, 5.5]) < 4 * error)
 
 
-def test_diagnostics_agree_with_arviz_datasets():
-    """The same numbers through ArviZ's labelled interface, whose axes and defaults are set independently."""
-    xarray = pytest.importorskip("xarray", reason="ArviZ's labelled interface needs xarray")
-    rng = np.random.default_rng(2)
-    draws = np.cumsum(rng.normal(size=(4, 500, 2)), axis=1) * 0.05 + rng.normal(size=(4, 500, 2))
-    got = summarize(draws, ["p", "q"])
-    dataset = xarray.Dataset({n: (("chain", "draw"), draws[..., i]) for i, n in enumerate("pq")})
-    for name, expected in {
-        "rhat": arviz_stats.rhat(dataset),
-        "ess_bulk": arviz_stats.ess(dataset, method="bulk"),
-        "ess_tail": arviz_stats.ess(dataset, method="tail", prob=(0.05, 0.95)),
-    }.items():
-        np.testing.assert_allclose(getattr(got, name), [expected["p"], expected["q"]], rtol=1e-12, err_msg=name)
-    np.testing.assert_allclose(got.mean, draws.mean(axis=(0, 1)))
-    assert not got.converged
-
-
-def test_a_stuck_chain_never_looks_converged():
-    draws = np.random.default_rng(0).normal(size=(4, 1000, 1))
-    assert summarize(draws).converged
-    draws[2] = 0.3
-    assert not summarize(draws).converged
-    assert not summarize(np.ones((4, 1000, 1))).converged
-
-
-def test_chains_in_a_minor_mode_are_named():
-    log_density = -0.5 * np.random.default_rng(0).chisquare(10, size=(4, 500))
-    assert suspect_chains(log_density) == ()
-    log_density[1] -= 60
-    assert suspect_chains(log_density) == (1,)
-
-
 def test_chains_started_in_two_modes_are_reported():
     def two(z):
         return jnp.logaddexp(-50 * jnp.sum((z - 2) ** 2), -50 * jnp.sum((z + 2) ** 2) - 40)
@@ -197,25 +110,8 @@ def test_chains_started_in_two_modes_are_reported():
     assert result.suspect_chains == (2,)
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"n_chains": 1}, "n_chains"),
-        ({"thin": 4}, "thin"),
-        ({"max_steps": 3}, "max_steps"),
-        ({"target_rhat": 1.0}, "target_rhat"),
-        ({"n_warmup": 0}, "n_warmup"),
-    ],
-)
-def test_bad_settings_are_named(settings, message):
-    with pytest.raises(ValueError, match=message):
-        MalaConfig(**settings)
-
-
 def test_bad_starts_are_refused():
     with pytest.raises(ValueError, match="not finite"):
         sample(lambda z: jnp.log(z[0]), jnp.array([-1.0, 0.0]), CONFIG)
     with pytest.raises(ValueError, match="shape"):
         sample(ridge, jnp.zeros((3, 3)), CONFIG)
-    with pytest.raises(ValueError, match="draws has shape"):
-        summarize(np.zeros((1, 10, 2)))

@@ -1,19 +1,20 @@
 """Preconditioned MALA for a differentiable log-density, with diagnostics and checkpoints."""
 
-from sampler.bijections import LogUniform, Normal, Sine, Uniform
-from sampler.bridge import Evidence, log_evidence
-from sampler.checkpoint import Checkpoint, SamplerState, load_checkpoint
-from sampler.config import MalaConfig
-from sampler.density import Approximation, Monitor, OneByOne, evaluate
+from sampler.chains.checkpoint import Checkpoint, load_checkpoint
+from sampler.chains.config import MalaConfig
+from sampler.chains.result import SamplingResult
+from sampler.chains.state import SamplerState
+from sampler.density import Approximation, Monitor, SequentialDensity, evaluate
 from sampler.devices import on_chain_devices, over_chains
 from sampler.diagnostics import QUANTILES, Summary, summarize
-from sampler.optimise import Mode, find_mode
-from sampler.prior import Prior
+from sampler.evidence.bridge import Evidence, log_evidence
+from sampler.mode.search import Mode, find_mode
+from sampler.mode.verdicts import StartOutcome
+from sampler.priors.base import Prior
+from sampler.priors.distributions import LogUniform, Normal, Sine, Uniform
+from sampler.priors.space import ParameterSpace
 from sampler.progress import Progress
-from sampler.result import SamplingResult
 from sampler.run import sample
-from sampler.space import ParameterSpace
-from sampler.starts import StartOutcome
 
 __all__ = [
     "QUANTILES",
@@ -25,12 +26,12 @@ __all__ = [
     "Mode",
     "Monitor",
     "Normal",
-    "OneByOne",
     "ParameterSpace",
     "Prior",
     "Progress",
     "SamplerState",
     "SamplingResult",
+    "SequentialDensity",
     "Sine",
     "StartOutcome",
     "Summary",

@@ -1,4 +1,4 @@
-"""One compiled evaluation of the log-density and its gradient, shared by everything that needs one."""
+"""Evaluation of a log-density and its gradient, compiled once for everything that needs it."""
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache, update_wrapper
@@ -17,42 +17,42 @@ LogDensity = Callable[..., Array]
 """`log_density(z, *args)`: z of shape (dim,), scalar out, differentiable by JAX."""
 
 
-class OneByOne:
+class SequentialDensity:
     """Decorator of a log-density of which a single evaluation fills the caches of a CPU core.
 
-    There the chains of a device are then evaluated one after the other, everything around the density still together.
-    Accelerators, and densities without it, take all chains of a device at once.
+    On a CPU, the chains of a device are then evaluated one after the other; everything around the density still runs
+    for all chains together. On accelerators it changes nothing: all chains of a device are evaluated at once.
 
     Args:
         log_density: see `LogDensity`.
-        in_turn: the same density, computed as is best where several chains take turns on a device that is one core:
-            nothing is then gained by spreading an evaluation over cores.
+        single_core: the same density in the form that is fastest where every device is a single core, so that nothing
+            is gained by spreading one evaluation over cores; `log_density` by default.
 
     """
 
-    def __init__(self, log_density: LogDensity, in_turn: LogDensity | None = None) -> None:
+    def __init__(self, log_density: LogDensity, single_core: LogDensity | None = None) -> None:
         self._log_density = log_density
-        self.in_turn = in_turn or log_density
+        self.single_core = single_core or log_density
         update_wrapper(self, log_density)
 
     def __call__(self, z: Array, *args: Any) -> Array:
-        """Return the log-density at z."""
+        """Return the log-density, a scalar, at z (dim,)."""
         return self._log_density(z, *args)
 
 
-def _mapped_like(log_density: LogDensity, of: Callable[[LogDensity], Callable[..., Any]]) -> Callable[..., Any]:
-    """Return `of(log_density)`, which evaluates that density, mapped over chains as the density wants to be."""
-    if not isinstance(log_density, OneByOne) or jax.default_backend() != "cpu":
-        return of(log_density)
-    alone = of(log_density)
+def _batched(log_density: LogDensity, transform: Callable[[LogDensity], Callable[..., Any]]) -> Callable[..., Any]:
+    """Return `transform(log_density)` with the batching rule that the density asks for: together or sequentially."""
+    if not isinstance(log_density, SequentialDensity) or jax.default_backend() != "cpu":
+        return transform(log_density)
+    alone = transform(log_density)
     if not devices_are_cores():
         return sequential_vmap(alone)
-    in_turn = of(log_density.in_turn)
-    mapped = custom_vmap(in_turn)  # and not `alone`, which would be traced only to be replaced
+    single_core = transform(log_density.single_core)
+    mapped = custom_vmap(single_core)  # and not `alone`, which would be traced only to be replaced
 
     @mapped.def_vmap
-    def one_by_one(axis_size: int, in_batched: list[Any], *args: Any) -> tuple[Any, Any]:
-        each = sequential_vmap(in_turn if axis_size > 1 else alone)
+    def sequentially(axis_size: int, in_batched: list[Any], *args: Any) -> tuple[Any, Any]:
+        each = sequential_vmap(single_core if axis_size > 1 else alone)
         axes = jax.tree.map(lambda batched: 0 if batched else None, tuple(in_batched))
         found = jax.vmap(each, axes)(*args)
         return found, jax.tree.map(lambda _: True, found)
@@ -61,13 +61,13 @@ def _mapped_like(log_density: LogDensity, of: Callable[[LogDensity], Callable[..
 
 
 class Approximation(NamedTuple):
-    """A cheap stand-in for a log-density; they may differ by a constant.
+    """Cheap approximation of a log-density; they may differ by a constant.
 
     Attributes:
         log_density: `log_density(z, *args)`, scalar, differentiable by JAX.
         args: its further arguments; traced.
-        refine: better arguments, given draws (n, dim) of the approximation as it is; None if there are none. Asked
-            for in the pilot alone: a run that resumes is to be given the arguments that were returned last.
+        refine: function from draws (n, dim) of the approximation to better arguments; None if there is none. It is
+            called in the pilot alone: pass the arguments that it returned last to a run that resumes.
     """
 
     log_density: LogDensity
@@ -76,7 +76,7 @@ class Approximation(NamedTuple):
 
 
 class Monitor(NamedTuple):
-    """The quantities whose convergence decides.
+    """Quantities whose convergence ends a run.
 
     Attributes:
         quantities: `quantities(z, *args)`, (dim,) -> (k,); runs of the same function share a compiled program.
@@ -109,7 +109,7 @@ def guarded(log_density: LogDensity) -> LogDensity:
     """
 
     # Compiled by itself only so that JAX traces it once, wherever it stands in a program and however often.
-    value_and_gradient = _mapped_like(log_density, lambda density: jax.jit(jax.value_and_grad(density)))
+    value_and_gradient = _batched(log_density, lambda density: jax.jit(jax.value_and_grad(density)))
 
     def safe(z: Array, *args: Any) -> Array:
         at = jax.lax.stop_gradient(z)
@@ -125,7 +125,7 @@ def guarded(log_density: LogDensity) -> LogDensity:
 
 def guarded_value(log_density: LogDensity, z: Array, *args: Any) -> Array:
     """The log-density alone, -inf where it is not finite, in JAX's default float."""
-    value = _mapped_like(log_density, lambda density: density)(z, *args).astype(jnp.result_type(float))
+    value = _batched(log_density, lambda density: density)(z, *args).astype(jnp.result_type(float))
     return jnp.where(jnp.isfinite(value), value, -jnp.inf)
 
 

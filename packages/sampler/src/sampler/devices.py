@@ -1,8 +1,8 @@
-"""Chains spread over JAX's devices: several GPUs, or the parts that a CPU was divided into.
+"""Distribution of chains over JAX's devices: several GPUs, or the parts into which a CPU is divided.
 
-Chains know nothing of each other between the few numbers that tune them, so that each device carries its share of
-them alone. `jax_num_cpu_devices` divides a CPU: chains side by side keep many cores busier than one chain after the
-other, each spread over all cores, because not all of a density's work can be spread.
+Chains share only the few numbers that tune them, so each device advances its part of the chains alone.
+`jax_num_cpu_devices` divides a CPU: chains side by side keep many cores busier than one chain after the other, each
+spread over all cores, because not all of a density's work can be spread.
 """
 
 import os
@@ -21,15 +21,15 @@ _AXIS = "chain"
 def over_chains(function: Callable[..., Any], in_axes: tuple[int | None, ...]) -> Callable[..., Any]:
     """Map a function over chains as `jax.vmap` does, those of one device together and devices side by side.
 
-    As many devices are used as divide the chains into equal parts. Draws of one seed agree bit for bit where that
-    number is the same.
+    The largest number of devices that divides the chains evenly is used. Draws with one seed agree bit for bit
+    between runs on the same number.
 
     Args:
-        function: of one chain; must not close over traced values.
+        function: function of one chain; must not close over traced values.
         in_axes: for each argument, 0 if its leading axis is that of the chains, None if all chains share it.
 
     Returns:
-        Function of all chains whose results have the chains along their leading axis.
+        Function of all chains; its results have the chains along their leading axis.
 
     """
     mapped = jax.vmap(function, in_axes)
@@ -45,14 +45,14 @@ def over_chains(function: Callable[..., Any], in_axes: tuple[int | None, ...]) -
             mesh=_mesh(devices),
             in_specs=tuple(shared if axis is None else chains for axis in in_axes),
             out_specs=chains,
-            check_vma=False,  # no chain looks at another
+            check_vma=False,  # chains are independent
         )(*args)
 
     return of_all
 
 
 def on_chain_devices(args: Any, n_chains: int) -> Any:
-    """Copy the arrays of `args`, a pytree that all chains share, to their devices, so that no call need do it."""
+    """Copy the arrays of `args`, a pytree shared by all chains, to their devices once and not in every call."""
     devices = _share(n_chains)
     if len(devices) == 1:
         return args
@@ -61,7 +61,7 @@ def on_chain_devices(args: Any, n_chains: int) -> Any:
 
 
 def devices_are_cores() -> bool:
-    """Whether JAX's devices here are a CPU's cores, one each, so that a chain on one has no other core to itself."""
+    """Return whether every JAX device is a single CPU core, so that no evaluation can be spread over cores."""
     return jax.default_backend() == "cpu" and jax.local_device_count() >= _n_cores()
 
 
@@ -76,7 +76,7 @@ def _mesh(devices: list[jax.Device]) -> Mesh:
 
 
 def _share(n_chains: int) -> list[jax.Device]:
-    """Devices of this process that the chains divide among themselves evenly."""
+    """Devices of this process that each take the same number of chains."""
     devices = jax.local_devices()
     most = max(n for n in range(1, len(devices) + 1) if n_chains % n == 0)
     return devices[:most]

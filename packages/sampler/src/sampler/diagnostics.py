@@ -1,4 +1,4 @@
-"""Convergence diagnostics and posterior summaries, by ArviZ."""
+"""Convergence diagnostics and posterior summaries, computed by ArviZ."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 QUANTILES = (0.025, 0.16, 0.5, 0.84, 0.975)
-"""Of `Summary.quantiles`: median, 68 % and 95 % intervals."""
+"""Levels of `Summary.quantiles`: median, 68 % and 95 % intervals."""
 
 _TAIL = (0.05, 0.95)  # the quantiles of which Vehtari et al. (2021) take the smaller ESS
 
@@ -17,7 +17,7 @@ class Summary:
 
     Attributes:
         names: (p,) parameter names.
-        mean, sd: (p,).
+        mean, sd: (p,) mean and standard deviation.
         quantiles: (p, 5) at `QUANTILES`.
         rhat: (p,) rank-normalised split R-hat (Vehtari et al. 2021); nan if a chain never moved.
         ess_bulk, ess_tail: (p,) effective sample sizes.
@@ -58,7 +58,7 @@ def summarize(
     Raises:
         ValueError: on fewer than 2 chains or 4 draws, or names that do not match.
     """
-    # ArviZ brings xarray and pandas where they are installed: half of this package's import time.
+    # ArviZ imports xarray and pandas where they are installed, which takes half of this package's import time.
     from arviz_stats.base import array_stats
 
     draws = np.asarray(draws, np.float64)
@@ -88,7 +88,7 @@ def summarize(
 
 
 def suspect_chains(log_density: np.ndarray) -> tuple[int, ...]:
-    """Chains that sit in a lower mode: median log-density far below the best chain's.
+    """Find chains stuck in a lower mode: median log-density far below the best chain's.
 
     Args:
         log_density: (chain, draw).

@@ -147,12 +147,12 @@ def test_a_few_channels_at_a_time_are_the_same_density(tables, model_of, toy_gri
         coordinates = Coordinates(parameters.space, whole, toy_problem.estimates)
         arguments = coordinates, cell_data(toy_grid, whole.uv_cells)
         z = jnp.asarray(parameters.space.unconstrain({name: truth[name] for name in parameters.names}))
-        alone, in_turn = (
+        alone, single_core = (
             [np.asarray(part) for part in jax.value_and_grad(form)(z, *arguments)]
-            for form in (log_density, log_density.in_turn)
+            for form in (log_density, log_density.single_core)
         )
-    np.testing.assert_allclose(in_turn[0], alone[0], rtol=1e-5)
-    np.testing.assert_allclose(in_turn[1], alone[1], rtol=1e-3, atol=1e-3 * abs(alone[1]).max())
+    np.testing.assert_allclose(single_core[0], alone[0], rtol=1e-5)
+    np.testing.assert_allclose(single_core[1], alone[1], rtol=1e-3, atol=1e-3 * abs(alone[1]).max())
 
 
 def test_what_fits_the_caches_is_one_block(toy_problem):

@@ -229,7 +229,7 @@ def _start(
         note(f"resuming from {folder.checkpoint}, {len(state.draws)} draws per chain so far")
         expansion = Expansion(**{name: jnp.asarray(a) for name, a in folder.load_approximation().items()})
         features = Features(problem.coordinates)
-        return problem, state.position, sampler.Approximation(approximate_log_density, (features, expansion))
+        return problem, state.chains.position, sampler.Approximation(approximate_log_density, (features, expansion))
     problem, mode, subcells, warnings = search_mode(problem, progress, note)
     folder.keep_subcells(subcells)
     folder.keep_warnings(warnings)

@@ -1,0 +1,1 @@
+"""Sampling with the help of a cheap approximation of the density."""

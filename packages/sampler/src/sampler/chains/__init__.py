@@ -1,0 +1,1 @@
+"""Markov chains: start, MALA kernel, adaptation, checkpoints, result."""

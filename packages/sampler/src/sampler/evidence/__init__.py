@@ -1,0 +1,1 @@
+"""Evidence (marginal likelihood) from posterior draws."""

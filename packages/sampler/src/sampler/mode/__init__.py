@@ -1,0 +1,1 @@
+"""Search for the mode of a log-density from many starts."""
