@@ -22,9 +22,7 @@ from sampler.chains.whitening import whiten
 _LOOSE = 2.0  # variance, in units of the preconditioner's and the temperature, above which a direction is redrawn
 _SIZE = 800
 _BANDWIDTH = 1.2  # in whitened units, about the width of the ridge
-_TAIL = (
-    3  # degrees of freedom of the kernel, Student's t: heavy tails, so that no chain lingers where it is sparse
-)
+_TAIL = 3  # degrees of freedom of the kernel, Student's t: heavy tails, so that no chain lingers where it is sparse
 _EVERY_WIDE, _WIDE = 5, 5.0  # one kernel in five is five times as wide, for the same reason
 _DIFFERENCES = 0.3  # probability of a move by a difference
 _SHORT_STEPS = 0.2  # probability of a short MALA step
