@@ -91,8 +91,8 @@ class ResultPage:
 class _Write(argparse.Action):
     """Flag that is refused if its page could not be written."""
 
-    def __init__(self, *args: Any, page: Path, **kwargs: Any) -> None:
-        super().__init__(*args, nargs=0, default=False, **kwargs)
+    def __init__(self, option_strings: Sequence[str], dest: str, page: Path, help: str | None = None) -> None:
+        super().__init__(option_strings, dest, nargs=0, default=False, help=help)
         self._page = page
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: Any) -> None:

@@ -238,7 +238,7 @@ def page(surveys):
         *table(TIME_COLUMNS, map(survey_row, surveys), "llrrr"),
         "Plain processes have every n-th galaxy each, shared out beforehand; Ray gives the next to whoever is free.",
         "",
-        *table(("galaxy", "truth", "log10 M_BH", "pull", "fit, s", ""), map(galaxy_row, everything), "lrrrrl"),
+        *table(("galaxy", "truth", "log10 M_BH", "pull", "fit, s", "status"), map(galaxy_row, everything), "lrrrrl"),
     ]
     return "\n".join(lines)
 
