@@ -1,32 +1,30 @@
 """Log-density with gradient beside SuperMAGE's and a cube beside KinMS's, with time, error and memory, in one run.
 
-    uv run python benchmarks/forward.py --supermage-python PATH [--kinms-python PATH] [--cases S M L] [--write]
+    uv run python -m benchmarks.forward --supermage-python PATH [--kinms-python PATH] [--cases S M L] [--write]
 
 The interpreters are those of environments with supermage==1.0.3 (and torch==2.13.0) or kinms==3.0.14. Mock
 observations of a disc in the gravity of a Nuker law and a black hole are made here, by an array of 43 antennas that
 the pixels resolve by a third of its beam, and gridded by vis_gridder. Each code gets the same cells and runs in a
-process of its own, ours in three after each other; they are asked by turns. SuperMAGE has its defaults (4 x 4 x 4
+process of its own, ours in three after each other; their calls alternate. SuperMAGE has its defaults (4 x 4 x 4
 oversampling, half plane) and the Gaussians that our surrogate makes of the Nuker law, so that both have the same
-gravity. Errors are against brute-force quadrature (thin_disc.py); a quarter of its points shows that it has
+gravity. Errors are against brute-force quadrature (`validation.thin_disc`); a quarter of its points shows that it has
 converged. --write puts the tables into docs/kinematics.md.
 """
 
-import argparse
 import json
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from forward_page import page
-from forward_problem import CASES, KINMS_CLOUDS
 from steelyard.cores import available_cores
 from steelyard.process import process_environment
-from turns import Worker
 
-HERE = Path(__file__).resolve().parent
+from benchmarks.forward_page import PAGE, page
+from benchmarks.forward_problem import CASES, KINMS_CLOUDS
+from benchmarks.peer_process import Worker, run_module
+
 CHAINS = ("one chain", "four chains")
 PROCESSES = 3
 """Of ours in a case: what a process has where in memory makes a tenth of difference."""
@@ -50,7 +48,7 @@ def one_case(name, folder, options):
     folder = folder / name
     folder.mkdir(exist_ok=True)
     # In a process of its own, so that this one stays small beside those that are timed.
-    subprocess.run([sys.executable, HERE / "forward_case.py", folder], check=True)
+    run_module("benchmarks.forward_case", folder)
     made = np.load(folder / "reference.npz")
     reference, mask = made["reference"], made["mask"]
     found = {"cells": int(mask.sum()), "reach": float(made["reach"]), "converged": float(made["change"])}
@@ -64,7 +62,8 @@ def one_case(name, folder, options):
         for program in ("fine", *CHAINS, "cube"):  # for the processes below, which find them in the cache
             ours.ask("build", program=program)
     chains = []
-    with Worker([options.supermage_python, HERE / "forward_supermage.py", folder / "cells.npz"]) as theirs:
+    supermage = Worker("benchmarks.forward_supermage", folder / "cells.npz", interpreter=options.supermage_python)
+    with supermage as theirs:
         theirs.ask("evaluate")
         for _ in range(PROCESSES):
             with our_process(folder) as ours:
@@ -82,7 +81,9 @@ def one_case(name, folder, options):
         clouds = f"{KINMS_CLOUDS:.0f}"
         with (
             our_process(folder) as ours,
-            Worker([options.kinms_python, HERE / "forward_kinms.py", folder / "disc.npz", clouds]) as theirs,
+            Worker(
+                "benchmarks.forward_kinms", folder / "disc.npz", clouds, interpreter=options.kinms_python
+            ) as theirs,
         ):
             ours.ask("build", program="cube")
             theirs.ask("evaluate")
@@ -94,7 +95,7 @@ def one_case(name, folder, options):
 
 
 def one_process(ours, theirs, case, rounds, memory, times):
-    """Time one process of ours by turns with SuperMAGE's, once it has taken its program from the cache."""
+    """Time one process of ours in alternation with SuperMAGE's, once it has taken its program from the cache."""
     ours.ask("build", program="evaluation")
     memory["kept"].append(ours.ask("memory"))
     ours.ask("settle")
@@ -125,16 +126,15 @@ def turn(worker, calls=1, **arguments):
 
 
 def our_process(folder):
-    return Worker([sys.executable, HERE / "forward_ours.py", folder], AS_COMMANDS)
+    return Worker("benchmarks.forward_ours", folder, variables=AS_COMMANDS)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = PAGE.parser(__doc__)
     parser.add_argument("--supermage-python", help="interpreter with supermage==1.0.3")
     parser.add_argument("--kinms-python", help="interpreter with kinms==3.0.14")
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--rounds", type=int, help="calls of SuperMAGE beside a process of ours; 3, 2, 2 for S, M, L")
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/kinematics.md")
     options = parser.parse_args()
     if not options.supermage_python:
         parser.error("--supermage-python is needed: an interpreter with supermage==1.0.3 and torch==2.13.0")
@@ -146,7 +146,7 @@ def main():
     text = page(found)
     print(text)
     if options.write:
-        (HERE.parent / "docs" / "kinematics.md").write_text(text)
+        PAGE.write(text)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from forward_ours import Ours
-from forward_problem import AZIMUTHS, CASES, DISH_M, RADII, REACH, REST_HZ, TRUTH, galaxy_of
 from steelyard import simulate
 from steelyard.galaxy.simulation import Antennas
 from steelyard_schemas import write_store
-from thin_disc import C_M_S, circular_velocity, gaussian_beam, thin_disc
 from vis_gridder import GridSpec, grid, taper
+
+from benchmarks.forward_ours import Ours
+from benchmarks.forward_problem import AZIMUTHS, CASES, RADII, REACH, galaxy_of
+from validation.reference_disc import DISH_M, REST_HZ, TRUTH
+from validation.thin_disc import C_M_S, circular_velocity, gaussian_beam, thin_disc
 
 
 def antennas(case):

@@ -7,7 +7,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from blackjax.adaptation.step_size import DualAveragingAdaptationState
-from forward_problem import CASES, TRUTH, galaxy_of
 from sampler import on_chain_devices
 from sampler.chains.adaptation import step_size_start
 from sampler.chains.mala_block import block_program
@@ -18,7 +17,10 @@ from steelyard.galaxy.predict import predicted_visibilities
 from steelyard.inference.density import log_density
 from steelyard.inference.problem import prepare
 from steelyard_schemas import GriddedVisibilities, read_store
-from turns import memory_mib, serve, settle_memory, timed
+
+from benchmarks.forward_problem import CASES, galaxy_of
+from benchmarks.peer_process import memory_mib, serve, settle_memory, timed
+from validation.reference_disc import TRUTH
 
 STEPS = 10
 """Of chains in one call: the news of a fit come as often."""

@@ -4,12 +4,13 @@ import platform
 import statistics
 
 import jax
-from forward_problem import AZIMUTHS, CASES, KINMS_CLOUDS, RADII, TRUTH
-from turns import machine
 
+from benchmarks.forward_problem import AZIMUTHS, CASES, KINMS_CLOUDS, RADII
+from benchmarks.peer_process import machine
+from validation.page import DOCS, ResultPage, table
+from validation.reference_disc import TRUTH
 
-def table(head, rows):
-    return [f"| {' | '.join(head)} |", "|---" * len(head) + "|", *(f"| {' | '.join(row)} |" for row in rows), ""]
+PAGE = ResultPage(DOCS / "kinematics.md", "benchmarks.forward", "--supermage-python PATH --kinms-python PATH")
 
 
 def median(measured, kind="increase_mib"):
@@ -87,10 +88,6 @@ def page(found):
         if "kinms" in f
     ]
     lines = [
-        "# Time, error and memory of the forward model",
-        "",
-        "Written by `uv run python benchmarks/forward.py --supermage-python PATH --kinms-python PATH --write`.",
-        "",
         f"{machine()}, {platform.system()}; {', '.join(f'{k} {v}' for k, v in sorted(versions.items()))}. Each code",
         "in a process of its own, by turns, with all cores; in seconds, median (fastest). The first evaluation of a",
         "turn is not counted: the other code has filled the caches before it, as happens to none in a chain.",

@@ -25,7 +25,8 @@ from supermage.simulators.intensity_models import ExponentialDisk2D
 from supermage.simulators.velocity_models import MGEVelocityIntr
 from supermage.simulators.visibility_cube import VisibilityCubePadded
 from supermage.utils.likelihood import build_data_tensors, gaussian_loglike, load_raw_data
-from turns import memory_mib, serve, settle_memory, timed
+
+from benchmarks.peer_process import memory_mib, serve, settle_memory, timed
 
 ARCSEC = np.pi / 648000
 SOFTENING_PC = 0.01
@@ -36,7 +37,7 @@ class SuperMageModel:
     """Visibilities of a case by SuperMAGE.
 
     Args:
-        case: arrays and numbers of `forward_case.supermage_model`.
+        case: arrays and numbers of `benchmarks.forward_case.supermage_model`.
         mask: cells to compute, in its half-plane layout; all where None.
         image_npix: pixels along a side of its image.
         oversampling: subpixels along a side, and velocity bins of a channel.

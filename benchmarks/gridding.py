@@ -1,10 +1,10 @@
 """The gridder beside viscube's on the same visibilities, and its time and memory as the data grow, in one run.
 
-    uv run --with viscube==0.4.8 python benchmarks/gridding.py [--write] [--largest 1e9]
+    uv run --with viscube==0.4.8 python -m benchmarks.gridding [--write] [--largest 1e9]
 
 First, 80 channels of 74,100 visibilities (39 antennas, 100 integrations) onto 135 x 135 pixels: `vis_gridder.grid`,
 noise estimate included, `viscube.grid_cube_all_stats_nonoverlap` with the noise handed to it, and the same sums by
-NumPy's bincount. They run by turns, ours five times to their one; the median and the fastest count. The means are
+NumPy's bincount. They alternate, ours five times to their one; the median and the fastest count. The means are
 compared in double precision where both keep the cell. Then streams of 1e6 to 1e9 visibility-channels, made block by
 block, each in a process of its own whose peak memory is read at the end; the time to make the blocks alone is taken
 off.
@@ -25,7 +25,6 @@ from pathlib import Path
 
 import numpy as np
 from steelyard_schemas import Observation, Store, Visibilities
-from turns import memory_mib
 from vis_gridder import GridSpec, grid
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
 from vis_gridder.grid.cell_statistics import CellScatter, CellStatistics, GroupNoise
@@ -33,6 +32,10 @@ from vis_gridder.grid.kernel import kaiser_bessel
 from vis_gridder.grid.one_pass import one_pass
 from vis_gridder.stream.source import Block, Source, as_source
 
+from benchmarks.peer_process import memory_mib, run_module
+from validation.page import ResultPage, table
+
+PAGE = ResultPage(Path(__file__).with_suffix(".md"), "benchmarks.gridding", peers=("viscube==0.4.8",))
 ROUNDS = 5
 CELL_ARCSEC, NPIX, CHANNELS = 0.1, 135, 80
 ANTENNAS, INTEGRATIONS, SCAN = 39, 100, 50
@@ -244,15 +247,13 @@ def beside_viscube() -> list[str]:
     lines = [
         f"{CHANNELS} channels x {vis['u_m'].size} visibilities onto {NPIX} x {NPIX} pixels",
         "",
-        "| route | median [s] | fastest [s] | ns per visibility and channel | times ours |",
-        "|---|---|---|---|---|",
-    ]
-    lines += [
-        f"| {name} | {median:.3f} | {best:.3f} | {median / n * 1e9:.1f} | {median / ours:.1f} |"
-        for name, median, best in rows
-    ]
-    lines += [
-        "",
+        *table(
+            ("route", "median [s]", "fastest [s]", "ns per visibility and channel", "times ours"),
+            [
+                (name, f"{median:.3f}", f"{best:.3f}", f"{median / n * 1e9:.1f}", f"{median / ours:.1f}")
+                for name, median, best in rows
+            ],
+        ),
         f"Cells that both keep: {np.count_nonzero(both)} of {np.count_nonzero(count)} of ours; means differ by at "
         f"most {difference.max():.1e} of {scale.max():.2g} Jy ({(difference / scale).max():.1e} relative). "
         "The cell (0, 0) is left out: it mixes a baseline with its conjugate, each code in its own way.",
@@ -265,25 +266,23 @@ def growth(largest: float) -> list[str]:
     lines = [
         f"Streams of {CHANNELS} channels onto {NPIX} x {NPIX} pixels, scans of {SCAN} integrations",
         "",
-        "| visibility-channels | gridding [s] | ns each | making the blocks [s] | peak memory [MiB] |",
-        "|---|---|---|---|---|",
     ]
+    head = ("visibility-channels", "gridding [s]", "ns each", "making the blocks [s]", "peak memory [MiB]")
+    rows = []
     size = 1e6
     while size <= largest * 1.001:
-        command = [sys.executable, __file__, "--one-size", str(size)]
-        found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        own = {"stdout": subprocess.PIPE, "text": True}
+        found = json.loads(run_module("benchmarks.gridding", "--one-size", size, **own).stdout)
         print(found, file=sys.stderr)
-        lines.append(
-            f"| {found['samples']:.3g} | {found['seconds']:.2f} | {found['seconds'] / found['samples'] * 1e9:.1f} "
-            f"| {found['making']:.2f} | {found['peak_mib']:.0f} |"
-        )
+        each_ns = found["seconds"] / found["samples"] * 1e9
+        times = f"{found['seconds']:.2f}", f"{each_ns:.1f}", f"{found['making']:.2f}"
+        rows.append((f"{found['samples']:.3g}", *times, f"{found['peak_mib']:.0f}"))
         size *= 10
-    return lines
+    return [*lines, *table(head, rows)]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="put the tables into benchmarks/gridding.md")
+    parser = PAGE.parser(__doc__)
     parser.add_argument("--largest", type=float, default=1e9, help="visibility-channels of the largest stream")
     parser.add_argument("--one-size", type=float, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -291,15 +290,13 @@ def main() -> None:
         print(json.dumps(one_size(arguments.one_size)))
         return
     head = [
-        "Written by `uv run --with viscube==0.4.8 python benchmarks/gridding.py --write`.",
-        "",
         f"{platform.machine()}, {os.cpu_count()} cores",
         "",
     ]
     text = "\n".join([*head, *beside_viscube(), "", *growth(arguments.largest)]) + "\n"
     print(text)
     if arguments.write:
-        Path(__file__).with_suffix(".md").write_text(text)
+        PAGE.write(text)
 
 
 if __name__ == "__main__":

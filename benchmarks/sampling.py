@@ -1,6 +1,6 @@
 """Effective samples of log10 M_BH per second, beside SuperMAGE's MALA on the same data, and NUTS as a cross-check.
 
-    uv run python benchmarks/sampling.py --supermage-python PATH [--seconds 600] [--write]
+    uv run python -m benchmarks.sampling --supermage-python PATH [--seconds 600] [--write]
 
 The data are case S of `forward.py`, the interpreter one with supermage==1.0.3 and torch==2.13.0. Eleven parameters
 are sampled, the shape of the stars is known; both likelihoods are Gaussian. SuperMAGE samples its own model by its
@@ -9,21 +9,20 @@ sampling_supermage.py. Ours is sampled as `steelyard fit` does, then by MALA alo
 one after the other, each in a process of its own. --write puts the tables into docs/sampling.md.
 """
 
-import argparse
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-from forward import AS_COMMANDS
-from forward_case import supermage_parameters
-from forward_page import table
-from forward_problem import TRUTH
 from sampler import summarize
-from turns import Worker, machine
 
-HERE = Path(__file__).resolve().parent
+from benchmarks.forward import AS_COMMANDS
+from benchmarks.forward_case import supermage_parameters
+from benchmarks.peer_process import Worker, machine, run_module
+from validation.page import DOCS, ResultPage, table
+from validation.reference_disc import TRUTH
+
+PAGE = ResultPage(DOCS / "sampling.md", "benchmarks.sampling", "--supermage-python PATH")
 CASE = "S"
 MASS = "log10_mbh"
 CHAINS = 4
@@ -41,7 +40,7 @@ def run(folder, options):
     case = folder / CASE
     # In a process of its own, so that its memory is free again.
     case.mkdir(parents=True)
-    subprocess.run([sys.executable, HERE / "forward_case.py", case], check=True)
+    run_module("benchmarks.forward_case", case)
     told, draws = {}, {}
 
     def ask(worker, name, **arguments):
@@ -50,10 +49,11 @@ def run(folder, options):
         draws[name] = dict(np.load(folder / f"{name}.npz"))
         print(name, told[name], file=sys.stderr, flush=True)
 
-    with Worker([sys.executable, HERE / "sampling_ours.py", case], AS_COMMANDS) as ours:
+    supermage = {"interpreter": options.supermage_python}
+    with Worker("benchmarks.sampling_ours", case, variables=AS_COMMANDS) as ours:
         ask(ours, "fit")
         ask(ours, "mala")
-        with Worker([options.supermage_python, HERE / "sampling_supermage.py", case / "cells.npz"]) as peer:
+        with Worker("benchmarks.sampling_supermage", case / "cells.npz", **supermage) as peer:
             given = preconditioner(draws["fit"], case / "cells.npz")
             ask(peer, "supermage", **given, chains=CHAINS, seconds=options.seconds, seed=4)
         ask(ours, "nuts")
@@ -82,10 +82,7 @@ def summary(draws):
 
 
 TEXT = """\
-# Sampling: effective samples per second, and a cross-check
-
-Written by `uv run python benchmarks/sampling.py --supermage-python PATH --seconds {seconds:g} --write`, in one
-run on {machine}.
+In one run on {machine}; SuperMAGE was given {seconds:g} s.
 
 Case S of [the forward benchmark](kinematics.md), eleven parameters, four chains. Seconds are those of sampling alone:
 no warm-up, no search; gradients of ours are counted with those of warm-up and search.
@@ -190,16 +187,15 @@ def page(draws, told, seconds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = PAGE.parser(__doc__)
     parser.add_argument("--supermage-python", required=True, help="interpreter with supermage==1.0.3")
     parser.add_argument("--seconds", type=float, default=600.0, help="SuperMAGE samples about so long")
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/sampling.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         text = page(*run(Path(folder), options), options.seconds)
     print(text)
     if options.write:
-        (HERE.parent / "docs" / "sampling.md").write_text(text)
+        PAGE.write(text)
 
 
 if __name__ == "__main__":

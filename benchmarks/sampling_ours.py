@@ -8,15 +8,17 @@ import blackjax
 import jax
 import jax.numpy as jnp
 import numpy as np
-from calibration_run import Effort, fit_cells
-from forward_problem import CASES, TRUTH, galaxy_of
 from sampler import MalaConfig, Monitor, sample
 from steelyard.fitting.run import STEPS_BETWEEN_NEWS
 from steelyard.inference.coordinates import sampled_at, sampled_parameters
 from steelyard.inference.density import log_density
 from steelyard.inference.problem import prepare
 from steelyard_schemas import Galaxy, GriddedVisibilities, read_store
-from turns import serve
+
+from benchmarks.forward_problem import CASES, galaxy_of
+from benchmarks.peer_process import serve
+from validation.calibration.fits import Effort, fit_cells
+from validation.reference_disc import TRUTH
 
 STARS = ("alpha", "gamma", "beta_minus_gamma", "log10_r_b_pc")
 EFFORT = Effort(target_ess=1000.0, max_rhat=1.01, max_steps=20_000)

@@ -10,10 +10,11 @@ import sys
 
 import numpy as np
 import torch
-from forward_supermage import SuperMageModel
 from supermage.solvers.MCMC import mala
 from supermage.utils.likelihood import build_data_tensors, gaussian_loglike, load_raw_data
-from turns import serve, timed
+
+from benchmarks.forward_supermage import SuperMageModel
+from benchmarks.peer_process import serve, timed
 
 NEWTON_STEPS, PILOT_STEPS = 30, 6
 STEP_SIZES = (1.1, 0.7, 0.4, 0.2, 0.1, 0.05)

@@ -1,6 +1,6 @@
 """Coefficients with gradients: the shipped surrogate beside the ridge projector's route, in one run.
 
-    uv run python benchmarks/surrogate.py [--write]
+    uv run python -m benchmarks.surrogate [--write]
 
 The ridge route is the law on 100 radii, then a 64 x 100 product, compiled as the surrogate is. Both give the
 coefficients of 1000 laws and pull a cotangent of them back to the four parameters. Runs alternate; the median and the
@@ -9,7 +9,6 @@ fastest of 60 blocks of 5 count. --write puts the table into benchmarks/surrogat
 
 import os
 import platform
-import sys
 import time
 from pathlib import Path
 
@@ -19,6 +18,9 @@ import numpy as np
 from nuker_surrogate import NukerParams, load_surrogate, ridge_projector
 from nuker_surrogate.law.domain import from_box, sample_box
 
+from validation.page import ResultPage, table
+
+PAGE = ResultPage(Path(__file__).with_suffix(".md"), "benchmarks.surrogate")
 LAWS, BLOCKS, CALLS, LOADS = 1000, 60, 5, 20
 
 
@@ -55,6 +57,7 @@ def loading():
 
 
 def main():
+    options = PAGE.parser(__doc__).parse_args()
     surrogate, projector = load_surrogate(), ridge_projector()
     routes = {"ridge projector": projector.coefficients, f"surrogate {surrogate.version}": surrogate.coefficients}
     rng = np.random.default_rng(0)
@@ -62,21 +65,20 @@ def main():
     lines = [
         f"{LAWS} laws with gradients, {platform.machine()}, {os.cpu_count()} cores, JAX {jax.__version__}",
         "",
-        "| route | precision | median [ms] | fastest [ms] |",
-        "|---|---|---|---|",
     ]
+    rows = []
     for dtype in ("float32", "float64"):
         with jax.enable_x64(dtype == "float64"):
             params = NukerParams(*(jnp.asarray(leaf, dtype) for leaf in box))
             for name, (median, fastest) in timed(routes, params, jnp.asarray(cotangent, dtype)).items():
-                lines.append(f"| {name} | {dtype} | {1e3 * median:.2f} | {1e3 * fastest:.2f} |")
+                rows.append((name, dtype, f"{1e3 * median:.2f}", f"{1e3 * fastest:.2f}"))
+    lines += table(("route", "precision", "median [ms]", "fastest [ms]"), rows)
     median, fastest = loading()
-    lines += ["", f"Loading the surrogate, hashes checked: {1e3 * median:.0f} ms (fastest {1e3 * fastest:.0f} ms)."]
+    lines += [f"Loading the surrogate, hashes checked: {1e3 * median:.0f} ms (fastest {1e3 * fastest:.0f} ms)."]
     text = "\n".join(lines) + "\n"
     print(text, end="")
-    if "--write" in sys.argv[1:]:
-        header = "Written by `uv run python benchmarks/surrogate.py --write`.\n\n"
-        Path(__file__).with_suffix(".md").write_text(header + text)
+    if options.write:
+        PAGE.write(text)
 
 
 if __name__ == "__main__":

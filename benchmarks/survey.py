@@ -1,14 +1,13 @@
 """The driver's own cost: surveys of galaxies whose fit is no work at all.
 
-    uv run python benchmarks/survey.py [--jobs 1000 10000] [--workers 2] [--page docs/survey_scaling.md]
+    uv run python -m benchmarks.survey [--jobs 1000 10000] [--workers 2] [--write]
 
 Measures running and resuming per job, and the driver's memory from the first quarter of the jobs to the last, and
-extrapolates to a large survey.
+extrapolates to a large survey. --write puts the result into docs/survey_scaling.md.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -17,6 +16,10 @@ import time
 from pathlib import Path
 
 from steelyard.cluster.run import Cluster, SampleFiles, run_survey
+
+from validation.page import DOCS, ResultPage, table
+
+PAGE = ResultPage(DOCS / "survey_scaling.md", "benchmarks.survey")
 
 DEFAULTS = """\
 [distance]
@@ -96,16 +99,11 @@ def measure(n: int, workers: int) -> dict:
     }
 
 
-PAGE = """\
-# The driver's own cost
+TEXT = """\
+Surveys of galaxies whose fit does nothing, so that what is left is the driver, the messages, and the record on disk.
+{machine}, Python {python}; the machine was not idle.
 
-Written by `benchmarks/survey.py`: surveys of galaxies whose fit does nothing, so that what is left is the driver, the
-messages, and the record on disk. {machine}, Python {python}; the machine was not idle.
-
-| | {heads} |
-|---|{rules}
-{rows}
-
+{table}
 ## A hundred thousand galaxies on a hundred GPUs
 
 The arithmetic, from the last column: N = {big:,} galaxies, A = {actors} actors (one per GPU), a fit takes T = 10 min.
@@ -136,16 +134,12 @@ def page(found: dict) -> str:
         "driver_mb_at_a_quarter": ("driver's memory after a quarter of the jobs, MB", ".1f"),
         "driver_mb_at_the_end": ("driver's memory at the end, MB", ".1f"),
     }
-    rows = [
-        f"| {label} | " + " | ".join(format(run[name], form) for run in runs) + " |"
-        for name, (label, form) in names.items()
-    ]
+    head = ("", *(f"{run['jobs']:,} jobs" for run in runs))
+    rows = [(label, *(format(run[name], form) for run in runs)) for name, (label, form) in names.items()]
     job_ms, per_job = last["run_ms_per_job"], max(0.0, last["driver_bytes_per_job"])
-    return PAGE.format(
+    return TEXT.format(
         **{name: found[name] for name in ("machine", "python")},
-        heads=" | ".join(f"{run['jobs']:,} jobs" for run in runs),
-        rules="---:|" * len(runs),
-        rows="\n".join(rows),
+        table="\n".join(table(head, rows, "l" + "r" * len(runs))),
         big=big,
         actors=actors,
         job_ms=job_ms,
@@ -166,10 +160,9 @@ def page(found: dict) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = PAGE.parser(__doc__)
     parser.add_argument("--jobs", type=int, nargs="+", default=[1000, 10000])
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--page", type=Path)
     options = parser.parse_args()
     found = {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",
@@ -177,8 +170,8 @@ def main() -> None:
         "runs": [measure(n, options.workers) for n in options.jobs],
     }
     print(json.dumps(found, indent=2))
-    if options.page:
-        options.page.write_text(page(found), encoding="utf-8")
+    if options.write:
+        PAGE.write(page(found))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The demo's galaxy fitted to viscube's own grid of its visibilities and to ours, parameter by parameter.
 
-    uv run --with viscube==0.4.8 python benchmarks/viscube_posterior.py [--write] [--folder FOLDER] [--steps N]
+    uv run --with viscube==0.4.8 python -m benchmarks.viscube_posterior [--write] [--folder FOLDER] [--steps N]
 
 viscube grids the shared mock_ngc4697 (STEELYARD_DATA, or shared/data beside the checkout) as its authors do, and the
 `.npz` that SuperMAGE would read is fitted as it is by `steelyard.fit`. Our own grid of the same visibilities has the
@@ -10,7 +10,6 @@ the scatter within cells. Each takes minutes; --folder keeps them, and the same 
 --steps cuts the sampling short, to see that all works. --write puts the result into docs/viscube.md.
 """
 
-import argparse
 import contextlib
 import io
 import os
@@ -28,9 +27,12 @@ from steelyard_schemas.galaxy import Data
 from vis_gridder import GridSpec, grid, read_visibilities
 from vis_gridder.grid.gridding import MOMENTS, GridWarning
 from vis_gridder.readers.viscube.grid import read_viscube_grid
-from viscube_file import save_viscube_grid
 
-ROOT = Path(__file__).resolve().parents[1]
+from benchmarks.viscube_file import save_viscube_grid
+from validation import ROOT
+from validation.page import DOCS, ResultPage, table
+
+PAGE = ResultPage(DOCS / "viscube.md", "benchmarks.viscube_posterior", peers=("viscube==0.4.8",))
 CELL_ARCSEC, NPIX = 0.12, 129
 TOLERANCE_SIGMA = 0.2
 NEVER = 10**9
@@ -38,10 +40,6 @@ NEVER = 10**9
 FITS = {"ours": "ours", "viscube": "viscube's file", "yardstick": "ours, time differences"}
 
 TEXT = """\
-# The same galaxy from a file of viscube
-
-Written by `uv run --with viscube==0.4.8 python benchmarks/viscube_posterior.py --write`.
-
 Users of the authors' packages keep gridded visibilities as `.npz`. A galaxy file may name one:
 `[data] path = "ngc4697.npz"`, without a grid. Here viscube {version} gridded the visibilities of the
 [mock of NGC 4697](mock_ngc4697.md), {npix} x {npix} pixels of {cell} arcsec and {channels} channels. Its file was
@@ -110,30 +108,27 @@ def compared_cells(paths):
     return facts | {"low": low, "ratio": median, "high": high}
 
 
-def table(posteriors):
+def compared_parameters(posteriors):
     """Return lines of the table, and the largest difference of ours and viscube's in units of our sigma."""
     ours, theirs, yardstick = (
         {p.name: p for p in posteriors[name].manifest.parameters} for name in ("ours", "viscube", "yardstick")
     )
-    lines = [
-        "| parameter | unit | ours | viscube's file | difference [sigma] | ratio of widths | yardstick [sigma] |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    head = ("parameter", "unit", "ours", "viscube's file")
+    head += ("difference [sigma]", "ratio of widths", "yardstick [sigma]")
+    rows = []
     largest = 0.0
     for name, p in ours.items():
         q, y = theirs[name], yardstick[name]
         difference = (q.mean - p.mean) / p.sd
         largest = max(largest, abs(difference))
-        lines.append(
-            f"| `{name}` | {p.unit} | {p.mean:.6g} ± {p.sd:.2g} | {q.mean:.6g} ± {q.sd:.2g} | {difference:+.2f} | "
-            f"{q.sd / p.sd:.2f} | {(y.mean - p.mean) / p.sd:+.2f} |"
-        )
-    return lines, largest
+        values = (f"{each.mean:.6g} ± {each.sd:.2g}" for each in (p, q))
+        change = (f"{difference:+.2f}", f"{q.sd / p.sd:.2f}", f"{(y.mean - p.mean) / p.sd:+.2f}")
+        rows.append((f"`{name}`", p.unit, *values, *change))
+    return table(head, rows), largest
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write", action="store_true", help="write docs/viscube.md")
+    parser = PAGE.parser(__doc__)
     parser.add_argument("--folder", type=Path, help="keep data and fits here")
     parser.add_argument("--steps", type=int, help="steps per chain at most")
     options = parser.parse_args()
@@ -153,10 +148,9 @@ def main():
                 folder / f"fit-{name}",
                 note=lambda line: print(line, flush=True),
             )
-        lines, largest = table(posteriors)
+        lines, largest = compared_parameters(posteriors)
         facts = compared_cells(paths)
     lines += [
-        "",
         f"Mean and standard deviation of the marginal posteriors; differences in our sigma, at most {largest:.2f}.",
         "The yardstick is our own grid with all errors from time differences instead: by so much two sound",
         "measurements of the noise move a posterior.",
@@ -176,7 +170,7 @@ def main():
     verdict = "within" if largest <= TOLERANCE_SIGMA else "BEYOND"
     print(f"\nlargest difference {largest:.2f} sigma: {verdict} {TOLERANCE_SIGMA}")
     if options.write:
-        (ROOT / "docs" / "viscube.md").write_text(text)
+        PAGE.write(text)
 
 
 if __name__ == "__main__":

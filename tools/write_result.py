@@ -1,6 +1,6 @@
 """Write the result of a fit into a page of docs/, between its markers, with the figures beside it.
 
-    uv run python tools/write_result.py FIT_FOLDER docs/PAGE.md
+    uv run python -m tools.write_result FIT_FOLDER docs/PAGE.md
 
 The page keeps its own text; what stands between `<!-- result -->` and `<!-- end of result -->` is replaced.
 """
@@ -14,9 +14,11 @@ import numpy as np
 from steelyard.report import write_report
 from steelyard.report.page import headline
 from steelyard.report.products import Products
-from steelyard_schemas import GriddedVisibilities, Posterior, read_store
+from steelyard_schemas import ContractError, GriddedVisibilities, Posterior, read_store
 
-START, END = "<!-- result -->", "<!-- end of result -->"
+from validation.page import around_result, table, write_result
+
+COLUMNS = ("parameter", "unit", "median", "-1 sigma", "+1 sigma", "R-hat", "ESS")
 SHOWN = ("mass", "rotation", "channels", "moments", "position_velocity", "spectrum")
 
 
@@ -27,26 +29,26 @@ def result(folder: Path, page: Path) -> str:
     posterior = read_store(folder / "posterior.zarr", Posterior)
     manifest = posterior.manifest
     truth = manifest.galaxy.truth
+    head = (*COLUMNS, "truth", "pull") if truth else COLUMNS
+    rows = []
+    for p in manifest.parameters:
+        ess = "-" if p.ess_bulk is None or p.ess_tail is None else f"{min(p.ess_bulk, p.ess_tail):.0f}"
+        row = [f"`{p.name}`", p.unit, f"{p.median:.6g}", f"{p.median - p.q16:.2g}", f"{p.q84 - p.median:.2g}"]
+        row += ["-" if p.rhat is None else f"{p.rhat:.4f}", ess]
+        if truth:
+            known = truth.get(p.name)
+            row += ["", ""] if known is None else [f"{known:.6g}", f"{(p.mean - known) / p.sd:+.2f}"]
+        rows.append(row)
     lines = [
         f"**{headline(manifest.black_hole)}** ({'converged' if manifest.converged else 'NOT converged'}).",
         f"{manifest.black_hole.reason[0].upper()}{manifest.black_hole.reason[1:]}.",
         "",
-        "| parameter | unit | median | -1 sigma | +1 sigma | R-hat | ESS |" + (" truth | pull |" if truth else ""),
-        "|---|---|---|---|---|---|---|" + ("---|---|" if truth else ""),
+        *table(head, rows),
     ]
-    for p in manifest.parameters:
-        ess = "-" if p.ess_bulk is None or p.ess_tail is None else f"{min(p.ess_bulk, p.ess_tail):.0f}"
-        row = f"| `{p.name}` | {p.unit} | {p.median:.6g} | {p.median - p.q16:.2g} | {p.q84 - p.median:.2g} "
-        row += f"| {'-' if p.rhat is None else f'{p.rhat:.4f}'} | {ess} |"
-        if truth:
-            known = truth.get(p.name)
-            row += " | |" if known is None else f" {known:.6g} | {(p.mean - known) / p.sd:+.2f} |"
-        lines.append(row)
     quality = manifest.quality
     products = Products(posterior, read_store(folder / "gridded.zarr", GriddedVisibilities))
     residual = np.abs(products.spectrum(products.residual)).max() / np.abs(products.spectrum(products.data)).max()
     lines += [
-        "",
         f"Chi-square per datum {quality.chi2 / quality.n_data:.4f} ({quality.n_data} data); largest residual of the "
         f"integrated spectrum {residual:.1%} of the data's peak; acceptance rate {quality.acceptance_rate:.2f}; "
         f"{quality.n_gradients} gradients and {quality.n_jumps} jumps in {quality.wall_s:.0f} s.",
@@ -64,10 +66,12 @@ def main() -> int:
         print(__doc__, file=sys.stderr)
         return 2
     folder, page = Path(sys.argv[1]), Path(sys.argv[2])
-    text = page.read_text()
-    before, rest = text.split(START)
-    _, after = rest.split(END)
-    page.write_text(f"{before}{START}\n{result(folder, page)}\n{END}{after}")
+    try:
+        around_result(page)  # before the figures are made
+        write_result(page, result(folder, page))
+    except ContractError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     print(page)
     return 0
 

@@ -1,6 +1,6 @@
 """Does the mass of a redshifted galaxy come back? Clouds by KinMS, exact Doppler shifts, fits with default settings.
 
-    uv run --with kinms==3.0.14 python validation/redshift.py --folder FOLDER [--write]
+    uv run --with kinms==3.0.14 python -m validation.redshift --folder FOLDER [--write]
 
 One galaxy, the same on the sky and in velocity, is put at z = 0.005, 0.05 and 1.3. KinMS places clouds and gives
 each its line-of-sight velocity; the frequency of each cloud is f_rest / ((1 + z)(1 + v / c)), its channel the one
@@ -12,7 +12,6 @@ fits: the same command resumes. --write puts the table in docs/redshift.md.
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from importlib.metadata import version
@@ -26,10 +25,10 @@ from kinematics import UvTrack, uv_track
 from steelyard import fit
 from steelyard_schemas import Galaxy, Observation, Posterior, Store, Visibilities, read_store, write_store
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
-from thin_disc import circular_velocity  # the reference that shares no code with the library
+from validation.page import DOCS, ResultPage, table
+from validation.thin_disc import circular_velocity  # the reference that shares no code with the library
 
-ROOT = Path(__file__).parents[1]
+PAGE = ResultPage(DOCS / "redshift.md", "validation.redshift", "--folder FOLDER", ("kinms==3.0.14",))
 C_KMS = 299_792.458
 ARCSEC = math.pi / 648_000
 REST_HZ = 230.538e9
@@ -48,6 +47,10 @@ N_CHANNELS, WIDTH_KMS = 64, 16.0
 NOISE_JY, DISH_M = 0.05, 12.0
 CELL_ARCSEC, NPIX = 0.1, 100
 MOST_SIGMA = 2.0
+COLUMNS = (
+    *("z", "distance [Mpc]", "true log10 M_BH", "fitted", "pull", "largest pull"),
+    *("radio differences", "converged", "chi2 / N"),
+)
 
 
 class Case(NamedTuple):
@@ -94,7 +97,7 @@ class Case(NamedTuple):
 
 def clouds(case: Case, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return east and north [arcsec] and line-of-sight velocity [km/s] of KinMS's clouds, shape (cloud,) each."""
-    from forward_kinms import KinMsModel  # of benchmarks/; needs KinMS
+    from validation.kinms_cube import KinMsModel  # needs KinMS
 
     radius = np.r_[0, np.geomspace(1e-4, 20 * SCALE_ARCSEC, 20_000)]
     speed = case.speed_kms(radius[1:])
@@ -218,7 +221,7 @@ def fitted(case: Case, folder: Path) -> Posterior:
     return read_store(result / "posterior.zarr", Posterior).manifest
 
 
-def row(case: Case, posterior: Posterior) -> tuple[str, float]:
+def row(case: Case, posterior: Posterior) -> tuple[tuple[str, ...], float]:
     """Return a case's line of the table and the pull of its mass."""
     truth, of = posterior.galaxy.truth, {p.name: p for p in posterior.parameters}
     pulls = {name: (p.median - truth[name]) / p.sd for name, p in of.items()}
@@ -235,41 +238,20 @@ def row(case: Case, posterior: Posterior) -> tuple[str, float]:
         "yes" if posterior.converged else "NO",
         f"{posterior.quality.chi2 / posterior.quality.n_data:.3f}",
     )
-    return f"| {' | '.join(cells)} |", pulls["log10_mbh"]
-
-
-PAGE = """\
-# Redshifted galaxies
-
-Written by `validation/redshift.py` (KinMS {kinms}). One galaxy, the same on the sky and in velocity, at three
-redshifts. KinMS's clouds give the velocities; each cloud's frequency is f_rest / ((1 + z)(1 + v / c)), worked out
-cloud by cloud, and the visibilities are Fourier transforms of clouds, so that nothing of the fitted model made the
-data. The stars are the Gaussians that made the rotation curve, with a free mass-to-light ratio; all other settings
-are defaults, with `[line] redshift` in place of a prior of the systemic velocity. Distances are angular-diameter
-distances (H0 = 70, Omega_m = 0.3).
-
-| z | distance [Mpc] | true log10 M_BH | fitted | pull | largest pull | radio differences | converged | chi2 / N |
-|---|---|---|---|---|---|---|---|---|
-{table}
-
-Pulls are (fit - truth) / sigma. *Radio differences*: the change of log10 M_BH in a model that takes line-of-sight
-velocities for differences of radio velocity, and that change over the error of the fit; chi2 / N is chi-square per
-datum. The three mocks share the random numbers of clouds and noise, so that they differ in redshift alone.
-"""
+    return cells, pulls["log10_mbh"]
 
 
 def main() -> int:
     """Run the check; exit 1 if a mass is further than two sigma from its truth."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = PAGE.parser(__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="where data and fits are kept")
-    parser.add_argument("--write", action="store_true", help="write docs/redshift.md")
     arguments = parser.parse_args()
     cases = [Case(z, float(COSMOLOGY.angular_diameter_distance(z).value)) for z in REDSHIFTS]
-    lines, pulls = zip(*(row(case, fitted(case, arguments.folder)) for case in cases), strict=True)
-    page = PAGE.format(kinms=version("kinms"), table="\n".join(lines))
-    print(page)
+    rows, pulls = zip(*(row(case, fitted(case, arguments.folder)) for case in cases), strict=True)
+    text = "\n".join([f"Clouds by KinMS {version('kinms')}.", "", *table(COLUMNS, rows)])
+    print(text)
     if arguments.write:
-        (ROOT / "docs" / "redshift.md").write_text(page)
+        PAGE.write(text)
     return 1 if max(map(abs, pulls)) > MOST_SIGMA else 0
 
 

@@ -27,8 +27,9 @@ from steelyard.galaxy.grid import ModelGrid
 from steelyard.galaxy.model import GalaxyModel
 from steelyard.inference.density import cell_data
 from steelyard_schemas import Galaxy
-from thin_disc import gaussian_beam, thin_disc  # of benchmarks/
 from vis_gridder import GridSpec, grid, read_visibilities
+
+from validation.thin_disc import gaussian_beam, thin_disc
 
 pytestmark = [
     pytest.mark.data,

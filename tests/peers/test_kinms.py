@@ -1,4 +1,4 @@
-"""The cube against KinMS's random clouds. benchmarks/forward_kinms.py says how the conventions map."""
+"""The cube against KinMS's random clouds. validation/kinms_cube.py says how the conventions map."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from kinematics import (
 
 pytest.importorskip("kinms", reason="KinMS is not installed: uv run --with kinms==3.0.14 pytest tests/peers")
 
-from forward_kinms import KinMsModel  # of benchmarks/, which needs KinMS too
+from validation.kinms_cube import KinMsModel  # needs KinMS too
 
 N_CLOUDS = 5_000_000
 BAND = VelocityGrid(1000.0 + 195.0, 15.0, 27)

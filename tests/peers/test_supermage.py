@@ -5,14 +5,11 @@ for the processor alone wherever Steelyard runs.
 """
 
 import os
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from forward_case import supermage_model  # of benchmarks/
-from forward_problem import TRUTH
 from kinematics import (
     C_KMS,
     MGE,
@@ -32,8 +29,11 @@ from kinematics import (
     render_cube,
 )
 from steelyard_schemas import Kernel
-from turns import Worker
 from vis_gridder import taper
+
+from benchmarks.forward_case import supermage_model
+from benchmarks.peer_process import Worker
+from validation.reference_disc import TRUTH
 
 INTERPRETER = os.environ.get("STEELYARD_SUPERMAGE_PYTHON")
 if not INTERPRETER:
@@ -43,7 +43,6 @@ if not INTERPRETER:
         allow_module_level=True,
     )
 
-SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "forward_supermage.py"
 REST_HZ, DISH_M = 230.538e9, 12.0
 NPIX, CELL_ARCSEC, IMAGE_NPIX = 63, 0.12, 47
 BAND = VelocityGrid(1710.0 + 25.0 * 11.5, 25.0, 24)
@@ -104,7 +103,7 @@ def supermage(folder, flux_jykms, finer, **settings):
         GALAXY, STARS, FREQUENCY_HZ, npix, CELL_ARCSEC / finer, IMAGE_NPIX * finer, KERNEL, flux_jykms
     )
     np.savez(folder / "model.npz", **model)
-    with Worker([INTERPRETER, SCRIPT, folder / "model.npz"]) as worker:
+    with Worker("benchmarks.forward_supermage", folder / "model.npz", interpreter=INTERPRETER) as worker:
         worker.ask("visibilities", path=str(folder / "visibilities.npy"), **settings)
     rows = np.r_[0 : NPIX // 2 + 1, npix - NPIX // 2 : npix]
     return np.load(folder / "visibilities.npy")[:, rows, : NPIX // 2 + 1]

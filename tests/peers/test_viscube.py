@@ -13,7 +13,7 @@ from vis_gridder.readers.viscube.grid import read_viscube_grid
 
 pytest.importorskip("viscube", reason="viscube is not installed: uv run --with viscube==0.4.8 pytest")
 
-from viscube_file import save_viscube_grid  # of benchmarks/, which needs viscube too
+from benchmarks.viscube_file import save_viscube_grid  # needs viscube too
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 CELL_ARCSEC, NPIX = 0.3, 63

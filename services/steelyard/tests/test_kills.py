@@ -1,13 +1,14 @@
 """A fit and a training, killed while they write and started again, end as undisturbed; nothing is left over.
 
-`validation/kills.py` does the same at random moments, and to surveys.
+`validation.kills` does the same at random moments, and to surveys.
 """
 
 import os
 
 import pytest
-from kill_states import artifact_state, fit_state, names
-from killing import Kill, Subject, differences, run_to_the_end
+
+from validation.kills.killing import Kill, Subject, differences, run_to_the_end
+from validation.kills.states import artifact_state, fit_state, names
 
 TRAINING = ("--head", "corrected", "--linear-examples", "200", "--hidden", "8", "--examples", "400")
 TRAINING += ("--label-steps", "50", "--loss-steps", "50", "--points", "4")

@@ -1,10 +1,7 @@
-import os
-
 import numpy as np
 import pytest
-from steelyard.fitting.folder import RunFolder, source_stamp
+from steelyard.fitting.folder import RunFolder
 from steelyard_schemas import ContractError
-from steelyard_schemas.galaxy import Grid
 
 
 def test_claim_is_for_one_identity_once_there_is_something_to_lose(tmp_path):
@@ -55,18 +52,6 @@ def test_gridded_data_are_taken_up_only_for_the_same_source(tmp_path, toy_grid):
     folder.save_gridded(toy_grid, "stamp")
     assert folder.load_gridded("stamp")["mask"].sum() == toy_grid["mask"].sum()
     assert folder.load_gridded("another") is None
-
-
-def test_the_stamp_follows_file_grid_and_line(tmp_path, toy):
-    file = tmp_path / "data"
-    file.write_text("visibilities")
-    stamp = source_stamp(file, toy)
-    assert source_stamp(file, toy) == stamp
-    finer = toy.model_copy(update={"data": toy.data.model_copy(update={"grid": Grid(cell_arcsec=0.2, npix=24)})})
-    assert source_stamp(file, finer) != stamp
-    assert source_stamp(file, toy.model_copy(update={"truth": {}})) == stamp
-    os.utime(file, ns=(1, 1))
-    assert source_stamp(file, toy) != stamp
 
 
 def test_a_lost_or_damaged_approximation_is_named_with_what_to_do(tmp_path):

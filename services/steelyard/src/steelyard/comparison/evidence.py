@@ -21,7 +21,8 @@ from steelyard_schemas import (
 )
 from steelyard_schemas.priors import Fixed
 
-from steelyard.fitting.folder import RunFolder, named_folder, source_stamp
+from steelyard.data.stamps import source_stamp
+from steelyard.fitting.folder import RunFolder, named_folder
 from steelyard.fitting.run import Note, ProgressCallback, fit
 from steelyard.inference.density import log_density
 from steelyard.inference.problem import prepare

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -28,7 +27,7 @@ from steelyard_schemas import (
 
 from steelyard.galaxy.accuracy import ChosenSubcells
 
-__all__ = ["RunFolder", "named_folder", "source_stamp"]
+__all__ = ["RunFolder", "named_folder"]
 
 LONGEST_NAME = 200
 """Bytes of a folder's name; file systems allow 255, some of them for temporary names beside it."""
@@ -187,11 +186,3 @@ class RunFolder:
         state = self._read() | fields
         with atomic_path(self._run, overwrite=True) as temporary:
             temporary.write_text(json.dumps(state, indent=2) + "\n")
-
-
-def source_stamp(path: Path, galaxy: Galaxy) -> str:
-    """Identify a data file by its path, size and time of change, and the grid that is asked of it."""
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    facts = [(p.stat().st_size, p.stat().st_mtime_ns) for p in files]
-    wanted = [galaxy.data.model_dump(mode="json"), galaxy.line.rest_frequency_hz, str(path.resolve()), facts]
-    return hashlib.sha256(json.dumps(wanted).encode()).hexdigest()

@@ -28,7 +28,8 @@ from vis_gridder import DataWarning, assumptions
 from steelyard.data.cosmology import distance_warning
 from steelyard.data.grid_checks import grid_warnings
 from steelyard.data.load import load_gridded
-from steelyard.fitting.folder import RunFolder, named_folder, source_stamp
+from steelyard.data.stamps import source_stamp
+from steelyard.fitting.folder import RunFolder, named_folder
 from steelyard.fitting.posterior import build_posterior
 from steelyard.inference.approximation import Expansion, Features, approximate_log_density, approximation_about
 from steelyard.inference.coordinates import sampled_at

@@ -34,7 +34,8 @@ from steelyard_schemas import (
 )
 from steelyard_schemas.ingredients import NukerStars
 
-from steelyard.survey.identity import JobKeys, data_stamp
+from steelyard.data.stamps import data_stamp
+from steelyard.survey.identity import JobKeys
 from steelyard.survey.sample import Cell, SampleRow
 from steelyard.survey.surrogates import SurrogateShelf
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from pathlib import Path
 
-from steelyard_schemas import Galaxy, content_hash, is_store, job_identity, read_manifest
+from steelyard_schemas import Galaxy, content_hash, job_identity
 from steelyard_schemas.store import Store, StoreContract
 
-__all__ = ["JobKeys", "data_stamp", "draws_hash"]
+__all__ = ["JobKeys", "draws_hash"]
 
 
 class JobKeys:
@@ -23,21 +22,6 @@ class JobKeys:
         self.fit = job_identity(galaxy, data, surrogate)
         effort = galaxy.sampler.model_dump(mode="json", include={"max_steps", "target_ess", "max_rhat"})
         self.job = hashlib.sha256(json.dumps([self.fit, effort], sort_keys=True).encode()).hexdigest()
-
-
-def data_stamp(path: Path) -> str:
-    """Identify a data set without reading it: a store by its hash, others by sizes and times of change of the files.
-
-    A survey plans a hundred thousand of these. Touching a Measurement Set makes it another one, which costs a new
-    fit; writing other data into it unnoticed would take restoring its times on purpose.
-    """
-    if not path.exists():
-        return "missing"
-    if is_store(path) and (found := read_manifest(path).get("content_hash")):
-        return str(found)
-    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-    facts = [(p.relative_to(path).as_posix(), p.stat().st_size, p.stat().st_mtime_ns) for p in files]
-    return "files:" + hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def draws_hash[M: StoreContract](store: Store[M]) -> str:

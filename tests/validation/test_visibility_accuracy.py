@@ -2,7 +2,8 @@
 
 import jax
 import pytest
-from ladder import RUNGS, WANTED, compare
+
+from validation.visibility_accuracy import RUNGS, WANTED, compare
 
 
 # What the ladder asks of every disc, and what two reach instead: lines a tenth of a channel wide, and a disc edge-on,

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from thin_disc import ARCSEC, C_M_S, circular_velocity, gaussian_beam, thin_disc  # of benchmarks/
+
+from validation.thin_disc import ARCSEC, C_M_S, circular_velocity, gaussian_beam, thin_disc
 
 REST_HZ = 230.538e9
 NPIX, CELL_ARCSEC = 45, 0.2

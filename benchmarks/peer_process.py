@@ -1,4 +1,4 @@
-"""Processes that wait for commands, so that codes of different environments can be timed by turns.
+"""Processes that wait for commands, so that codes of different environments can be timed in alternation.
 
 A worker reads one JSON list [command, arguments] a line and answers each with one line of JSON. Needs Python alone:
 the peers' interpreters import it too.
@@ -10,18 +10,36 @@ import gc
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+from validation import ROOT
+
+
+def module_command(module, *arguments, interpreter=sys.executable):
+    """Return the command that runs one of our modules in an interpreter; it is to be started in ROOT."""
+    found = shutil.which(interpreter)
+    if found is None:
+        raise SystemExit(f"error: {interpreter}: no such interpreter; give the path of its python")
+    # Not resolved: a link is what tells Python its environment.
+    return [os.path.abspath(found), "-m", module, *map(str, arguments)]
+
+
+def run_module(module, *arguments, **options):
+    """Run one of our modules in a process of its own, and wait for it."""
+    return subprocess.run(module_command(module, *arguments), cwd=ROOT, check=True, **options)
+
 
 class Worker:
-    """A process of its own that serves commands; `variables` are added to its environment."""
+    """A module of ours in a process that serves commands; `variables` are added to its environment."""
 
-    def __init__(self, command, variables=None):
+    def __init__(self, module, *arguments, interpreter=sys.executable, variables=None):
         self._process = subprocess.Popen(
-            [str(part) for part in command],
+            module_command(module, *arguments, interpreter=interpreter),
+            cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

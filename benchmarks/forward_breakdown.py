@@ -1,6 +1,6 @@
 """Where the time of a log-density with gradient goes, stage by stage, and how far that is from a floor.
 
-    uv run python benchmarks/stages.py [--cases S M L] [--write]
+    uv run python -m benchmarks.forward_breakdown [--cases S M L] [--write]
 
 The model is compiled up to each of its stages, whose result is then summed with weights; what a stage adds to the one
 before is its time, with the memory that it has in the whole. The floor is what nothing can do without that goes by
@@ -9,27 +9,26 @@ cube once in either direction, at the rate at which this machine copies memory. 
 process, which computes as commands do. --write puts the table into docs/stages.md.
 """
 
-import argparse
 import json
 import os
 import platform
 import subprocess
 import sys
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from forward import AS_COMMANDS
-from forward_case import observed
-from forward_ours import Ours
-from forward_page import table
-from forward_problem import CASES, galaxy_of
 from kinematics import BAND_LIMITED
 from steelyard.inference.density import log_density
-from turns import machine, timed
 
-DOCS = Path(__file__).resolve().parents[1] / "docs" / "stages.md"
+from benchmarks.forward import AS_COMMANDS
+from benchmarks.forward_case import observed
+from benchmarks.forward_ours import Ours
+from benchmarks.forward_problem import CASES, galaxy_of
+from benchmarks.peer_process import machine, run_module, timed
+from validation.page import DOCS, ResultPage, table
+
+PAGE = ResultPage(DOCS / "stages.md", "benchmarks.forward_breakdown")
 REPEATS = 15
 COPIED_MIB = 512
 MS = 1e3
@@ -106,10 +105,6 @@ def page(found):
     """Write the numbers up."""
     rates = ", ".join(f"{f['copy_bytes_per_s'] / 1e9:.0f}" for f in found.values())
     lines = [
-        "# Where the time of an evaluation goes",
-        "",
-        "Written by `uv run python benchmarks/stages.py --write`.",
-        "",
         f"{machine()}, {platform.system()}; jax {jax.__version__}. Cases of docs/kinematics.md, one evaluation of",
         f"the log-density, fastest of {REPEATS} calls in milliseconds, alone / with gradient. Of each stage: what it",
         "adds to the model up to the stage before.",
@@ -148,9 +143,8 @@ def _pair(seconds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = PAGE.parser(__doc__)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--write", action="store_true", help="put the table into docs/stages.md")
     parser.add_argument("--one", choices=CASES, help="measure one case in this process and print JSON")
     options = parser.parse_args()
     if options.one:
@@ -158,14 +152,14 @@ def main():
         return
     found = {}
     for name in options.cases:
-        command = [sys.executable, __file__, "--one", name]
-        done = subprocess.run(command, env=os.environ | AS_COMMANDS, check=True, stdout=subprocess.PIPE, text=True)
+        own = {"env": os.environ | AS_COMMANDS, "stdout": subprocess.PIPE, "text": True}
+        done = run_module("benchmarks.forward_breakdown", "--one", name, **own)
         found[name] = json.loads(done.stdout)
         print(name, done.stdout, file=sys.stderr, flush=True)
     text = page(found)
     print(text)
     if options.write:
-        DOCS.write_text(text)
+        PAGE.write(text)
 
 
 if __name__ == "__main__":

@@ -92,6 +92,7 @@ class Calibration:
 
     @classmethod
     def make(cls):
+        """Observe the galaxy file's truth."""
         rng = np.random.default_rng(4)
         radius, angle = 110 * np.sqrt(rng.random(24)), 2 * np.pi * rng.random(24)
         places = np.stack([radius * np.cos(angle), radius * np.sin(angle), np.zeros(24)], axis=1)
@@ -108,6 +109,7 @@ class Calibration:
 
     @property
     def names(self):
+        """Sampled parameters."""
         return self.problem.parameters.names
 
     @property

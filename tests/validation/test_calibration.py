@@ -4,17 +4,18 @@ import json
 import sys
 from types import SimpleNamespace
 
-import calibration
-import calibration_run
 import jax
 import numpy as np
 import pytest
-from calibration_page import coverage, uniform_values, within_band, write_page
-from calibration_problem import Calibration, together
-from calibration_run import N_RANKED, Effort, record
 from scipy import stats
 from steelyard.inference.density import residual_squared
 from steelyard.inference.likelihood import LIKELIHOODS
+
+from validation.calibration import fits, run
+from validation.calibration.fits import N_RANKED, Effort, record
+from validation.calibration.page import coverage, uniform_values, within_band, write_page
+from validation.calibration.problem import Calibration, together
+from validation.page import END, START, ResultPage
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +78,12 @@ def test_the_band_holds_95_per_cent_of_uniform_samples_and_not_others():
     assert not within_band(stats.norm.cdf(rng.standard_normal(200) + 0.5))
 
 
+def empty_page(docs):
+    docs.mkdir()
+    (docs / "calibration.md").write_text(f"# Calibration\n\n{START}\n{END}\n")
+    return ResultPage(docs / "calibration.md", "validation.calibration")
+
+
 class Known:
     """A conjugate problem in the calibration's place: x ~ N(0, 1), y ~ N(x, s), each parameter for itself."""
 
@@ -108,7 +115,7 @@ class Result:
 def test_ranks_and_coverage_of_known_posteriors(tmp_path, monkeypatch, too_narrow, share):
     """Exact posteriors are calibrated. Half as wide ones hold 38 % in their 68 % intervals: 2 Phi(0.994 / 2) - 1."""
     known = Known()
-    monkeypatch.setattr(calibration_run, "fit_cells", known.fit(too_narrow))
+    monkeypatch.setattr(fits, "fit_cells", known.fit(too_narrow))
     rng = np.random.default_rng(5)  # one set in twenty leaves its band by chance; this does not
     (tmp_path / "prior-student_t").mkdir()
     records = []
@@ -116,7 +123,7 @@ def test_ranks_and_coverage_of_known_posteriors(tmp_path, monkeypatch, too_narro
         truth = rng.standard_normal(2)
         y = truth + known.scatter * rng.standard_normal(2)
         found = record(known, "student_t", y, None, truth, Effort(), seed=i)
-        calibration_run.keep(tmp_path / "prior-student_t" / f"{i:04d}.json", found)
+        fits.keep(tmp_path / "prior-student_t" / f"{i:04d}.json", found)
         records.append(found)
     assert all(0 <= r["parameters"]["alpha"]["rank"] <= N_RANKED for r in records)
     for name in known.names:
@@ -124,12 +131,13 @@ def test_ranks_and_coverage_of_known_posteriors(tmp_path, monkeypatch, too_narro
         found, error = coverage(records, name, 0.68)
         # Binomial: 3.3 % of 200 data sets.
         assert found == pytest.approx(share, abs=3 * error)
-    write_page(tmp_path, dict.fromkeys(known.names, 1.0), tmp_path / "docs")
+    write_page(tmp_path, dict.fromkeys(known.names, 1.0), empty_page(tmp_path / "docs"))
     page = (tmp_path / "docs" / "calibration.md").read_text()
     assert "200 data sets, 0 of them not converged" in page
     assert ("stay within their bands" in page) == (too_narrow == 1.0)
     assert (tmp_path / "docs" / "img" / "calibration" / "prior.png").stat().st_size > 10_000
     assert "What approximate likelihoods cost" not in page
+    assert page.startswith("# Calibration\n")
 
 
 def test_the_command_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys, problem):
@@ -141,16 +149,17 @@ def test_the_command_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys, pro
             raise KeyboardInterrupt
         return {"seconds": {"all": 1.0 / 3}, "converged": True}
 
-    monkeypatch.setattr(calibration, "record", record)
+    monkeypatch.setattr(run, "record", record)
     monkeypatch.setattr(Calibration, "make", lambda: problem)
-    monkeypatch.setattr(calibration, "ROOT", tmp_path / "repository")
+    monkeypatch.setattr(run, "PAGE", empty_page(tmp_path / "docs"))
+    monkeypatch.setattr(run, "ARCHIVE", tmp_path / "calibration.jsonl")
     before = jax.config.jax_compilation_cache_dir, jax.config.jax_enable_x64
     settings = ["--n", "2", "--parts", "prior", "study", "--write"]
     monkeypatch.setattr(sys, "argv", ["calibration.py", "--folder", str(tmp_path / "one"), *settings])
     try:
         with pytest.raises(KeyboardInterrupt):
-            calibration.main()
-        calibration.main()
+            run.main()
+        run.main()
         kinds = [kind for kind, _, _ in fits]
         assert kinds[:4] == ["student_t", "student_t", "gaussian", "gaussian"]
         assert len(fits) == 9  # eight, and the one that was interrupted
@@ -158,16 +167,16 @@ def test_the_command_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys, pro
         truths = [truth for _, seed, truth in fits if seed == 1]
         assert len(set(truths)) == 2
         assert len(list(tmp_path.rglob("0*.json"))) == 8
-        calibration.main()
+        run.main()
         assert len(fits) == 9
         # Another machine has the repository alone.
         monkeypatch.setattr(sys, "argv", ["calibration.py", "--folder", str(tmp_path / "two"), *settings])
-        calibration.main()
+        run.main()
         assert len(fits) == 9
         assert len(list((tmp_path / "two").rglob("0*.json"))) == 8
         (tmp_path / "two" / "settings.json").write_text(json.dumps({"problem": "another"}))
         with pytest.raises(SystemExit, match="another calibration"):
-            calibration.main()
+            run.main()
     finally:
         jax.config.update("jax_compilation_cache_dir", before[0])
         jax.config.update("jax_enable_x64", before[1])

@@ -1,4 +1,4 @@
-"""Visibilities of a thin rotating disc by brute force: the reference that `forward.py` measures errors against.
+"""Visibilities of a thin rotating disc by brute force: the reference that errors are measured against.
 
 Written from docs/conventions.md alone; it shares no code with the library. The disc is a polar grid of points, evenly
 spaced in ln R and in azimuth. For lines that are broader than the steps in velocity from point to point such a sum
@@ -23,6 +23,8 @@ PRECISION = 1e-8
 
 
 class Reference(NamedTuple):
+    """What the points of a disc add up to."""
+
     visibilities: np.ndarray
     """[channel, v, u] in Jy, the half plane of `rfft2`."""
     flux_jykms: float

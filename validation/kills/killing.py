@@ -13,8 +13,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from kill_states import TEMPORARY, State, leftovers, names
 from steelyard_schemas import ContractError, read_json
+
+from validation.kills.states import TEMPORARY, State, leftovers, names
 
 MARK = "STEELYARD_KILLED_RUN"
 """Environment variable by which the processes of a run are found."""

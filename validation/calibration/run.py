@@ -1,6 +1,6 @@
 """Are the error bars right? Simulation-based calibration, coverage, and what approximate likelihoods cost.
 
-    uv run python benchmarks/calibration.py --folder FOLDER [--n 200] [--parts prior posterior study] [--write]
+    uv run python -m validation.calibration --folder FOLDER [--n 200] [--parts prior posterior study] [--write]
 
 Three parts, each of n small data sets (24 channels, 32 x 32 pixels, 15 parameters):
 
@@ -13,24 +13,26 @@ Three parts, each of n small data sets (24 channels, 32 x 32 pixels, 15 paramete
 
 Every fit leaves one small record in the folder. The same command goes on where it was stopped, by Ctrl-C, a crash or
 --seconds; several may work on one folder, as --shard 0/2 and --shard 1/2. --write puts figures and tables of what is
-there into docs/calibration.md, and the records into docs/calibration.jsonl, from which a new folder starts.
+there into docs/calibration.md, and the records into validation/records/calibration.jsonl, from which a new folder
+starts.
 """
 
-import argparse
 import json
 import time
 from pathlib import Path
 
 import jax
 import numpy as np
-from calibration_archive import pack, unpack
-from calibration_page import write_page
-from calibration_problem import LIKELIHOODS, Calibration, together
-from calibration_run import Effort, fit_cells, keep, record
 from steelyard.process import settle_process
 
+from validation.calibration.archive import pack, unpack
+from validation.calibration.fits import Effort, fit_cells, keep, record
+from validation.calibration.page import PAGE, write_page
+from validation.calibration.problem import LIKELIHOODS, Calibration, together
+from validation.records import RECORDS
+
 PARTS = ("prior", "posterior", "study")
-ROOT = Path(__file__).parents[1]
+ARCHIVE = RECORDS / "calibration.jsonl"
 
 
 def jobs(parts, n):
@@ -42,6 +44,7 @@ def jobs(parts, n):
 
 
 def path_of(folder, part, kind, index):
+    """Return where the record of a fit is kept."""
     return folder / f"{part}-{kind}" / f"{index:04d}.json"
 
 
@@ -93,13 +96,13 @@ def claim(folder, calibration, effort):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Make the fits that the folder lacks; with --write, the page."""
+    parser = PAGE.parser(__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="where the records are")
     parser.add_argument("--n", type=int, default=200, help="data sets of each part")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--shard", default="0/1", help="I/N: every N-th fit, starting with the I-th")
     parser.add_argument("--seconds", type=float, default=np.inf, help="start no fit after this time")
-    parser.add_argument("--write", action="store_true", help="put the result into docs/calibration.md")
     arguments = parser.parse_args()
     settle_process()
     jax.config.update("jax_enable_x64", True)
@@ -111,7 +114,7 @@ def main():
     wanted = list(jobs(arguments.parts, arguments.n))[shard::shards]
     calibration = Calibration.make()
     claim(folder, calibration, effort)
-    unpack(ROOT / "docs" / "calibration.jsonl", folder)
+    unpack(ARCHIVE, folder)
     left = [job for job in wanted if not path_of(folder, *job).exists()]
     anchored = anchor(calibration, folder, effort) if any(job[0] == "posterior" for job in left) else None
     for done, (part, kind, index) in enumerate(left):
@@ -125,9 +128,5 @@ def main():
         state = "" if found["converged"] else f", NOT CONVERGED (R-hat {found['max_rhat']}, ESS {found['min_ess']})"
         print(f"{done + 1}/{len(left)} {part} {kind} {index}: {spent:.1f} s{state}", flush=True)
     if arguments.write:
-        write_page(folder, calibration.prior_sd(), ROOT / "docs")
-        pack(folder, ROOT / "docs" / "calibration.jsonl")
-
-
-if __name__ == "__main__":
-    main()
+        write_page(folder, calibration.prior_sd(), PAGE)
+        pack(folder, ARCHIVE)

@@ -1,6 +1,6 @@
 """What single precision and the size of subcells do to posteriors: finished fits, reweighted to a better model.
 
-    uv run python benchmarks/precision.py FIT [FIT ...] [--draws 400] [--write]
+    uv run python -m validation.precision FIT [FIT ...] [--draws 400] [--write]
 
 FIT is the folder of a finished `steelyard fit` (or demo, or a galaxy's folder within a survey), with its checkpoint.
 At draws spread over all chains the log-density is evaluated three times: as the fit did, by the same model in double
@@ -10,14 +10,12 @@ compared draw by draw, free of the noise that two runs would differ by. The samp
 are in double precision in either. --write puts the tables into docs/precision.md.
 """
 
-import argparse
 from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from forward_page import table
 from kinematics import finer
 from sampler import load_checkpoint
 from steelyard.inference.coordinates import sampled_parameters
@@ -25,22 +23,10 @@ from steelyard.inference.density import log_density
 from steelyard.inference.problem import prepare
 from steelyard_schemas import GriddedVisibilities, Posterior, read_store
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "precision.md"
+from validation.page import DOCS, ResultPage, table
+
+PAGE = ResultPage(DOCS / "precision.md", "validation.precision", "FIT ...")
 TOLERANCE_SIGMA = 0.05
-
-TEXT = """\
-# How exact a posterior is
-
-Written by `uv run python benchmarks/precision.py FIT ... --write`.
-
-A fit's model computes visibilities in single precision, from subcells of a finite size; the sampler's points, priors
-and the sum over cells are in double precision. Here finished fits are reweighted to what they would be by a better
-model, by log-densities of both at {draws} draws of each. Told are the standard deviation over draws of the difference
-of the log-densities (a constant does not matter), the largest change of a parameter's posterior mean in units of its
-standard deviation, that of log10 M_BH, the largest relative change of a standard deviation, and the effective number
-of draws after weighting over that before.
-
-"""
 
 
 class Comparison(NamedTuple):
@@ -132,14 +118,14 @@ def page(found, draws):
             f"All means are {verdict} {TOLERANCE_SIGMA} sigma of each other: the largest change is {largest:.4f}.\n"
         )
         tables += [f"## {title}", "", *table(head, rows), last]
-    return TEXT.format(draws=draws) + "\n".join(tables)
+    return "\n".join([f"At {draws} draws of each fit.", "", *tables])
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Reweight the draws of all fits; with --write, write the page."""
+    parser = PAGE.parser(__doc__)
     parser.add_argument("fits", type=Path, nargs="+", metavar="FIT", help="folder of a finished fit")
     parser.add_argument("--draws", type=int, default=400, help="of each fit")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/precision.md")
     arguments = parser.parse_args()
     jax.config.update("jax_enable_x64", True)  # as `steelyard.fit` does
     found = []
@@ -149,7 +135,7 @@ def main():
     text = page(found, arguments.draws)
     print(text)
     if arguments.write:
-        PAGE.write_text(text)
+        PAGE.write(text)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How well a model of gridded visibilities can know what the gridder made of a sky, cell by cell.
 
-    uv run python benchmarks/fidelity.py [--data FOLDER] [--write]
+    uv run python -m validation.fidelity [--data FOLDER] [--write]
 
 Skies of known visibilities (a Gaussian off centre, a point source off centre, the rotating disc of mock_ngc4697 as
 4e5 clouds) are sampled without noise where and when mock_ngc4697.ms was observed, by finufft's sum over the sky at
@@ -10,7 +10,6 @@ centre with the gridding taper, and that with the cell's response to where its s
 --write puts the table into docs/fidelity.md.
 """
 
-import argparse
 import json
 import tarfile
 import tempfile
@@ -34,12 +33,16 @@ from steelyard_schemas import Store
 from vis_gridder import GridSpec, grid, read_visibilities, taper
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_KMS, SPEED_OF_LIGHT_M_S
 
+from validation import ROOT
+from validation.page import DOCS, ResultPage, table
+
 FIELDS_ARCSEC = (11.52, 15.36, 17.28, 23.04, 34.56)
 CELL_ARCSEC = 0.12
 REST_HZ = 230.538e9
 CLOUDS = 400_000
 PRECISION = 1e-9
-ROOT = Path(__file__).parents[1]
+COLUMNS = ("sky", "field [arcsec]", "taper: rms", "largest", "with response: rms", "largest", "where")
+PAGE = ResultPage(DOCS / "fidelity.md", "validation.fidelity")
 
 
 class Sky:
@@ -52,6 +55,7 @@ class Sky:
         self.channel = channel  # None: the same in all channels
 
     def of_channel(self, k):
+        """Return positions [rad] and flux densities [Jy] of the sources in a channel."""
         here = slice(None) if self.channel is None else self.channel == k
         return self.l_rad[here], self.m_rad[here], self.flux_jy[here]
 
@@ -94,12 +98,14 @@ def disc(truth, frequency_hz):
 
 
 def gaussian(flux_jy):
+    """Return a Gaussian off centre, as points."""
     rng = np.random.default_rng(1)
     x, y = rng.normal(0, 1.0 / 2.355, (2, CLOUDS // 10))
     return Sky("Gaussian, FWHM 1 arcsec, at (1.0, -0.5)", x + 1.0, y - 0.5, flux_jy / x.size)
 
 
 def point(flux_jy):
+    """Return a point source off centre."""
     return Sky("point source at (1.3, 0.8)", np.array([1.3]), np.array([0.8]), flux_jy)
 
 
@@ -152,9 +158,9 @@ def compare(gridded, sigma, sky):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Compare all skies on all fields; with --write, write the page."""
+    parser = PAGE.parser(__doc__)
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data", help="folder of the mocks")
-    parser.add_argument("--write", action="store_true", help="put the table into docs/fidelity.md")
     arguments = parser.parse_args()
     truth = json.loads((arguments.data / "mock_ngc4697.json").read_text())
     with tempfile.TemporaryDirectory() as folder:
@@ -164,18 +170,12 @@ def main():
     clouds = disc(truth, vis["frequency_hz"])
     brightest = np.bincount(clouds.channel[(clouds.channel >= 0) & (clouds.channel < truth["nchan"])]).max()
     brightest_jy = float(brightest * clouds.flux_jy[0])
-    lines = [
-        "# Fidelity of gridded visibilities",
-        "",
-        "Written by `uv run python benchmarks/fidelity.py --write`.",
-        "",
+    text = (
         "Error of a model of the cell means, in units of each cell's noise in mock_ngc4697: at the cells' centres "
         "with the taper, and with the response to where in each cell the samples lie. Gaussian and point source are "
-        f"as bright as the disc's brightest channel, {1e3 * brightest_jy:.0f} mJy.",
-        "",
-        "| sky | field [arcsec] | taper: rms | largest | with response: rms | largest | where |",
-        "|---|---|---|---|---|---|---|",
-    ]
+        f"as bright as the disc's brightest channel, {1e3 * brightest_jy:.0f} mJy."
+    )
+    rows = []
     skies = [gaussian(brightest_jy), point(brightest_jy), clouds]
     data = {sky.name: sampled(vis, sky) for sky in skies}
     for field in FIELDS_ARCSEC:
@@ -184,14 +184,11 @@ def main():
         sigma = np.sqrt(grid(vis, spec)["variance"])
         for sky in skies:
             (rms, largest, _), (rms_after, largest_after, where) = compare(grid(data[sky.name], spec), sigma, sky)
-            lines.append(
-                f"| {sky.name} | {field:.1f} | {rms:.3f} | {largest:.2f} "
-                f"| {rms_after:.4f} | {largest_after:.3f} | {where} |"
-            )
-            print(lines[-1])
-    text = "\n".join(lines) + "\n"
+            errors = (f"{rms:.3f}", f"{largest:.2f}", f"{rms_after:.4f}", f"{largest_after:.3f}")
+            rows.append((sky.name, f"{field:.1f}", *errors, where))
+            print(*rows[-1], sep=" | ", flush=True)
     if arguments.write:
-        (ROOT / "docs" / "fidelity.md").write_text(text)
+        PAGE.write("\n".join([text, "", *table(COLUMNS, rows)]))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Is anything lost when Steelyard is killed? Fits, surveys and trainings killed at random moments, and resumed.
 
-    uv run python validation/kills.py --folder FOLDER [--only SUBJECT] [--write]
+    uv run python -m validation.kills --folder FOLDER [--only SUBJECT] [--write]
 
 A small fit, a survey of three small galaxies on a local Ray, and two trainings of a surrogate (in one process, and by
 workers) run twice undisturbed. Then they are killed at moments that are uniform over the time of the undisturbed run,
@@ -12,7 +12,6 @@ by hash, with no name left over and no process that runs on. The folder keeps wh
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import signal
@@ -27,11 +26,12 @@ from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
-from kill_states import State, artifact_state, fit_state, survey_state
-from killing import Ended, Kill, Landed, Subject, differences, run_to_the_end
 
-PAGE = Path(__file__).parents[1] / "docs" / "reliability.md"
-START, END = "<!-- result -->", "<!-- end of result -->"
+from validation.kills.killing import Ended, Kill, Landed, Subject, differences, run_to_the_end
+from validation.kills.states import State, artifact_state, fit_state, survey_state
+from validation.page import DOCS, ResultPage
+
+PAGE = ResultPage(DOCS / "reliability.md", "validation.kills", options="--folder FOLDER")
 SEED = 20
 KILLS_PER_RUN = 2
 MAX_STEPS = 400
@@ -196,26 +196,19 @@ def table(done: Sequence[dict[str, Any]]) -> str:
     return "\n".join([total, "", *lines])
 
 
-def write(page: Path, text: str) -> None:
-    """Put a text between the markers of a page."""
-    before, rest = page.read_text().split(START)
-    page.write_text(f"{before}{START}\n{text}\n{END}{rest.split(END)[1]}")
-
-
 def main() -> int:
     """Run the check; exit 1 if a run ended otherwise than an undisturbed one."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = PAGE.parser(__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="where runs and results are kept")
     parser.add_argument("--only", action="append", help="subject to kill (repeatable); all by default")
     parser.add_argument("--jobs", type=int, default=1, help="runs of a subject at a time (default: 1)")
-    parser.add_argument("--write", action="store_true", help="write the table in docs/reliability.md")
     arguments = parser.parse_args()
     for number in (signal.SIGINT, signal.SIGHUP):
         # A command inherits that a signal is ignored, as under nohup or in the background of a script.
         signal.signal(number, lambda *_: sys.exit(1))
     folder = arguments.folder.resolve()
     if not (folder / "inputs" / "sample.csv").exists():
-        from kill_inputs import write_inputs  # loads JAX
+        from validation.kills.inputs import write_inputs  # loads JAX
 
         write_inputs(folder / "inputs", MAX_STEPS)
     environment = {
@@ -233,9 +226,5 @@ def main() -> int:
         done += read(place / "kills.jsonl")
     print(table(done))
     if arguments.write:
-        write(PAGE, table(done))
+        PAGE.write(table(done))
     return 1 if any(kill["wrong"] for kill in done) else 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

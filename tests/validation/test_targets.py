@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from sampler import MalaConfig, Monitor, find_mode, sample, summarize
-from targets_nuts import nuts
-from targets_problems import eight_schools, funnel, gaussian, quantities_of, regression
+
+from validation.targets.nuts import nuts
+from validation.targets.problems import eight_schools, funnel, gaussian, quantities_of, regression
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,8 @@ JSON lines: settings and anchor first, then one record a line, its numbers to fi
 
 import json
 
-from calibration_run import keep
+from validation.calibration.fits import keep
+from validation.records import read_lines, write_lines
 
 
 def pack(folder, path):
@@ -19,15 +20,14 @@ def pack(folder, path):
         "settings": json.loads((folder / "settings.json").read_text()),
         "anchor": json.loads(anchor.read_text()) if anchor.exists() else None,
     }
-    lines = [head, *records]
-    path.write_text("".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines))
+    write_lines(path, [head, *records])
 
 
 def unpack(path, folder):
     """Lay the records of a file into a folder of the same settings, but for those that it has."""
     if not path.exists():
         return
-    head, *records = (json.loads(line) for line in path.read_text().splitlines())
+    head, *records = read_lines(path)
     if head["settings"] != json.loads((folder / "settings.json").read_text()):
         print(f"{path} is of another calibration: left aside")
         return

@@ -1,16 +1,15 @@
 """Does a survey find the masses that its mock galaxies have, and what does Ray cost?
 
-    uv run python benchmarks/survey_recovery.py --folder FOLDER --survey N [--galaxies 24] [--plain] [--write]
+    uv run python -m validation.survey_recovery --folder FOLDER --survey N [--galaxies 24] [--plain] [--write]
 
 Makes mock galaxies (truths drawn from the priors, but for masses that the data can weigh; the stars' shape is known)
 and runs `steelyard survey run` on them, with --plain then the same fits in plain processes without Ray, as many at a
 time as there are workers. Surveys are numbered; each goes on with the galaxies after those of the surveys before it.
 The folder keeps everything; the same command goes on where it was stopped, but times of what was cut off mean nothing
-and are not told. --write keeps what was found in docs/survey_recovery.jsonl and writes docs/survey_recovery.md from
-all surveys there, whatever they found.
+and are not told. --write keeps what was found in validation/records/survey_recovery.jsonl and writes
+docs/survey_recovery.md from all surveys there, whatever they found.
 """
 
-import argparse
 import csv
 import json
 import os
@@ -28,6 +27,10 @@ from steelyard.galaxy.simulation import Antennas
 from steelyard.survey.folder import SurveyFolder
 from steelyard.survey.masses import mass_rows, pull_summary
 from steelyard_schemas import Galaxy, SurveyJob, unpack, write_store
+
+from validation import ROOT
+from validation.page import DOCS, ResultPage, table
+from validation.records import RECORDS, read_lines, write_lines
 
 DEFAULTS = """\
 [line]
@@ -56,10 +59,15 @@ OBSERVATION = {
     "channel_width_kms": 45.0,
     "noise_jy": 0.06,
 }
-ROOT = Path(__file__).parents[1]
+PAGE = ResultPage(DOCS / "survey_recovery.md", "validation.survey_recovery", "--folder FOLDER --survey N --plain")
 MOST_MEAN, MOST_SCATTER = 0.4, 0.3
 """Of pulls; set before anything was run."""
-RAY_FREE = "from survey_recovery import plain_fits; import sys; plain_fits(*sys.argv[1:])"
+PULL_COLUMNS = ("pulls of log10 M_BH", "mean", "scatter", "mean, by chance", "scatter, by chance", "within bounds")
+TIME_COLUMNS = (
+    *("survey", "run by", "`steelyard survey run`, all in [s]"),
+    *("same fits in plain processes [s]", "Ray's share"),
+)
+RAY_FREE = "from validation.survey_recovery import plain_fits; import sys; plain_fits(*sys.argv[1:])"
 
 
 def truth_of(rng):
@@ -128,9 +136,8 @@ def timed(commands):
     """Run commands side by side, each on its own share of the cores; return seconds."""
     cores = max(1, (os.cpu_count() or 1) // len(commands))
     share = {name: str(cores) for name in ("NPROC", "PJRT_NPROC", "OMP_NUM_THREADS")}
-    here = {**os.environ, **share, "PYTHONPATH": str(Path(__file__).parent)}
     began = time.perf_counter()
-    running = [subprocess.Popen(command, env=here) for command in commands]
+    running = [subprocess.Popen(command, env=os.environ | share, cwd=ROOT) for command in commands]
     codes = [process.wait() for process in running]
     return time.perf_counter() - began, codes
 
@@ -181,6 +188,7 @@ def found_in(survey):
 
 
 def rounded(number, digits):
+    """Round a number, if there is one."""
     return None if number is None else round(number, digits)
 
 
@@ -189,68 +197,63 @@ def pull_row(label, galaxies):
     pulls = pull_summary(galaxy["pull"] for galaxy in galaxies)
     if pulls is None:
         raise SystemExit("fewer than two galaxies have a mass")
-    chance = f"0 +- {1 / np.sqrt(pulls.n):.2f} | 1 +- {1 / np.sqrt(2 * (pulls.n - 1)):.2f}"
+    chance = f"0 +- {1 / np.sqrt(pulls.n):.2f}", f"1 +- {1 / np.sqrt(2 * (pulls.n - 1)):.2f}"
     good = abs(pulls.mean) <= MOST_MEAN and abs(pulls.scatter - 1) <= MOST_SCATTER
-    return f"| {label}: {pulls.n} | {pulls.mean:+.2f} | {pulls.scatter:.2f} | {chance} | {'yes' if good else 'no'} |"
+    return f"{label}: {pulls.n}", f"{pulls.mean:+.2f}", f"{pulls.scatter:.2f}", *chance, "yes" if good else "no"
 
 
 def galaxy_row(galaxy):
+    """Return a galaxy's line of the table."""
     texts = ("", "", "")
     if galaxy["pull"] is not None:
         mass = f"{galaxy['log10_mbh']:.3f} +- {galaxy['sd']:.3f}"
         texts = (f"{galaxy['truth']:.2f}", mass, f"{galaxy['pull']:+.2f}")
-    return f"| {galaxy['name']} | {' | '.join(texts)} | {galaxy['fit_s']} | {galaxy['status']} |"
+    return galaxy["name"], *texts, str(galaxy["fit_s"]), galaxy["status"]
+
+
+def survey_row(survey):
+    """Return a survey's line of the table of times."""
+    times, texts = survey["times"], ("", "", "")
+    if times:
+        share = 100 * (times["with_ray_s"] / times["plain_s"] - 1)
+        texts = (f"{times['with_ray_s']}", f"{times['plain_s']}", f"{share:+.1f} %")
+    return str(survey["survey"]), survey["run"], *texts
 
 
 def page(surveys):
-    """Write what all surveys found."""
+    """Return what all surveys found, as text."""
     everything = [galaxy for survey in surveys for galaxy in survey["galaxies"]]
     converged = sum(galaxy["status"] == "converged" for galaxy in everything)
+    pulls = [pull_row(f"survey {survey['survey']}", survey["galaxies"]) for survey in surveys]
+    if len(surveys) > 1:
+        pulls.append(pull_row("all", everything))
     lines = [
-        "# Surveys of mock galaxies",
-        "",
-        "Written by `uv run python benchmarks/survey_recovery.py --folder FOLDER --survey N --plain --write`.",
-        "",
         f"{len(everything)} mock galaxies: data of 24 dishes for an hour, 24 channels of 45 km/s, 32 x 32 pixels.",
         f"The shape of the stars is known, ten parameters are sampled. {converged} of {len(everything)} converged.",
         "A galaxy of a number is always the same, and a survey once begun is told here whatever it found.",
         "",
-        "| pulls of log10 M_BH | mean | scatter | mean, by chance | scatter, by chance | within bounds |",
-        "|---|---:|---:|---:|---:|---|",
-        *(pull_row(f"survey {survey['survey']}", survey["galaxies"]) for survey in surveys),
-        *([pull_row("all", everything)] if len(surveys) > 1 else []),
-        "",
+        *table(PULL_COLUMNS, pulls, "lrrrrl"),
         f"Bounds, set beforehand: mean 0 +- {MOST_MEAN}, scatter 1 +- {MOST_SCATTER}.",
         "",
-        "| survey | run by | `steelyard survey run`, all in [s] | same fits in plain processes [s] | Ray's share |",
-        "|---|---|---:|---:|---:|",
-    ]
-    for survey in surveys:
-        times, texts = survey["times"], ("", "", "")
-        if times:
-            share = 100 * (times["with_ray_s"] / times["plain_s"] - 1)
-            texts = (f"{times['with_ray_s']}", f"{times['plain_s']}", f"{share:+.1f} %")
-        lines.append(f"| {survey['survey']} | {survey['run']} | {' | '.join(texts)} |")
-    lines += [
-        "",
+        *table(TIME_COLUMNS, map(survey_row, surveys), "llrrr"),
         "Plain processes have every n-th galaxy each, shared out beforehand; Ray gives the next to whoever is free.",
+        "",
+        *table(("galaxy", "truth", "log10 M_BH", "pull", "fit, s", "status"), map(galaxy_row, everything), "lrrrrl"),
     ]
-    lines += ["", "| galaxy | truth | log10 M_BH | pull | fit, s | |", "|---|---:|---:|---:|---:|---|"]
-    return "\n".join([*lines, *map(galaxy_row, everything), ""])
+    return "\n".join(lines)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, required=True)
+    """Run one survey; with --write, keep its records and write the page."""
+    parser = PAGE.parser(__doc__)
+    parser.add_argument("--folder", type=lambda text: Path(text).resolve(), required=True, help="kept; resumes")
     parser.add_argument("--survey", type=int, required=True, help="its number")
     parser.add_argument("--galaxies", type=int, default=24)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--plain", action="store_true", help="time the same fits without Ray, too")
-    parser.add_argument("--write", action="store_true", help="put the result into docs/")
     options = parser.parse_args()
-    records = ROOT / "docs" / "survey_recovery.jsonl"
-    others = [json.loads(line) for line in records.read_text().splitlines()] if records.exists() else []
-    others = [survey for survey in others if survey["survey"] != options.survey]
+    records = RECORDS / "survey_recovery.jsonl"
+    others = [survey for survey in read_lines(records) if survey["survey"] != options.survey]
     first = sum(len(survey["galaxies"]) for survey in others if survey["survey"] < options.survey)
     table = make_sample(options.folder, range(first, first + options.galaxies))
     if options.plain:
@@ -263,8 +266,8 @@ def main():
     text = page(surveys)
     print(text)
     if options.write:
-        records.write_text("".join(json.dumps(survey, separators=(",", ":")) + "\n" for survey in surveys))
-        (ROOT / "docs" / "survey_recovery.md").write_text(text)
+        write_lines(records, surveys)
+        PAGE.write(text)
 
 
 if __name__ == "__main__":

@@ -1,39 +1,42 @@
 """How exact are model visibilities at the default settings? A ladder of hard discs, against brute-force quadrature.
 
-    uv run python benchmarks/ladder.py [--rungs NAME ...] [--write]
+    uv run python -m validation.visibility_accuracy [--rungs NAME ...] [--write]
 
 Every rung changes a few parameters of one disc: its orientation, the black hole's mass, the line's width beside the
 channel's, where it lies in the field and how much of that it fills. The model is what `steelyard fit` evaluates, in
 single precision, with the subcells that it chooses, on a grid whose longest baseline its pixels just hold; the
-reference is `thin_disc.py`, of which a quarter of the points tells how far it has converged. --write puts the table
-into docs/accuracy.md.
+reference is `validation.thin_disc`, of which a quarter of the points shows how far it has converged. --write puts
+the table into docs/accuracy.md.
 """
 
-import argparse
 import sys
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from forward_problem import DISH_M, REST_HZ, TRUTH
 from kinematics import SkyGrid, VelocityGrid, pc_per_arcsec, primary_beam
 from steelyard.galaxy.accuracy import LEVELS, WANTED, choose_subcells
 from steelyard.galaxy.grid import ModelGrid, refined_npix
 from steelyard.galaxy.model import GalaxyModel
 from steelyard.galaxy.predict import predicted_visibilities
 from steelyard_schemas import Galaxy
-from thin_disc import C_M_S, circular_velocity, gaussian_beam, thin_disc
+
+from validation.page import DOCS, ResultPage, table
+from validation.reference_disc import DISH_M, REST_HZ, TRUTH
+from validation.thin_disc import C_M_S, circular_velocity, gaussian_beam, thin_disc
 
 NPIX, CELL_ARCSEC, CHANNELS = 81, 0.191, 40
 """Of the data: the cells that hold data in case S of `forward.py`."""
 RADII, AZIMUTHS = 2000, 2048
 """Of the reference's points."""
-DOCS = Path(__file__).resolve().parents[1] / "docs" / "accuracy.md"
+PAGE = ResultPage(DOCS / "accuracy.md", "validation.visibility_accuracy")
+ERRORS = ("worst", "rms", "told", "standard", "converged")
 
 
 class Rung(NamedTuple):
+    """A disc of the ladder: what differs from the reference disc."""
+
     what: str
     changed: dict[str, float]
     width_kms: float = 20.0
@@ -140,10 +143,6 @@ def page(rows):
     pixel = model_sky(NPIX, CELL_ARCSEC).cell_arcsec
     held = [name for name, found in rows.items() if found["worst"] <= WANTED]
     lines = [
-        "# How exact model visibilities are",
-        "",
-        "Written by `uv run python benchmarks/ladder.py --write`.",
-        "",
         f"One disc, harder from rung to rung, on {NPIX} cells of a field of {NPIX * CELL_ARCSEC:.1f} arcsec",
         f"(pixels of {pixel:.3f} arcsec) and {CHANNELS} channels, as `steelyard fit` has it: in single precision,",
         "with the subcells that it takes. These are fine ones, of half the side, where they change visibilities by",
@@ -153,19 +152,19 @@ def page(rows):
         f"baseline that the grid holds, in units of the peak amplitude. Wanted: {WANTED:.0e}, which",
         f"{len(held)} of {len(rows)} rungs hold.",
         "",
-        "| rung | what differs | subcells | worst cell | rms | told | worst, standard subcells | converged |",
-        "|---|---|---|---:|---:|---:|---:|---:|",
     ]
-    for name, found in rows.items():
-        numbers = " | ".join(f"{found[column]:.1e}" for column in ("worst", "rms", "told", "standard", "converged"))
-        lines.append(f"| {name} | {RUNGS[name].what} | {found['subcells']} | {numbers} |")
-    return "\n".join(lines) + "\n"
+    head = ("rung", "what differs", "subcells", "worst cell", "rms", "told", "worst, standard subcells", "converged")
+    cells = [
+        (name, RUNGS[name].what, found["subcells"], *(f"{found[column]:.1e}" for column in ERRORS))
+        for name, found in rows.items()
+    ]
+    return "\n".join([*lines, *table(head, cells, "lllrrrrr")])
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Compare all rungs; with --write, write the page."""
+    parser = PAGE.parser(__doc__)
     parser.add_argument("--rungs", nargs="+", choices=RUNGS, default=list(RUNGS))
-    parser.add_argument("--write", action="store_true", help="put the table into docs/accuracy.md")
     options = parser.parse_args()
     jax.config.update("jax_enable_x64", True)  # as `steelyard.fit` does
     rows = {}
@@ -175,7 +174,7 @@ def main():
     text = page(rows)
     print(text)
     if options.write:
-        DOCS.write_text(text)
+        PAGE.write(text)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ from functools import cache
 
 import numpy as np
 from arviz_stats.ecdf_utils import ecdf_pit
-from calibration_run import N_RANKED, QUANTILES
 from matplotlib.figure import Figure
 from steelyard_schemas.ingredients import PARAMETERS
+
+from validation.calibration.fits import N_RANKED, QUANTILES
+from validation.page import DOCS, ResultPage, table
 
 LEVELS = (0.50, 0.68, 0.95)
 BAND = 0.95
@@ -15,15 +17,7 @@ MASS = "log10_mbh"
 STUDIED = {"student_t": "Student t", "gaussian": "Gaussian", "gaussian_x2": "Gaussian, errors x 2"}
 """Likelihoods of the study, and their names on the page; the last is the paper's."""
 
-TEXT = """\
-# Calibration: are the error bars right?
-
-Written by `uv run python benchmarks/calibration.py --folder FOLDER --write`, which says what the parts are; the same
-command goes on where it was stopped. Data sets: 24 channels of 45 km/s, 32 x 32 pixels of 0.25 arcsec, 24 dishes
-within 110 m, half an hour; 15 free parameters, six of them of the stars. Each fit stops at R-hat below 1.02 and 200
-effective draws of every parameter; the truth is ranked among {ranked} thinned draws. Fits that did not converge
-count like the others.
-"""
+PAGE = ResultPage(DOCS / "calibration.md", "validation.calibration", "--folder FOLDER")
 
 
 def read_records(folder, part, kind):
@@ -64,6 +58,12 @@ def coverage(records, name, level):
     below = np.array([record["parameters"][name]["below"] for record in records])
     share = float(np.mean(np.abs(below - 0.5) <= level / 2))
     return share, float(np.sqrt(level * (1 - level) / len(below)))
+
+
+def coverages(records, name):
+    """Cells of a table: coverage at all levels."""
+    shares = [coverage(records, name, level) for level in LEVELS]
+    return [f"{100 * share:.1f} +- {100 * error:.1f} %" for share, error in shares]
 
 
 def relative_width(records, name, prior_sd):
@@ -138,17 +138,13 @@ def rank_section(records, names, prior_sd, title, picture):
         "",
         f"![ranks]({picture})",
         "",
-        "| parameter | "
-        + " | ".join(f"{level:.0%} interval holds the truth" for level in LEVELS)
-        + " | relative width | in band |",
-        "|---|" + "---|" * (len(LEVELS) + 2),
     ]
+    head = ("parameter", *(f"{level:.0%} interval holds the truth" for level in LEVELS), "relative width", "in band")
+    rows = []
     for name in names:
-        shares = [coverage(records, name, level) for level in LEVELS]
-        cells = " | ".join(f"{100 * share:.1f} +- {100 * error:.1f} %" for share, error in shares)
         width, inside = relative_width(records, name, prior_sd[name]), "no" if name in outside else "yes"
-        lines.append(f"| `{name}` | {cells} | {width:.2f} | {inside} |")
-    return [*lines, ""]
+        rows.append((f"`{name}`", *coverages(records, name), f"{width:.2f}", inside))
+    return [*lines, *table(head, rows)]
 
 
 def study_section(study, picture):
@@ -165,17 +161,14 @@ def study_section(study, picture):
         "",
         f"![coverage]({picture})",
         "",
-        "| likelihood | "
-        + " | ".join(f"{level:.0%} holds" for level in LEVELS)
-        + " | width [dex] | relative | not converged |",
-        "|---|" + "---|" * (len(LEVELS) + 3),
     ]
+    head = ("likelihood", *(f"{level:.0%} holds" for level in LEVELS), "width [dex]", "relative", "not converged")
+    cells = []
     for kind, records in rows.items():
-        shares = [coverage(records, MASS, level) for level in LEVELS]
-        cells = " | ".join(f"{100 * share:.1f} +- {100 * error:.1f} %" for share, error in shares)
         width, failed = half_width(records, MASS), sum(not record["converged"] for record in records)
-        lines.append(f"| {STUDIED[kind]} | {cells} | {width:.3f} | {width / exact:.2f} | {failed} |")
-    return [*lines, ""], rows
+        widths = f"{width:.3f}", f"{width / exact:.2f}"
+        cells.append((STUDIED[kind], *coverages(records, MASS), *widths, str(failed)))
+    return [*lines, *table(head, cells)], rows
 
 
 def study_records(folder, kinds):
@@ -186,15 +179,15 @@ def study_records(folder, kinds):
     }
 
 
-def write_page(folder, prior_sd, docs, least=20):
-    """Write docs/calibration.md and its figures from the records in a folder; parts of fewer than `least` wait.
+def write_page(folder, prior_sd, page, least=20):
+    """Write the result of a page and its figures from the records in a folder; parts of fewer than `least` wait.
 
     `prior_sd` has the prior's standard deviation of each parameter.
     """
     names = tuple(prior_sd)
-    pictures = docs / "img" / "calibration"
+    pictures = page.path.parent / "img" / "calibration"
     pictures.mkdir(parents=True, exist_ok=True)
-    lines = [*TEXT.format(ranked=N_RANKED).splitlines(), ""]
+    lines = []
     for part, title in (("prior", "Truths from the prior"), ("posterior", "Truths from the posterior of one galaxy")):
         records = read_records(folder, part, "student_t")
         if len(records) >= least:
@@ -207,4 +200,4 @@ def write_page(folder, prior_sd, docs, least=20):
             pictures / "coverage.png", dpi=110
         )
         lines += section
-    (docs / "calibration.md").write_text("\n".join(lines).rstrip() + "\n")
+    page.write("\n".join(lines))

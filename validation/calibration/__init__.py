@@ -1,0 +1,1 @@
+"""Calibration of error bars: ranks of the truth, coverage, and what approximate likelihoods cost."""

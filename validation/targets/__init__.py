@@ -1,0 +1,1 @@
+"""Standard targets of known moments: where MALA is the tool and where it is not, beside NUTS."""
