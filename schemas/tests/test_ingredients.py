@@ -1,7 +1,7 @@
 """Ingredients: what is derived from their records, against the lists written out by hand here."""
 
 import pytest
-from steelyard_schemas import ContractError, parse
+from steelyard_schemas import ContractError, job_identity, parse
 from steelyard_schemas.galaxy import Priors
 from steelyard_schemas.ingredients import (
     PARAMETERS,
@@ -159,3 +159,12 @@ def test_a_galaxy_in_another_document_is_read_by_its_own_version(make):
     assert parse(job | {"galaxy": old}, where="job").galaxy == make.survey_job().galaxy
     with pytest.raises(ContractError, match=r"galaxy: galaxy schema_version '9.1' is newer .* update"):
         parse(job | {"galaxy": job["galaxy"] | {"schema_version": "9.1"}}, where="job")
+
+
+def test_priors_of_ingredients_that_a_galaxy_lacks_do_not_identify_its_fit(make):
+    def identity(**priors):
+        return job_identity(parse(fields(make, mass=[], priors=priors), where="g"), "sha256:data", None)
+
+    plain = identity()
+    assert identity(log10_cluster_mass=Fixed(value=7.0).model_dump()) == plain
+    assert identity(log10_mbh=Fixed(value=7.0).model_dump()) != plain

@@ -23,11 +23,15 @@ CONTENT_HASH = r"^sha256(-arrays)?:[0-9a-f]{64}$"
 def job_identity(galaxy: Galaxy, data_hash: str, surrogate_hash: str | None) -> str:
     """Return the SHA-256 of all that determines a fit: galaxy file, data and artifact.
 
-    What only says how long to go on, or is for show, is left out: a fit with a larger budget is the same fit.
+    What only says how long to go on, or is for show, is left out: a fit with a larger budget is the same fit. So are the
+    version of the galaxy file and priors of parameters that the galaxy does not have.
     """
     budget = {"max_steps", "target_ess", "max_rhat", "checkpoint_s"}
-    parts = [galaxy.model_dump(mode="json", exclude={"truth": True, "sampler": budget}), data_hash, surrogate_hash]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    said = galaxy.model_dump(mode="json", exclude={"truth": True, "schema_version": True, "sampler": budget})
+    # Of the priors only those that count: an ingredient that this galaxy does not have may come and go.
+    own = {parameter.name for parameter in galaxy.parameters}
+    said["priors"] = {name: prior for name, prior in said["priors"].items() if name in own}
+    return hashlib.sha256(json.dumps([said, data_hash, surrogate_hash], sort_keys=True).encode()).hexdigest()
 
 
 class SurveyJob(Contract):
