@@ -62,7 +62,7 @@ def distances(z):
 def test_a_luminosity_distance_is_noticed():
     luminosity, angular = distances(1.326)
     told = distance_warning(luminosity, 1.326)
-    assert f"angular-diameter distance, {angular:.5g} Mpc there" in told
+    assert f"angular-diameter distance, {angular:.5g} Mpc" in told
     assert distance_warning(angular, 1.326) is None
     # Nearby the two are alike, and neither is what people use.
     assert distance_warning(distances(0.005)[0], 0.005) is None

@@ -1,4 +1,4 @@
-"""What makes a job the same job: a hash of the galaxy file, its data and the surrogate."""
+"""Identity of jobs: a hash of the galaxy file, its data and the surrogate."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ __all__ = ["JobKeys", "data_stamp", "draws_hash"]
 class JobKeys:
     """Two hashes of one job.
 
-    `fit` covers all that decides the draws; `job` also how long to go on. A job with a larger budget is another job,
-    but the same fit: it goes on in the same folder.
+    `fit` covers everything that determines the draws, `job` also the sampling budget. A job with a larger budget is a
+    different job but the same fit, which continues in the same folder.
     """
 
     def __init__(self, galaxy: Galaxy, data: str, surrogate: str | None) -> None:
@@ -26,10 +26,10 @@ class JobKeys:
 
 
 def data_stamp(path: Path) -> str:
-    """Identify a data set without reading it: a store by its hash, others by sizes and times of change of the files.
+    """Identify a data set without reading it: a store by its hash, others by file sizes and modification times.
 
-    A survey plans a hundred thousand of these. Touching a Measurement Set makes it another one, which costs a new
-    fit; writing other data into it unnoticed would take restoring its times on purpose.
+    A survey may plan a hundred thousand of them. Touching a Measurement Set changes its identity, which costs a new
+    fit; a change goes unnoticed only if the modification times are restored deliberately.
     """
     if not path.exists():
         return "missing"
@@ -41,5 +41,5 @@ def data_stamp(path: Path) -> str:
 
 
 def draws_hash[M: StoreContract](store: Store[M]) -> str:
-    """Return the hash of a store's arrays alone: equal for every undisturbed, killed or resumed run of a job."""
+    """Return the hash of a store's arrays alone, equal for every run of a job, interrupted or not."""
     return content_hash({}, store.arrays)
