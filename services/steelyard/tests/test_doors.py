@@ -74,7 +74,7 @@ def test_a_disk_full_before_the_chains(name, full_at, workplace):
     assert result.exit_code == 1
     line = result.stderr.splitlines()[-1]
     assert line.startswith("error: no space left to write (")
-    assert "free some, then run the same command again" in line
+    assert "free some space, then run the same command again" in line
     assert not list(workplace.rglob(".*.new"))
     assert not list(workplace.rglob(f"*/{name}"))
 

@@ -49,7 +49,7 @@ def test_a_redshift_that_the_data_do_not_cover_is_refused(toy, toy_problem):
 
 def test_a_redshift_beside_a_prior_is_refused(toy):
     priors = {"vsys_kms": {"kind": "normal", "mean": 1500.0, "sd": 5.0}}
-    with pytest.raises(ValueError, match=r"line\.redshift takes the place of priors\.vsys_kms"):
+    with pytest.raises(ValueError, match=r"line\.redshift and priors\.vsys_kms exclude each other"):
         Galaxy.model_validate({**with_line(toy, redshift=0.005).model_dump(), "priors": priors})
 
 
