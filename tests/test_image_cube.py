@@ -237,5 +237,5 @@ def test_a_cube_is_valid_and_damage_is_one_line(folder, tmp_path):
 def test_an_image_cube_needs_no_grid(folder):
     asked = GALAXY.model_dump(mode="json")
     asked["data"]["grid"] = {"cell_arcsec": 0.5, "npix": 64}
-    with pytest.raises(ContractError, match="is an image cube with a grid of its own"):
+    with pytest.raises(ContractError, match="is an image cube with its own grid"):
         load_gridded(Galaxy.model_validate(asked), folder)

@@ -198,7 +198,8 @@ MGE = {"kind": "mge", "surface_brightness_lsun_pc2": [10.0, 5.0], "sigma_arcsec"
         ),
         (
             {"stars": {**MGE, "q_obs": [0.9]}},
-            "stars.mge: surface_brightness_lsun_pc2, sigma_arcsec and q_obs must have one length, found 2, 2 and 1",
+            "stars.mge: surface_brightness_lsun_pc2, sigma_arcsec and q_obs must have equal lengths, found 2, 2 and "
+            "1",
         ),
         (
             {"stars": MGE, "priors__inclination_deg": {"kind": "sine", "low": 50.0, "high": 85.0}},
@@ -249,7 +250,9 @@ def test_a_kernel_that_averages_nothing_has_no_width():
     assert Kernel(name="none", width_cells=0, beta=0).width_cells == 0
     with pytest.raises(ValidationError, match="kernel 'none' has width_cells 1 and beta 2, expected 0 and 0"):
         Kernel(name="none", width_cells=1, beta=2)
-    with pytest.raises(ValidationError, match="kernel width is 0 cells; name a kernel that averages nothing 'none'"):
+    with pytest.raises(
+        ValidationError, match="kernel width is 0 cells; use the kernel 'none' if cells are not averaged"
+    ):
         Kernel(width_cells=0, beta=0)
 
 

@@ -1,4 +1,4 @@
-"""Array contracts: names, dimensions, types and units, and the check that reports every fault at once."""
+"""Array contracts: names, dimensions, types and units, and a check that reports all problems at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["ArrayLike", "ArraySpec", "array_problems"]
 
 
 class ArrayLike(Protocol):
-    """What NumPy and Zarr arrays share and the check needs."""
+    """Interface shared by NumPy and Zarr arrays that the check needs."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...  # noqa: D102
@@ -20,17 +20,22 @@ class ArrayLike(Protocol):
 
 
 class ArraySpec(NamedTuple):
-    """One array of a store. `dims` are names; equal names must have equal length across a store."""
+    """Specification of one array of a store."""
 
     name: str
+    """Name of the array."""
     dims: tuple[str, ...]
+    """Names of the dimensions; equal names must have equal length across a store."""
     dtype: str
+    """NumPy data type."""
     unit: str
+    """Unit, empty if dimensionless."""
     meaning: str
+    """Short description."""
 
 
 def array_problems(specs: Iterable[ArraySpec], arrays: Mapping[str, ArrayLike]) -> list[str]:
-    """Compare arrays with their specs; return one sentence (what, found, expected) per fault."""
+    """Compare arrays with their specs; return one sentence (what, found, expected) per problem."""
     specs = tuple(specs)
     problems = []
     lengths: dict[str, tuple[int, str]] = {}

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all, and stay through a crash once they have appeared."""
+"""Atomic writing of files and folders that, once in place, survive a crash."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _in_use: set[Path] = set()
 def atomic_path(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """Yield a temporary sibling of `target` that takes its place only if the block succeeds.
 
-    Works for files and folders. What is written is on the disk before it takes its place. What killed processes of
-    this machine left of earlier attempts is removed.
+    Works for files and folders. The data are synced to disk before they take their place. Remains of earlier attempts
+    by killed processes of this machine are removed.
 
     Raises:
-        ContractError: `target` exists and `overwrite` is false, or a folder of that name has come meanwhile. An empty
-            folder counts as nothing.
+        ContractError: `target` exists and `overwrite` is false, or a folder of that name has appeared meanwhile. An
+            empty folder does not count.
 
     """
     target = Path(target)
@@ -58,14 +58,14 @@ def atomic_path(target: Path, *, overwrite: bool) -> Iterator[Path]:
 
 
 def vacant(target: Path) -> bool:
-    """Whether a result may take this name: nothing bears it, or a folder without anything in it."""
+    """Whether a name is free for a result: unused, or an empty folder."""
     if target.is_dir() and not target.is_symlink():
         return next(target.iterdir(), None) is None
     return not target.exists()
 
 
 def remove_whole(target: Path) -> None:
-    """Remove a file or folder that may not be there; a crash on the way leaves no half of it under its name."""
+    """Remove a file or folder, if present; a crash never leaves part of it under its name."""
     with _sibling(target, _NEW) as aside, suppress(FileNotFoundError):
         target.rename(aside)
 
@@ -75,8 +75,7 @@ def _exists(target: Path) -> ContractError:
 
 
 def _exchange(temporary: Path, target: Path) -> None:
-    # A folder cannot be replaced in one step; the old one stays whole under another name until the new one is in
-    # place.
+    # A folder cannot be replaced in one step; the old one is kept under another name until the new one is in place.
     with _sibling(target, _OLD) as old:
         try:
             target.rename(old)
@@ -89,9 +88,9 @@ def _exchange(temporary: Path, target: Path) -> None:
 
 @contextmanager
 def _sibling(target: Path, ending: str) -> Iterator[Path]:
-    """Yield a name beside `target` that says whose it is; whatever has it at the end is removed.
+    """Yield a temporary name beside `target` that identifies this process; it is removed at the end.
 
-    An old folder stays where nothing has taken its place.
+    An old folder is kept if nothing has taken its place.
     """
     path = target.with_name(f".{target.name}.{_machine()}-{os.getpid()}-{secrets.token_hex(3)}.{ending}")
     _in_use.add(path)
@@ -100,13 +99,13 @@ def _sibling(target: Path, ending: str) -> Iterator[Path]:
     finally:
         _in_use.discard(path)
         if ending == _NEW or target.exists():
-            # What cannot be removed now, as where a thread still writes, must not hide why; it is swept later.
+            # A failed removal, for example while a thread still writes, must not hide the error; see `sweep`.
             with suppress(OSError):
                 _remove(path)
 
 
 def _machine() -> str:
-    """Where a process number means the same process: a host and, in containers, a name space of processes."""
+    """Identifier of the scope of process numbers: the host and, in containers, the process namespace."""
     with suppress(OSError):
         return _short(f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}")
     return _short(socket.gethostname())
@@ -117,15 +116,15 @@ def _short(text: str) -> str:
 
 
 def sweep(folder: Path, name: str | None = None, *, alone: bool = False) -> None:
-    """Remove what killed processes left in a folder under temporary names.
+    """Remove temporary files and folders left by killed processes.
 
-    Between its two renames such a process may have left the old folder under its temporary name only: that goes back.
+    A process killed between its two renames leaves the old folder under a temporary name only; it is restored.
 
     Args:
-        folder: where to look; not in folders within.
-        name: of the file or folder that was to be written; any if None.
-        alone: the caller knows that no other process writes here. Otherwise only processes of this machine that have
-            died are swept after.
+        folder: folder to clean, without its subfolders.
+        name: name of the file or folder that was to be written; None for any.
+        alone: whether the caller knows that no other process writes here. Otherwise only remains of dead processes of
+            this machine are removed.
 
     """
     for path in list(folder.glob(f".{'*' if name is None else glob.escape(name)}.*-*-*.*")):
@@ -135,7 +134,7 @@ def sweep(folder: Path, name: str | None = None, *, alone: bool = False) -> None
         if not alone and (found["machine"] != _machine() or _runs(int(found["process"]))):
             continue
         target = path.with_name(found["name"])
-        with suppress(OSError):  # another process may sweep too
+        with suppress(OSError):  # another process may be cleaning up too
             if found["kind"] == _OLD and not target.exists():
                 path.rename(target)
             else:
@@ -144,15 +143,15 @@ def sweep(folder: Path, name: str | None = None, *, alone: bool = False) -> None
 
 def _runs(process: int) -> bool:
     if process == os.getpid():
-        return False  # a process before this one that had its number: this one's are in use
+        return False  # an earlier process with the same number; files of this one are in `_in_use`
     if os.name == "nt":
-        return True  # where asking would end it
+        return True  # where os.kill would terminate the process
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
     except OSError:
-        return True  # of another user
+        return True  # belongs to another user
     return True
 
 
@@ -164,7 +163,7 @@ def _remove(path: Path) -> None:
 
 
 def _sync(top: Path) -> None:
-    """Write a file, or a folder with all in it, through to the disk."""
+    """Sync a file, or a folder with all its contents, to disk."""
     if not top.is_dir():
         _sync_file(top)
         return
@@ -174,7 +173,7 @@ def _sync(top: Path) -> None:
         files += [path for name in names if not (path := Path(folder, name)).is_symlink()]
     with ThreadPoolExecutor(8) as pool:
         for _ in pool.map(_sync_file, files):
-            pass  # raises what a thread raised
+            pass  # re-raises exceptions of the threads
     for found in folders:
         _sync_folder(found)
 

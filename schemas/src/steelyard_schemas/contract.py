@@ -1,4 +1,4 @@
-"""What every contract has in common: a frozen model that names its kind and version."""
+"""Base classes of contracts: frozen models with kind and version."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Contract", "Part", "StoreContract"]
 
 
 class Part(BaseModel):
-    """A piece of a contract: frozen, refuses unknown fields and numbers that are not finite."""
+    """Part of a contract: frozen, without unknown fields or non-finite numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -26,10 +26,10 @@ class Contract(Part):
 
     ARRAYS: ClassVar[tuple[ArraySpec, ...]] = ()
     ARRAYS_IF: ClassVar[Mapping[str, tuple[ArraySpec, ...]]] = {}
-    """Name of a boolean field -> further arrays that its being true promises."""
+    """Further arrays that are present if the boolean field of this name is true."""
 
     def array_specs(self) -> tuple[ArraySpec, ...]:
-        """Return the arrays that must lie beside this model in its store."""
+        """Return the specifications of the arrays that a store of this model must contain."""
         return self.ARRAYS + tuple(
             spec for field, specs in self.ARRAYS_IF.items() if getattr(self, field) for spec in specs
         )

@@ -1,4 +1,4 @@
-"""The one exception of the contracts: data that does not keep its promise."""
+"""Exception of the contracts."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["ContractError"]
 
 
 MOST_SHOWN = 50
-"""Problems in the text of an error: a file may have any number."""
+"""Maximum number of problems in the text of an error."""
 
 
 class ContractError(ValueError):
-    """Data breaks its contract; `problems` lists every fault found, not only the first."""
+    """Error raised when data violate their contract; `problems` lists all problems found."""
 
     def __init__(self, where: object, problems: Sequence[str] | str) -> None:
         self.where = str(where)
@@ -23,6 +23,6 @@ class ContractError(ValueError):
 
 
 def _one_line(text: str) -> str:
-    # Names from files are in it: what they would do to a terminal is shown instead.
+    # The text may contain names from files; control characters are shown as escapes.
     plain = " ".join(text.split()) if any(c in text for c in "\n\r\t") else text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in plain)

@@ -13,7 +13,7 @@ __all__ = ["json_schema", "main"]
 
 
 def json_schema(model: type[Contract]) -> str:
-    """Return a contract's JSON Schema, its arrays under `x-arrays`, those a field promises under `x-arrays-if`."""
+    """Return a contract's JSON Schema with arrays under `x-arrays` and conditional ones under `x-arrays-if`."""
     schema = model.model_json_schema()
     if model.ARRAYS:
         schema["x-arrays"] = [spec._asdict() for spec in model.ARRAYS]

@@ -19,7 +19,7 @@ def read_model[M: Contract](path: str | Path, expect: type[M]) -> M:
     """Read a contract from a .toml or .json file.
 
     Raises:
-        ContractError: no such file, one that is too long, a syntax error (with its line), or fields that break the
+        ContractError: the file is missing or too long, has a syntax error (the line is given), or violates the
             contract.
 
     """
@@ -35,12 +35,16 @@ def write_model(path: str | Path, model: Contract, *, overwrite: bool = False) -
 
 
 def pack(model: Contract) -> bytes:
-    """Turn a contract into a msgpack message."""
+    """Pack a contract into a msgpack message."""
     return msgpack.packb(model.model_dump(mode="json"))
 
 
 def unpack[M: Contract](message: bytes, expect: type[M]) -> M:
-    """Turn a msgpack message back into the contract it must hold."""
+    """Unpack a msgpack message into a contract of the expected type.
+
+    Raises:
+        ContractError: the message is damaged, violates its contract or has another kind.
+    """
     data = parse_msgpack(message, where="message")
     return _expect(parse(data, where="message"), expect, "message")
 

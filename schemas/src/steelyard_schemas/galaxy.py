@@ -1,4 +1,4 @@
-"""Contract `galaxy`: all that a fit needs to know, as a user writes it in TOML or JSON."""
+"""Contract `galaxy`: input of a fit, written by the user in TOML or JSON."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ __all__ = [
 
 
 NAME_CHARACTER = r"[\w .+\-()\[\]]"
-"""What the name of a galaxy may hold, since the folder of its fit is named after it."""
+"""Allowed characters of a galaxy's name, after which the folder of its fit is named."""
 
 
 class Line(Part):
     """The spectral line that traces the gas."""
 
-    name: str = Field(description="for labels, as CO(2-1) or HI")
-    rest_frequency_hz: float = Field(description="rest frequency of the line that was observed")
+    name: str = Field(description="name for labels, such as CO(2-1) or HI")
+    rest_frequency_hz: float = Field(description="rest frequency of the observed line")
     redshift: float | None = Field(
         default=None,
         gt=-0.01,
         lt=20,
-        description="of the galaxy, in the frame of the data; vsys_kms then has a prior about it by default",
+        description="redshift in the frame of the data; the default prior of vsys_kms is then centred on it",
     )
 
     @field_validator("rest_frequency_hz")
@@ -69,9 +69,9 @@ class Line(Part):
 
 
 class Grid(Part):
-    """How the visibilities are gridded; needed unless the data are gridded already."""
+    """Gridding of the visibilities; required unless the data are already gridded."""
 
-    cell_arcsec: float = Field(gt=0, description="image pixel; a third of the beam or finer")
+    cell_arcsec: float = Field(gt=0, description="image pixel; at most a third of the beam")
     npix: int = Field(ge=16, le=4096, description="image pixels along a side; npix * cell is the field of view")
     velocity_min_kms: float | None = Field(default=None, description="first velocity kept (radio definition)")
     velocity_max_kms: float | None = Field(default=None, description="last velocity kept (radio definition)")
@@ -85,22 +85,22 @@ class Grid(Part):
 
 
 class Data(Part):
-    """Where the visibilities are; relative paths start at the galaxy file."""
+    """Location of the visibilities; relative paths start at the galaxy file."""
 
-    path: str = Field(min_length=1, description="Measurement Set, UVFITS, viscube .npz, or a store of ours")
-    grid: Grid | None = Field(default=None, description="left out where the data are gridded already")
+    path: str = Field(min_length=1, description="Measurement Set, UVFITS, viscube .npz or a Steelyard store")
+    grid: Grid | None = Field(default=None, description="omit if the data are already gridded")
     spectral_response: Literal["top_hat", "hanning"] = Field(
         default="top_hat",
-        description="of a channel; 'hanning' for channels that were smoothed (1/4, 1/2, 1/4) and not averaged since",
+        description="channel response; 'hanning' for channels smoothed by (1/4, 1/2, 1/4) and not averaged since",
     )
     primary_beam: Literal["gaussian", "airy", "none"] = Field(
         default="gaussian",
-        description="FWHM 1.13 lambda / D; obscured aperture, ALMA's where the dishes are of 12 m or 7 m; no beam",
+        description="Gaussian of FWHM 1.13 lambda / D; obscured aperture (ALMA's for 12 m and 7 m dishes); no beam",
     )
 
 
 class Likelihood(Part):
-    """How a cell's mean is compared with the model."""
+    """Likelihood of the cell means."""
 
     kind: Literal["student_t", "gaussian", "gaussian_x2"] = Field(
         default="student_t",
@@ -111,21 +111,21 @@ class Likelihood(Part):
 class SamplerSettings(Part):
     """Effort of the sampler. It stops when converged, or after `max_steps` per chain."""
 
-    n_chains: int = Field(default=4, ge=2, le=64, description="chains that run side by side")
-    n_starts: int = Field(default=8, ge=1, le=256, description="starting points of the search for the mode")
-    n_warmup: int = Field(default=600, ge=50, le=10**9, description="steps of adaptation, not kept")
-    max_steps: int = Field(default=20000, ge=100, le=10**9, description="most steps per chain")
-    target_ess: float = Field(default=400, gt=0, description="least effective sample size, bulk and tail")
+    n_chains: int = Field(default=4, ge=2, le=64, description="number of parallel chains")
+    n_starts: int = Field(default=8, ge=1, le=256, description="starting points of the mode search")
+    n_warmup: int = Field(default=600, ge=50, le=10**9, description="adaptation steps, discarded")
+    max_steps: int = Field(default=20000, ge=100, le=10**9, description="maximum steps per chain")
+    target_ess: float = Field(default=400, gt=0, description="minimum effective sample size, bulk and tail")
     max_rhat: float = Field(default=1.01, gt=1, description="largest rank-normalised split R-hat")
-    seed: int = Field(default=1, ge=0, le=2**63 - 1, description="of the random numbers")
+    seed: int = Field(default=1, ge=0, le=2**63 - 1, description="random seed")
     checkpoint_s: float = Field(default=20, gt=0, description="seconds between checkpoints")
 
 
 class PriorTable(Part):
-    """One prior per parameter. `None` means: set from the data when the fit starts (the report lists it)."""
+    """One prior per parameter. `None`: derived from the data when the fit starts (the report lists it)."""
 
     def __getitem__(self, name: str) -> Prior | None:
-        """Prior of a parameter, by its name."""
+        """Return the prior of a parameter by name."""
         return getattr(self, name)
 
     @model_validator(mode="after")
@@ -141,13 +141,13 @@ class PriorTable(Part):
 
 
 def _prior_field(parameter: Parameter) -> Any:
-    """Return type and field of a parameter's prior; the default is None where the data give it."""
+    """Return type and field of a parameter's prior; the default is None if derived from the data."""
     if callable(parameter.prior):
         return Prior | None, Field(default=None, description=parameter.meaning)
     return Prior, Field(default=parameter.prior, description=parameter.meaning)
 
 
-# What follows from the records of the ingredients: types that a checker of types knows by their families only.
+# Types derived from the records of the ingredients; type checkers only see their families.
 if TYPE_CHECKING:
     Priors = PriorTable
     AnyStars = Stars
@@ -169,9 +169,9 @@ class Disc(Part):
     """Surface brightness, dispersion and warp of the gas disc as functions of radius."""
 
     profile: ProfileKind = Field(default="exponential", description="surface brightness of the gas")
-    table: ProfileTable | None = Field(default=None, description="of the profile 'table'")
+    table: ProfileTable | None = Field(default=None, description="table of the profile 'table'")
     dispersion: DispersionKind = Field(default="constant", description="velocity dispersion of the gas with radius")
-    warp: Warp | None = Field(default=None, description="left out for a flat disc")
+    warp: Warp | None = Field(default=None, description="omit for a flat disc")
 
     @model_validator(mode="after")
     def _table_goes_with_its_profile(self) -> Self:
@@ -183,7 +183,7 @@ class Disc(Part):
 
 
 class Galaxy(Contract):
-    """One target: data, distance, mass model, disc, priors and the effort to spend."""
+    """One target: data, distance, mass model, disc, priors and sampler settings."""
 
     kind: Literal["galaxy"] = "galaxy"
     schema_version: Literal["1.3"] = "1.3"
@@ -193,7 +193,7 @@ class Galaxy(Contract):
     data: Data
     stars: AnyStars = NukerStars()
     mass: tuple[AnyMass, ...] = Field(
-        default=(), description="mass components beside stars and black hole; none by default"
+        default=(), description="mass components besides stars and black hole; none by default"
     )
     disc: Disc = Disc()
     absorber: Absorber | None = Field(default=None, description="absorption against the nucleus; none by default")
@@ -208,10 +208,10 @@ class Galaxy(Contract):
     @field_validator("name", mode="before")
     @classmethod
     def _can_name_a_folder(cls, name: object) -> object:
-        # Before the pattern, which says the same to machines.
+        # Checked before the pattern to give a readable message.
         if isinstance(name, str) and (others := re.sub(NAME_CHARACTER, "", name)):
             raise ValueError(
-                f"a folder is named after it, so it may hold letters, digits, spaces and . + - _ ( ) [ ], but not "
+                f"it names a folder, so it may contain letters, digits, spaces and . + - _ ( ) [ ], but not "
                 f"{' '.join(repr(other) for other in dict.fromkeys(others))}"
             )
         return name
@@ -219,12 +219,12 @@ class Galaxy(Contract):
     @model_validator(mode="after")
     def _one_systemic_velocity(self) -> Self:
         if self.line.redshift is not None and self.priors["vsys_kms"] is not None:
-            raise ValueError("line.redshift takes the place of priors.vsys_kms: give one of them")
+            raise ValueError("line.redshift and priors.vsys_kms exclude each other: give only one of them")
         return self
 
     @model_validator(mode="after")
     def _flattening_is_possible(self) -> Self:
-        # An oblate body seen at inclination i never looks flatter than cos i (Cappellari 2002).
+        # An oblate body at inclination i never appears flatter than cos i (Cappellari 2002).
         if isinstance(self.stars, MgeStars):
             prior = self.priors["inclination_deg"]
             assert prior is not None
@@ -250,7 +250,7 @@ class Galaxy(Contract):
 
     @property
     def ingredients(self) -> tuple[type[Ingredient], ...]:
-        """Records of what this galaxy is made of, in the order in which their parameters are listed."""
+        """Records of this galaxy's ingredients, in the order of their parameters."""
         disc = self.disc
         return (
             BlackHole,
@@ -267,5 +267,5 @@ class Galaxy(Contract):
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """Every parameter that the galaxy's model has, sampled or fixed."""
+        """All parameters of the galaxy's model, sampled or fixed."""
         return tuple(parameter for record in self.ingredients for parameter in record.parameters)

@@ -1,4 +1,4 @@
-"""A galaxy inside another document: of its own version, and read through its own migrations."""
+"""Galaxy inside another document, with its own version and migrations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["GALAXY_MIGRATIONS", "GalaxyDocument"]
 
 
 def _mass_components(data: dict[str, Any]) -> dict[str, Any]:
-    """Move halo and gravity of the gas, options of their own up to 1.2, into the list of mass components."""
+    """Move halo and gas self-gravity, separate options up to 1.2, into the list of mass components."""
     data = {**data, "schema_version": "1.3"}
     mass: list[Any] = []
     disc = data.get("disc")
@@ -22,7 +22,7 @@ def _mass_components(data: dict[str, Any]) -> dict[str, Any]:
         if disc["self_gravity"] is True:
             mass.append({"kind": "gas_disc"})
         elif disc["self_gravity"] is not False:
-            data["disc"] = disc  # refused as it stands
+            data["disc"] = disc  # invalid, left for validation to report
     if (halo := data.pop("halo", None)) is not None:
         mass.append({"kind": "nfw", **halo} if isinstance(halo, dict) else halo)
     return {**data, "mass": mass} if mass else data
@@ -37,11 +37,11 @@ GALAXY_MIGRATIONS: dict[str, Step] = {
     # 1.3 lists all mass components in one place.
     "1.2": _mass_components,
 }
-"""Version -> pure function from a galaxy of that version to one of the next, as plain data."""
+"""Pure function that migrates a galaxy (plain data) to the next version, by version."""
 
 
 def _migrated(value: Any) -> Any:
-    """Bring a galaxy, as plain data, to today's version."""
+    """Migrate a galaxy, as plain data, to the current version."""
     if not isinstance(value, dict):
         return value
     return brought_to_date("galaxy", value, GALAXY_MIGRATIONS, Galaxy.model_fields["schema_version"].default)
@@ -59,4 +59,4 @@ GalaxyDocument = Annotated[
         }
     ),
 ]
-"""Field of a contract that holds a galaxy: a new version of the galaxy is none of that contract."""
+"""Field type for a galaxy; new versions of the galaxy do not change the containing contract."""

@@ -16,10 +16,10 @@ __all__ = ["GriddedVisibilities", "Kernel", "NoiseReport"]
 
 
 class Kernel(Part):
-    """The gridding kernel: K(x) = I0(beta sqrt(1 - (2 x / width)^2)) in u and in v, x in cells.
+    """Gridding kernel K(x) = I0(beta sqrt(1 - (2 x / width)^2)) in u and v, x in cells.
 
-    "none", width and beta 0, is that of cells which hold the visibility function at their centres and average
-    nothing, as those from the Fourier transform of an image: a model needs no taper.
+    "none", with width and beta 0, denotes cells that hold the visibility function at their centres without averaging,
+    such as those from the Fourier transform of an image; a model then needs no taper.
     """
 
     name: Literal["kaiser_bessel", "none"] = "kaiser_bessel"
@@ -33,33 +33,33 @@ class Kernel(Part):
                 f"kernel 'none' has width_cells {self.width_cells:g} and beta {self.beta:g}, expected 0 and 0"
             )
         if self.name != "none" and self.width_cells == 0:
-            raise ValueError("kernel width is 0 cells; name a kernel that averages nothing 'none'")
+            raise ValueError("kernel width is 0 cells; use the kernel 'none' if cells are not averaged")
         return self
 
 
 class NoiseReport(Part):
-    """What the gridder learnt about the noise, and what it left out."""
+    """Noise measured by the gridder, and counts of used and omitted data."""
 
     visibility_noise_jy: float = Field(
         gt=0,
         description="median standard deviation of the real part of one Stokes I visibility, from time differences",
     )
     weight_scale: float = Field(
-        gt=0, description="factor that turns the file's weights into inverse variances; 1 if they were right"
+        gt=0, description="factor that converts the file's weights to inverse variances; 1 if they were correct"
     )
     n_used: int = Field(ge=0, description="visibility-channels gridded")
     n_flagged: int = Field(ge=0, description="visibility-channels skipped as flagged")
     n_outside: int = Field(ge=0, description="visibility-channels beyond the edge of the uv grid")
-    n_cells_scatter: int = Field(ge=0, description="cells whose variance is from the scatter within")
+    n_cells_scatter: int = Field(ge=0, description="cells whose variance is measured from their scatter")
     n_cells_propagated: int = Field(ge=0, description="cells whose variance is propagated from time differences")
 
     @classmethod
     def of_cells(cls, variance: np.ndarray, mask: np.ndarray) -> Self:
-        """Report on cells that were averaged elsewhere, and count as one visibility each.
+        """Build the report for cells averaged elsewhere, counting each as one visibility.
 
         Args:
-            variance: of the cells' real or imaginary part, any shape.
-            mask: which of them hold data, at least one, same shape.
+            variance: variance of the real or imaginary part of the cells [Jy^2], any shape.
+            mask: cells containing data, at least one, same shape.
 
         """
         n_cells = int(np.count_nonzero(mask))
@@ -80,10 +80,10 @@ class GriddedVisibilities(StoreContract):
     The half plane is that of `numpy.fft.rfft2` over an image `[y, x]` of `npix` x `npix` pixels: `v` in the order
     of `fftfreq`, `u` in that of `rfftfreq`, both times `1 / cell`. Cells hold the mean of V(u, v) =
     sum I exp(+2 pi i (u l + v m)), weighted by weight times kernel. `variance` is that of the real (or of the
-    imaginary) part of the mean. Where `mask` is false a cell holds no data and zeros elsewhere.
+    imaginary) part of the mean. Where `mask` is false, a cell contains no data and its arrays are zero.
 
-    `cell_moments` tells where in their cell the samples lie: with (x, y) = (u, v) less the cell's centre, in
-    cells and after conjugation to this half plane, the means of x, y, x x, x y and y y, weighted as `mean` is.
+    With `cell_moments`, moments of the sample positions are included: with (x, y) = (u, v) minus the cell centre, in
+    cells and after conjugation to this half plane, the means of x, y, x x, x y and y y, weighted like `mean`.
     The second moments are about the centre of the cell, not about the first moments.
     """
 
@@ -96,7 +96,7 @@ class GriddedVisibilities(StoreContract):
     kernel: Kernel
     noise: NoiseReport
     source: str
-    sources: tuple[str, ...] = Field(default=(), description="names of the data sets, where several were gridded")
+    sources: tuple[str, ...] = Field(default=(), description="names of the data sets if several were gridded")
     history: tuple[str, ...] = ()
     cell_moments: bool = Field(default=False, description="true if the moments of the sample positions are kept")
 

@@ -1,4 +1,4 @@
-"""Content hashes of stores: one scheme that is written, and the one before it, which is verified for ever."""
+"""Content hashes of stores: the current scheme, and the previous one, which can still be verified."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from steelyard_schemas.arrays import ArrayLike
 __all__ = ["WORKERS", "ArrayHash", "combined_hash", "content_hash", "is_sequential", "sequential_hash"]
 
 WORKERS = min(8, os.cpu_count() or 1)
-"""Threads of one pass over a store. SHA-256 and the codecs let go of the interpreter's lock."""
+"""Number of threads for a pass over a store; SHA-256 and the codecs release the GIL."""
 
 PREFIX = "sha256-arrays:"
 
 
 class ArrayHash:
-    """SHA-256 of the bytes of one array, little-endian and row by row, taken piece by piece."""
+    """Incremental SHA-256 of the bytes of one array, little-endian and in row order."""
 
     def __init__(self) -> None:
         self._digest = hashlib.sha256()
 
     def update(self, rows: np.ndarray) -> None:
-        """Go on with the next rows."""
+        """Add the next rows."""
         if rows.size:  # a view without elements cannot be cast
             self._digest.update(memoryview(_little(rows)).cast("B"))
 
     def line(self, name: str, array: ArrayLike) -> str:
-        """Return what the hash of a store covers of this array: name, type, shape, digest of the bytes."""
+        """Return the line for this array in a store's hash: name, type, shape and digest of the bytes."""
         dtype = np.dtype(array.dtype).newbyteorder("<")
         return f"{name} {dtype.str} {tuple(array.shape)} {self._digest.hexdigest()}\n"
 
 
 def combined_hash(model: Mapping[str, Any], lines: Mapping[str, str]) -> str:
-    """Return the content hash: SHA-256 over the model (less the hash itself) and each array's `ArrayHash.line`.
+    """Return the content hash: SHA-256 over the model (without the hash) and each array's `ArrayHash.line`.
 
-    Each array has a digest of its own, so that all of them can be taken in one pass over the rows, in threads.
-    The model is plain data as the store holds it, so that the hash of an old store outlives migrations.
+    Each array has its own digest, so that all can be computed in threads in one pass over the rows. The model is the
+    stored plain data, so that the hash of an old store survives migrations.
     """
     digest = hashlib.sha256(_model_bytes(model))
     for name in sorted(lines):
@@ -51,7 +51,7 @@ def combined_hash(model: Mapping[str, Any], lines: Mapping[str, str]) -> str:
 
 
 def content_hash(model: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
-    """Return the hash that a store of this model and these arrays has on disk (see `combined_hash`)."""
+    """Return the hash of a store with this model and these arrays (see `combined_hash`)."""
 
     def line(name: str) -> str:
         digest = ArrayHash()
@@ -63,12 +63,12 @@ def content_hash(model: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> 
 
 
 def is_sequential(found: str) -> bool:
-    """Tell whether a store's hash is of the scheme of `sequential_hash`."""
+    """Whether a hash follows the scheme of `sequential_hash`."""
     return not found.startswith(PREFIX)
 
 
 def sequential_hash(model: Mapping[str, Any], arrays: Mapping[str, Any]) -> str:
-    """Return the hash of the stores written first: one SHA-256 over the model and one array after another.
+    """Return the hash of the earliest stores: one SHA-256 over the model and all arrays in sequence.
 
     Arrays on disk are read one at a time.
     """

@@ -1,4 +1,4 @@
-"""How much memory this process may have, and a refusal in words of what is more than that."""
+"""Memory available to this process, and a check that a task fits into it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def machine_memory() -> int | None:
-    """Return the bytes that this process may use: the machine's memory, or less in a container; None if unknown."""
+    """Return the memory available to this process [bytes], limited by the machine or container; None if unknown."""
     limits = list(_cgroup_limits())
     with suppress(AttributeError, OSError, ValueError):
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
@@ -24,7 +24,7 @@ def machine_memory() -> int | None:
 
 
 def _cgroup_limits() -> Iterator[int]:
-    """Yield the limits of the control groups (v1, v2) that this process is in, and of those around them."""
+    """Yield the memory limits of this process's control groups (v1, v2) and their parents."""
     groups = ["/"]
     with suppress(OSError):
         groups += [line.split(":", 2)[2] for line in Path("/proc/self/cgroup").read_text().splitlines()]
@@ -37,16 +37,16 @@ def _cgroup_limits() -> Iterator[int]:
 
 
 def require_memory(where: object, what: str, n_bytes: float, advice: str) -> None:
-    """Refuse what cannot fit in memory, before hours are spent on the way there.
+    """Check that a task fits in memory before hours are spent on it.
 
     Args:
-        where: file or option that asks for it.
-        what: the thing, as "a grid of 12 x 100000 x 100000 pixels".
-        n_bytes: at least so many are needed.
-        advice: what to do instead.
+        where: file or option that requires the memory.
+        what: description such as "a grid of 12 x 100000 x 100000 pixels".
+        n_bytes: minimum memory needed [bytes].
+        advice: remedy.
 
     Raises:
-        ContractError: the machine has less.
+        ContractError: less memory is available.
 
     """
     have = machine_memory()

@@ -1,4 +1,4 @@
-"""Reading a contract of any kind and version: the union over all of them, and migration of old ones."""
+"""Parsing of contracts of any kind and version, with migration of old versions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CONTRACTS: dict[str, type[Contract]] = {
 
 MIGRATIONS: dict[str, dict[str, Step]] = {
     "visibilities": {
-        # 1.1 only adds optional fields: where the array stands and, of gridded data, cell moments, several sources.
+        # 1.1 only adds optional fields: the array position and, for gridded data, cell moments and several sources.
         "1.0": lambda data: {**data, "schema_version": "1.1"},
     },
     "gridded_visibilities": {
@@ -51,19 +51,19 @@ MIGRATIONS: dict[str, dict[str, Step]] = {
     "galaxy": GALAXY_MIGRATIONS,
     "posterior": {
         "1.0": lambda data: {**data, "schema_version": "1.1"},
-        # 1.2 only adds what the data contract each prior by, optional.
+        # 1.2 only adds the optional contraction of each prior.
         "1.1": lambda data: {**data, "schema_version": "1.2"},
-        # 1.3 only adds how exact the model's visibilities were, optional.
+        # 1.3 only adds the optional error of the model's visibilities.
         "1.2": lambda data: {**data, "schema_version": "1.3"},
-        # 1.4 adds the systemic velocity in three forms. Models before it took radio differences for velocities.
+        # 1.4 adds the systemic velocity in three definitions. Earlier models took radio differences for velocities.
         "1.3": lambda data: {**data, "schema_version": "1.4", "velocities": "radio_differences"},
-        # From 1.5 on the galaxy inside has a version of its own, and is read through its own migrations.
+        # From 1.5 on, the galaxy inside has its own version and migrations.
         "1.4": lambda data: {**data, "schema_version": "1.5"},
     },
     "survey_job": {
         "1.0": lambda data: {**data, "schema_version": "1.1"},
         "1.1": lambda data: {**data, "schema_version": "1.2"},
-        # From 1.3 on the galaxy inside has a version of its own.
+        # From 1.3 on, the galaxy inside has its own version.
         "1.2": lambda data: {**data, "schema_version": "1.3"},
     },
     "job_record": {
@@ -71,7 +71,7 @@ MIGRATIONS: dict[str, dict[str, Step]] = {
         "1.0": lambda data: {**data, "schema_version": "1.1"},
     },
 }
-"""Kind -> version -> pure function from a document of that version to one of the next, as plain data."""
+"""Pure functions that migrate a document (plain data) to the next version, by kind and version."""
 
 
 def current_version(kind: str) -> str:
@@ -80,10 +80,10 @@ def current_version(kind: str) -> str:
 
 
 def parse(data: Mapping[str, Any], *, where: object) -> Contract:
-    """Turn plain data into its contract, migrating old versions.
+    """Convert plain data to its contract, migrating old versions.
 
     Raises:
-        ContractError: unknown kind, newer version, or fields that break the contract (all are listed).
+        ContractError: the kind is unknown, the version newer, or fields violate the contract (all are listed).
 
     """
     data = dict(data)

@@ -1,4 +1,4 @@
-"""Names that come from a file or a network, and the only way to a path from one of them."""
+"""Safe conversion of names from files or networks to paths."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ __all__ = ["MemberName", "member_files", "member_name", "safe_member"]
 
 MOST_NAME_BYTES = 1024
 MOST_PART_BYTES = 255
-"""Of one part of a name: the limit of common file systems."""
-_FORBIDDEN = {"Cc", "Cs", "Zl", "Zp"}  # control characters, halves of surrogate pairs, breaks of lines
+"""Maximum length of one part of a name [bytes], the limit of common file systems."""
+_FORBIDDEN = {"Cc", "Cs", "Zl", "Zp"}  # control characters, lone surrogates, line breaks
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
 def member_name(name: str) -> str:
-    """Return the name of a file or folder within another folder, unchanged.
+    """Check the name of a file or folder within another folder and return it unchanged.
 
     Raises:
-        ValueError: it could lead elsewhere: absolute, with '..', a drive, a backslash, a control character.
+        ValueError: the name is unsafe: absolute, or with '..', a drive, a backslash or a control character.
 
     """
     problem = _problem(name)
     if problem:
-        raise ValueError(f"the name {name[:80]!r} {problem}: it must be relative, as weights.msgpack or a/b")
+        raise ValueError(f"the name {name[:80]!r} {problem}: it must be relative, such as weights.msgpack or a/b")
     return name
 
 
@@ -41,10 +41,10 @@ MemberName = Annotated[str, AfterValidator(member_name)]
 def safe_member(folder: str | Path, name: str) -> Path:
     """Return the path of a member of `folder`, which need not exist yet.
 
-    The folder itself may be reached by a symbolic link; nothing below it may.
+    The folder itself may be a symbolic link, but nothing below it may be.
 
     Raises:
-        ContractError: the name could lead out of the folder, or a symbolic link lies on the way.
+        ContractError: the name is unsafe, or the path contains a symbolic link.
 
     """
     folder = Path(folder)
@@ -54,16 +54,15 @@ def safe_member(folder: str | Path, name: str) -> Path:
         raise ContractError(folder, str(error)) from error
     for part in (path, *path.parents[: name.count("/")]):
         if part.is_symlink() or part.is_junction():
-            raise ContractError(folder, f"{_relative(folder, part)!r} is a link: replace it by what it points to")
+            raise ContractError(folder, f"{_relative(folder, part)!r} is a link: replace it by its target")
     return path
 
 
 def member_files(folder: str | Path, name: str = "") -> dict[str, int]:
-    """Return name -> size of all files at or below a member of `folder`, or below the folder itself, in order.
+    """Return sizes [bytes] by name of all files at or below a member of `folder`, or below the folder, in order.
 
     Raises:
-        ContractError: the member is not there, or at or below it is a link, a device, a pipe or a name that
-            `member_name` refuses.
+        ContractError: the member is missing, or there is a link, device, pipe or unsafe name at or below it.
 
     """
     folder = Path(folder)
@@ -86,7 +85,7 @@ def member_files(folder: str | Path, name: str = "") -> dict[str, int]:
                         raise ContractError(folder, what)
     except OSError as error:
         raise ContractError(folder, f"{name or '.'!r} cannot be read: {error.strerror or error}") from error
-    # In the order of paths, whose parts are compared one by one: hashes of folders rest on it.
+    # Sorted by path components, because hashes of folders depend on the order.
     return dict(sorted(sizes.items(), key=lambda item: item[0].split("/")))
 
 
@@ -113,7 +112,7 @@ def _problem(name: str) -> str | None:
         return "names a drive"
     if name.startswith("/"):
         return "is absolute"
-    # Some systems drop dots and spaces at the end, so that '.. ' is the folder above too.
+    # Some systems drop trailing dots and spaces, so '.. ' also means the parent folder.
     if not all(part.strip(". ") for part in parts):
         return "has an empty part, '.' or '..'"
     return None

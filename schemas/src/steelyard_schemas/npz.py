@@ -1,4 +1,4 @@
-"""Plain arrays in one `.npz` file, for what a program keeps for itself: written atomically, never unpickled."""
+"""Internal files of plain arrays (`.npz`), written atomically and never unpickled."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ def read_npz(path: str | Path, advice: str, names: Collection[str] | None = None
     """Return the arrays of a `.npz` file.
 
     Args:
-        path: of the file.
-        advice: what to do if it cannot be read, as "delete it to start afresh".
-        names: of the arrays wanted, as far as they are there; others are not touched. All if None.
+        path: path of the file.
+        advice: remedy if it cannot be read, such as "delete it to start afresh".
+        names: names of the arrays to read, if present; None for all.
 
     Raises:
-        ContractError: it is not there, damaged, or holds more than plain arrays.
+        ContractError: the file is missing, damaged, or contains more than plain arrays.
 
     """
     try:
         # Opened here, because NumPy leaves the file open when it is damaged.
         with open_file(path) as raw, np.load(raw, allow_pickle=False) as file:
             found = {name: file[name] for name in file.files if names is None or name in names}
-            # A member that is no array comes as its bytes.
+            # A member that is not an array is returned as bytes.
             if foreign := [name for name, array in found.items() if not isinstance(array, np.ndarray)]:
-                raise ContractError(path, f"{foreign[0]!r} in it is no array")
+                raise ContractError(path, f"{foreign[0]!r} in it is not an array")
             return found
     except ContractError as error:
         raise ContractError(path, f"{error.problems[0]}; {advice}") from error
-    except Exception as error:  # damage shows in zipfile, zlib, struct or NumPy, each with exceptions of its own
+    except Exception as error:  # zipfile, zlib, struct and NumPy raise different exceptions for damaged files
         raise ContractError(path, f"cannot be read ({error or type(error).__name__}); {advice}") from error
 
 
 def write_npz(path: str | Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays to a `.npz` file; a crash at any moment leaves either the old file or the new one.
+    """Write arrays to a `.npz` file; a crash leaves either the old file or the new one.
 
     Raises:
         ValueError: an array holds Python objects.

@@ -1,4 +1,4 @@
-"""Contract `posterior`: the chains of one galaxy, what they rest on and whether to trust them."""
+"""Contract `posterior`: chains of one galaxy with their inputs, convergence and quality."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ class ParameterSummary(Part):
     contraction: float | None = Field(
         default=None,
         le=1,
-        description="1 - sd of the posterior over sd of the prior, both of the parameter's quantile under its prior; "
-        "near 0 where the data say nothing. None in posteriors of versions before 1.2",
+        description="1 - sd(posterior) / sd(prior), both of the parameter's quantile under its prior; "
+        "near 0 if unconstrained by the data. None in posteriors of versions before 1.2",
     )
 
 
 class BlackHole(Part):
-    """What the data say about the black hole."""
+    """Black-hole verdict and mass, log10 in Msun."""
 
     verdict: Literal["measured", "upper_limit", "unconstrained", "fixed"]
     log10_mbh: float = Field(description="posterior median")
@@ -72,7 +72,7 @@ class BlackHole(Part):
 
 
 class SystemicVelocity(Part):
-    """Posterior of the systemic velocity in three forms, in the frame of the data."""
+    """Posterior of the systemic velocity in three definitions, in the frame of the data."""
 
     radio_kms: float = Field(description="c (1 - f / f_rest), posterior median")
     optical_kms: float = Field(description="c z")
@@ -82,7 +82,7 @@ class SystemicVelocity(Part):
 
 
 class FitQuality(Part):
-    """Goodness of fit at the best draw, and how the chains were made."""
+    """Goodness of fit at the best draw, and sampling statistics."""
 
     log_likelihood: float
     chi2: float
@@ -90,23 +90,24 @@ class FitQuality(Part):
     acceptance_rate: float = Field(ge=0, le=1)
     step_size: float = Field(ge=0)
     jump_acceptance_rate: float | None = Field(
-        default=None, ge=0, le=1, description="of proposals by way of the approximate likelihood"
+        default=None, ge=0, le=1, description="acceptance rate of proposals from the approximate likelihood"
     )
     n_gradients: int = Field(ge=0)
-    n_jumps: int = Field(default=0, ge=0, description="evaluations of the likelihood without its gradient")
-    wall_s: float = Field(ge=0, description="warm-up and sampling, over all resumptions")
-    subcells: SubcellGrade = Field(default="standard", description="that the model divided its pixels into")
+    n_jumps: int = Field(default=0, ge=0, description="likelihood evaluations without gradient")
+    wall_s: float = Field(ge=0, description="wall time of warm-up and sampling, over all resumed runs")
+    subcells: SubcellGrade = Field(
+        default="standard", description="grade of the subcells into which the model divides pixels"
+    )
     visibility_error: float | None = Field(
         default=None,
         ge=0,
-        description="largest change of the model's visibilities at the mode by subcells of half the side, in units "
-        "of their peak amplitude. None in posteriors of versions before 1.3",
+        description="largest change of the model's visibilities at the mode when subcells are halved, in units "
+        "of the peak amplitude. None in posteriors of versions before 1.3",
     )
     shift_sigma: float | None = Field(
         default=None,
         ge=0,
-        description="by how much that change moves parameters at most, to first order, in units of their standard "
-        "deviations",
+        description="largest first-order parameter shift due to that change, in units of the standard deviation",
     )
     warnings: tuple[str, ...] = ()
 
@@ -114,7 +115,7 @@ class FitQuality(Part):
 class Posterior(StoreContract):
     """Chains of the sampled parameters (group `posterior`) and their log density (group `sample_stats`).
 
-    A Zarr DataTree that ArviZ opens as it is.
+    The store is a Zarr DataTree that ArviZ opens directly.
     """
 
     kind: Literal["posterior"] = "posterior"

@@ -1,4 +1,4 @@
-"""Priors as a user writes them in a galaxy file."""
+"""Priors as written in a galaxy file."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Sine(_Bounded):
 
 
 class Normal(Part):
-    """Gaussian, cut at `low` and `high` where they are given."""
+    """Gaussian, truncated at `low` and `high` if given."""
 
     kind: Literal["normal"] = "normal"
     mean: float
@@ -60,7 +60,7 @@ class Normal(Part):
 
 
 class Fixed(Part):
-    """Known: not sampled."""
+    """Fixed value, not sampled."""
 
     kind: Literal["fixed"] = "fixed"
     value: float

@@ -1,4 +1,4 @@
-"""Files from outside, read with bounds: whatever is wrong with one is a ContractError of one line."""
+"""Bounded reading of external files; every problem becomes a one-line ContractError."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from steelyard_schemas.errors import ContractError
 __all__ = ["open_file", "parse_json", "parse_msgpack", "read_bytes", "read_json", "read_msgpack", "read_toml"]
 
 MOST_BYTES = 64 * 2**20
-"""Of a document that is read whole, unless its reader says otherwise: far above any of ours."""
+"""Default maximum size of a document that is read whole [bytes], far above that of any contract."""
 DEEP_KEY = re.compile(rb"(?<![\w\"'-])(?:[\w\"'-]++[ \t]*+\.[ \t]*+){64}")
-"""Of TOML; a galaxy file's keys have four parts at most."""
+"""Pattern of too deeply nested TOML keys; those of a galaxy file have at most four parts."""
 PIECE_BYTES = 2**16
-"""Read at a time: a file may claim less than it holds."""
+"""Bytes per read; a file may be longer than its declared size."""
 
 
 def open_file(path: str | Path) -> BufferedReader:
-    """Open a regular file for reading, without waiting for anything else that may bear the name.
+    """Open a regular file for reading, without blocking on pipes or devices.
 
     Raises:
-        ContractError: there is none, it may not be read, or it is a folder, a pipe or a device.
+        ContractError: the file is missing or unreadable, or is a folder, a pipe or a device.
 
     """
     try:
@@ -48,7 +48,7 @@ def read_bytes(path: str | Path, limit: int = MOST_BYTES) -> bytes:
     """Return the content of a regular file of at most `limit` bytes.
 
     Raises:
-        ContractError: it cannot be read, or is longer.
+        ContractError: the file cannot be read or is longer.
 
     """
     data = bytearray()
@@ -59,7 +59,7 @@ def read_bytes(path: str | Path, limit: int = MOST_BYTES) -> bytes:
         except OSError as error:
             raise ContractError(path, f"cannot be read: {error.strerror or error}") from error
     if len(data) > limit:
-        raise ContractError(path, f"is longer than the {limit:,} bytes that are read of such a file")
+        raise ContractError(path, f"is longer than {limit:,} bytes, the limit for such a file")
     return bytes(data)
 
 
@@ -67,12 +67,12 @@ def read_json(path: str | Path, *, limit: int = MOST_BYTES, advice: str = "") ->
     """Return the object that a JSON file holds.
 
     Args:
-        path: of the file.
-        limit: of its size in bytes.
-        advice: what to do if it cannot be read, as "use --restart".
+        path: path of the file.
+        limit: maximum size [bytes].
+        advice: remedy if it cannot be read, such as "use --restart".
 
     Raises:
-        ContractError: no such file, too long, no JSON in it, or JSON that is not an object.
+        ContractError: the file is missing or too long, or does not contain a JSON object.
 
     """
     return parse_json(read_bytes(path, limit), where=path, advice=advice)
@@ -96,10 +96,10 @@ def parse_json(data: bytes, *, where: object, advice: str = "") -> dict[str, Any
 
 
 def parse_msgpack(message: bytes, *, where: object) -> dict[str, Any]:
-    """Return the map that a msgpack message holds, nothing in it longer than the message itself.
+    """Return the map in a msgpack message; no element can exceed the size of the message.
 
     Raises:
-        ContractError: it is not msgpack, or not a map.
+        ContractError: the message is not msgpack, or not a map.
 
     """
     try:
@@ -115,7 +115,7 @@ def read_msgpack(path: str | Path, *, advice: str = "") -> Iterator[Any]:
     """Yield the messages of a file one by one, none longer than 64 MiB.
 
     Raises:
-        ContractError: the file cannot be read, or what follows in it is not a whole message.
+        ContractError: the file cannot be read, is truncated or contains a damaged message.
 
     """
     with open_file(path) as file:

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP end a command as Ctrl-C does: what is finished is kept, and nothing is left half-written."""
+"""Orderly stop on SIGTERM and SIGHUP, as on Ctrl-C: finished work is kept, nothing is half-written."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["Stopped", "orderly_stop"]
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 REPEATED_S = 2.0
-"""A terminal that closes and its shell both send SIGHUP: what follows this soon is the same wish."""
+"""Interval [s] within which repeated signals count as one: a closing terminal and its shell both send SIGHUP."""
 
 
 class Stopped(KeyboardInterrupt):
-    """The process was asked to end, by the signal `number`."""
+    """Interrupt raised when the signal `number` asks the process to end."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -27,13 +27,13 @@ class Stopped(KeyboardInterrupt):
 
 @contextmanager
 def orderly_stop() -> Iterator[None]:
-    """Raise `Stopped` where SIGTERM or SIGHUP arrives; the process then ends with code 128 + the signal's number.
+    """Raise `Stopped` on SIGTERM or SIGHUP; the process then exits with code 128 + the signal's number.
 
-    A signal that is ignored, as under nohup, or that somebody else handles, stays so. Nothing happens outside the
-    main thread, where Python takes no signals.
+    Signals that are ignored (for example under nohup) or handled elsewhere are left alone. Outside the main thread,
+    where Python receives no signals, this does nothing.
 
     Raises:
-        SystemExit: with that code, whatever else went wrong while the work was being stopped.
+        SystemExit: with that code, whatever other errors occurred while stopping.
 
     """
     received: list[tuple[int, float]] = []
@@ -57,8 +57,8 @@ def orderly_stop() -> Iterator[None]:
         number = received[0][0]
         with suppress(OSError, ValueError):  # the terminal may be gone
             print(
-                f"error: stopped by {signal.Signals(number).name}: what was finished is kept, and nothing is "
-                "half-written; run the same command again to go on",
+                f"error: stopped by {signal.Signals(number).name}: finished work is kept, and nothing is "
+                "half-written; rerun the same command to resume",
                 file=sys.stderr,
                 flush=True,
             )

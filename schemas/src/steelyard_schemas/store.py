@@ -1,6 +1,6 @@
-"""Contracts with arrays, in memory and on disk: written atomically, guarded by a hash.
+"""Contracts with arrays, in memory and on disk: written atomically and protected by a hash.
 
-What is done to a whole store is done by `steelyard_schemas.stream`, in one block.
+Whole stores are handled by `steelyard_schemas.stream` in one block.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Store[M: StoreContract]:
         return self.arrays[name]
 
     def check(self, where: object = "data in memory") -> None:
-        """Raise ContractError with every fault of the arrays."""
+        """Raise ContractError listing all problems of the arrays."""
         if problems := array_problems(self.manifest.array_specs(), self.arrays):
             raise ContractError(where, problems)
 
@@ -40,7 +40,7 @@ def write_store[M: StoreContract](path: str | Path, store: Store[M], *, overwrit
     """Check and write a store; return it with its `content_hash` filled in.
 
     Raises:
-        ContractError: the arrays break the contract, or `path` exists and `overwrite` is false.
+        ContractError: the arrays violate the contract, or `path` exists and `overwrite` is false.
 
     """
     path = Path(path)
@@ -56,7 +56,7 @@ def read_store[M: StoreContract](path: str | Path, expect: type[M]) -> Store[M]:
     """Open a store, check model, arrays and hash, and return it loaded.
 
     Raises:
-        ContractError: not a store, of another kind, of a newer version, truncated or altered.
+        ContractError: the path is not a store of this kind, or the store is newer, truncated or altered.
 
     """
     reader = open_store(path, expect)

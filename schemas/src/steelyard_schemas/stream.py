@@ -1,6 +1,6 @@
-"""Stores larger than memory: rows written as they come and read back in blocks.
+"""Stores larger than memory: rows are written as they arrive and read back in blocks.
 
-Chunks are coded and hashed in threads, while the caller makes or uses the rows next to them.
+Chunks are encoded and hashed in threads while the caller works on other rows.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ __all__ = ["StoreReader", "open_store", "write_stream"]
 type Blocks = Iterable[Mapping[str, np.ndarray]]
 
 AHEAD = WORKERS
-"""Chunks of one array on their way between memory and disk: as many as there are threads to keep busy."""
+"""Maximum number of chunks of one array in flight between memory and disk, to keep all threads busy."""
 
 
 class StoreReader[M: StoreContract]:
-    """An open store: its model and its small arrays in memory, its rows to be read block by block.
+    """An open store: model and small arrays are in memory, rows are read block by block.
 
     Attributes:
-        manifest: the model, of the current version.
-        small: the arrays without a dimension `row`.
-        n_rows: length of the others.
-        chunk_rows: rows that lie together on disk; blocks of so many cost no copy.
+        manifest: model, in the current version.
+        small: arrays without the dimension `row`.
+        n_rows: number of rows of the others.
+        chunk_rows: rows per chunk on disk; blocks of this size need no copy.
 
     """
 
@@ -59,13 +59,13 @@ class StoreReader[M: StoreContract]:
             self.small = {name: load.result() for name, load in loads.items()}
 
     def blocks(self, names: Sequence[str] | None = None, rows: int | None = None) -> Iterator[dict[str, np.ndarray]]:
-        """Read the rows from first to last, the next blocks being read in threads while the caller works.
+        """Read the rows in order; following blocks are read in threads while the caller works.
 
-        A pass over all arrays ends with the check of the store's hash, after the last block.
+        After the last block, a pass over all arrays checks the hash of the store.
 
         Args:
-            names: of the arrays to read; all that have rows if None.
-            rows: in a block; `chunk_rows` if None. The last block may be shorter.
+            names: names of the arrays to read; None for all that have rows.
+            rows: rows per block; None for `chunk_rows`. The last block may be shorter.
 
         Raises:
             ContractError: a chunk cannot be read, or the content does not match its hash.
@@ -82,7 +82,7 @@ class StoreReader[M: StoreContract]:
             self._verify(hashes)
 
     def load(self) -> dict[str, np.ndarray]:
-        """Return every array whole, checked against the hash."""
+        """Return all arrays, checked against the hash."""
         arrays = {name: np.empty(array.shape, array.dtype) for name, array in self._rows.items()}
         first = 0
         for block in self.blocks():
@@ -117,7 +117,7 @@ class StoreReader[M: StoreContract]:
     ) -> np.ndarray:
         try:
             values = np.asarray(array[piece])
-        except Exception as error:  # a damaged chunk fails in whichever codec meets it
+        except Exception as error:  # any of the codecs may fail on a damaged chunk
             what = f"array '{name}' cannot be read ({type(error).__name__}: {error})"
             raise ContractError(self._path, what) from error
         _hash_in_turn(digest, values, before)
@@ -142,8 +142,8 @@ def open_store[M: StoreContract](path: str | Path, expect: type[M]) -> StoreRead
     """Open a store, check its model and the shapes of its arrays, and load those without rows.
 
     Raises:
-        ContractError: not a store, of another kind, of a newer version, or truncated. That the rows are whole
-            shows only at the end of a pass over them.
+        ContractError: the path is not a store of this kind, or the store is newer or truncated. Damage to rows is
+            detected only at the end of a pass over them.
 
     """
     path = Path(path)
@@ -167,18 +167,17 @@ def write_stream[M: StoreContract](
     """Write a store whose rows come block by block; return its model with `content_hash` filled in.
 
     Args:
-        path: of the store.
-        manifest: the model, or a function that returns it, for what is known only when all rows have come. The
-            function is called before the first block, for the arrays to expect, and again after the last.
-        small: the arrays without a dimension `row`; among them one with each other dimension of those with it.
-        n_rows: rows to come; there may be fewer.
-        blocks: of the arrays with rows; any number of rows in each. What a block holds is copied, so that it may be
-            used again for the next.
-        overwrite: replace a store of that name.
+        path: path of the store.
+        manifest: model, or a function that returns it if parts are known only after the last row. The function
+            is called before the first block, to determine the arrays, and again after the last.
+        small: arrays without the dimension `row`; together they must define all other dimensions.
+        n_rows: maximum number of rows.
+        blocks: blocks of the arrays with rows, each of any length. They are copied, so buffers may be reused.
+        overwrite: whether to replace an existing store.
 
     Raises:
-        ContractError: the arrays break the contract, more rows come than announced, or `path` exists and `overwrite`
-            is false. Nothing is left on disk then, nor when `blocks` raises.
+        ContractError: the arrays violate the contract, there are more rows than announced, or `path` exists and
+            `overwrite` is false. Nothing is left on disk then, nor when `blocks` raises.
 
     """
     path = Path(path)
@@ -227,7 +226,7 @@ def write_stream[M: StoreContract](
 
 
 class _Column:
-    """One array on its way to disk."""
+    """Writer of one array."""
 
     def __init__(self, array: zarr.Array, pool: ThreadPoolExecutor) -> None:
         self.array, self.hash = array, ArrayHash()
@@ -240,7 +239,7 @@ class _Column:
             self._write(chunk)
 
     def finish(self) -> None:
-        """Wait until all rows are on disk, and cut off what was announced but did not come."""
+        """Wait until all rows are on disk, and truncate the array to the rows received."""
         for chunk in self._cutter.rest():
             self._write(chunk)
         while self._pending:
@@ -261,14 +260,14 @@ class _Column:
 
 
 class _Cutter:
-    """Turns arrays of any number of rows into copies of equal length."""
+    """Splits arrays of any length into copies of equal length."""
 
     def __init__(self, rows: int) -> None:
         self._rows, self._filled = rows, 0
         self._buffer: np.ndarray | None = None
 
     def push(self, values: np.ndarray) -> Iterator[np.ndarray]:
-        """Take the next rows; yield what is complete."""
+        """Add rows and yield completed pieces."""
         while len(values):
             if self._buffer is None:
                 self._buffer = np.empty((self._rows, *values.shape[1:]), values.dtype)
@@ -281,7 +280,7 @@ class _Cutter:
                 yield full
 
     def rest(self) -> Iterator[np.ndarray]:
-        """Yield what is left over, if anything is."""
+        """Yield the remaining rows, if any."""
         if self._buffer is not None:
             yield self._buffer[: self._filled]
 
@@ -294,9 +293,9 @@ def _cut(parts: Iterable[np.ndarray], rows: int) -> Iterator[np.ndarray]:
 
 
 def _hash_in_turn(digest: ArrayHash | None, values: np.ndarray, before: Future[Any] | None) -> None:
-    """Hash a chunk once the one before it is hashed.
+    """Hash a chunk after the previous one.
 
-    Tasks start in the order of their submission and wait for earlier ones only, so that some task can always go on.
+    Tasks start in order of submission and wait only for earlier ones, so there is no deadlock.
     """
     if before is not None:
         before.result()
@@ -306,7 +305,7 @@ def _hash_in_turn(digest: ArrayHash | None, values: np.ndarray, before: Future[A
 
 @contextmanager
 def _threads() -> Iterator[ThreadPoolExecutor]:
-    """Yield a pool whose tasks, when the block is left early, are dropped if not yet begun."""
+    """Yield a thread pool that cancels pending tasks when the block is left early."""
     pool = ThreadPoolExecutor(WORKERS)
     try:
         yield pool

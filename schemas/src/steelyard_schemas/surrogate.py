@@ -1,4 +1,4 @@
-"""Contract `surrogate_artifact`: a trained network with its domain, its errors and its provenance."""
+"""Contract `surrogate_artifact`: a surrogate with its domain, errors and provenance."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Interval(Part):
 
 
 class Domain(Part):
-    """The box of Nuker parameters inside which the error envelope holds."""
+    """Box of Nuker parameters in which the error envelope is valid."""
 
     alpha: Interval
     gamma: Interval
@@ -46,7 +46,7 @@ class Domain(Part):
 
 
 class ErrorEnvelope(Part):
-    """Worst relative error over radius against the exact deprojection: its distribution over the domain."""
+    """Distribution over the domain of the worst relative error over radius, against exact deprojection."""
 
     quantity: Literal["surface_density", "enclosed_mass", "circular_velocity"]
     q: float = Field(gt=0, le=1, description="intrinsic axis ratio")
@@ -110,7 +110,7 @@ class SurrogateArtifact(Contract):
             raise ValueError(f"files lists no {WEIGHTS}")
         if not len(self.inputs) == len(self.input_mean) == len(self.input_scale):
             raise ValueError(
-                f"inputs, input_mean and input_scale must have one length, found {len(self.inputs)}, "
+                f"inputs, input_mean and input_scale must have equal lengths, found {len(self.inputs)}, "
                 f"{len(self.input_mean)} and {len(self.input_scale)}"
             )
         if self.head == "linear" and self.hidden:

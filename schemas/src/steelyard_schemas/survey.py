@@ -1,4 +1,4 @@
-"""Contracts `survey_job` and `job_record`: what a survey's driver and its actors say to each other."""
+"""Contracts `survey_job` and `job_record`: messages between a survey's driver and its actors."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["JobRecord", "SurveyJob", "job_identity"]
 
 
 CONTENT_HASH = r"^sha256(-arrays)?:[0-9a-f]{64}$"
-"""Of a store: without the suffix as written before arrays had digests of their own."""
+"""Pattern of a store's hash; those without suffix predate separate digests per array."""
 
 
 def job_identity(galaxy: Galaxy, data_hash: str, surrogate_hash: str | None) -> str:
-    """Return the SHA-256 of all that determines a fit: galaxy file, data and artifact.
+    """Return the SHA-256 of everything that determines a fit: galaxy file, data and artifact.
 
-    What only says how long to go on, or is for show, is left out: a fit with a larger budget is the same fit. So are the
+    The sampling budget and display-only fields are excluded: a fit with a larger budget is the same fit. So are the
     version of the galaxy file and priors of parameters that the galaxy does not have.
     """
     budget = {"max_steps", "target_ess", "max_rhat", "checkpoint_s"}
@@ -45,7 +45,7 @@ class SurveyJob(Contract):
 
 
 class JobRecord(Contract):
-    """How one job ended."""
+    """Record of one finished job."""
 
     kind: Literal["job_record"] = "job_record"
     schema_version: Literal["1.1"] = "1.1"
@@ -56,16 +56,18 @@ class JobRecord(Contract):
     started_utc: str
     finished_utc: str
     posterior_hash: str | None = Field(
-        default=None, pattern=CONTENT_HASH, description="of the store as it stands, with its times"
+        default=None, pattern=CONTENT_HASH, description="content hash of the posterior store, including its times"
     )
     draws_hash: str | None = Field(
         default=None,
         pattern=CONTENT_HASH,
-        description="of the store's arrays alone: the same whenever and wherever the job was run",
+        description="hash of the store's arrays alone, equal for every run of the job",
     )
-    worker: str = Field(default="", description="host and process that ended the job")
-    attempts: int = Field(default=1, ge=1, description="workers that had the job; all but the last one were lost")
-    wall_s: float = Field(default=0.0, ge=0, description="of the last attempt")
+    worker: str = Field(default="", description="host and process that finished the job")
+    attempts: int = Field(
+        default=1, ge=1, description="number of workers that had the job; all but the last were lost"
+    )
+    wall_s: float = Field(default=0.0, ge=0, description="wall time of the last attempt")
 
     @model_validator(mode="after")
     def _failure_has_a_reason(self) -> Self:

@@ -1,4 +1,4 @@
-"""What commands share: errors of one line, and text from outside that cannot command a terminal."""
+"""Terminal output of commands: one-line errors, and escaping of control characters."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ __all__ = ["GuardedCommands", "error_line", "is_full", "one_line_errors", "plain
 
 TRACEBACK = "STEELYARD_TRACEBACK"
 FORESEEN = (OSError, ValueError, FloatingPointError)
-"""What functions raise on purpose, with words for the user. ContractError is a ValueError."""
+"""Exceptions raised deliberately with a message for the user; ContractError is a ValueError."""
 
 
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 LONGEST_LINE = 4000
-"""Characters of an error: names and values that come from a file may have any number."""
+"""Maximum number of characters of an error line."""
 
 
 def plain(text: object) -> str:
-    r"""Return a text in which characters that command a terminal, or show nothing, are visible escapes such as \x1b.
+    r"""Return a text with control and invisible characters replaced by visible escapes such as \x1b.
 
-    For all that comes from files: names of targets and telescopes, history, headers. Control characters (C0, C1),
-    marks that turn the direction of writing and lone surrogates are escaped; letters of every script stay.
+    Use it for all text from files: names of targets and telescopes, history, headers. Control characters (C0, C1),
+    bidirectional marks and lone surrogates are escaped; letters of every script are kept.
     """
     return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else _escaped(c) for c in str(text))
 
@@ -40,23 +40,23 @@ def _escaped(character: str) -> str:
 
 
 def error_line(error: BaseException) -> str:
-    """Return one line that says what went wrong; for an error that nobody foresaw also where, and how to see more."""
+    """Describe an error in one line; for an unexpected error, include its location and how to see the traceback."""
     line = plain(" ".join(str(error).split()))
     if len(line) > LONGEST_LINE:
         line = f"{line[:LONGEST_LINE]}..."
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in line:
-        return f"out of memory ({line or 'no more to be had'}): use a smaller grid, fewer channels or less data"
+        return f"out of memory ({line or 'allocation failed'}): use a smaller grid, fewer channels or less data"
     if is_full(error):
-        return f"no space left to write ({line}): free some, then run the same command again"
+        return f"no space left to write ({line}): free some space, then run the same command again"
     if isinstance(error, FORESEEN):
         return line or type(error).__name__
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}: {line}{place} (unforeseen: set {TRACEBACK}=1 for the traceback)"
+    return f"{type(error).__name__}: {line}{place} (unexpected: set {TRACEBACK}=1 for the traceback)"
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether an error came of a disk, quota or file size that is used up."""
+    """Whether an error was caused by a full disk, an exhausted quota or a file-size limit."""
     chain = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
         chain.append(cause)
@@ -65,10 +65,10 @@ def is_full(error: BaseException) -> bool:
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Turn whatever goes wrong in a command into one line beginning with `error:` and exit code 1; Ctrl-C into 130.
+    """Convert any error of a command to one line beginning with `error:` and exit code 1; Ctrl-C to 130.
 
-    With the environment variable STEELYARD_TRACEBACK the traceback comes first. What cannot be written to standard
-    output, as on a full disk, counts; a reader that has closed the pipe ends the command without a word.
+    With the environment variable STEELYARD_TRACEBACK, the traceback is printed first. Failure to write to standard
+    output, as on a full disk, is an error too; a closed pipe ends the command silently.
     """
     with suppress(AttributeError, OSError, ValueError):
         sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -88,7 +88,7 @@ def one_line_errors() -> Iterator[None]:
         _silence_output()
         raise SystemExit(1) from error
     except Exception as error:
-        if hasattr(error, "exit_code"):  # the command line's own way to end
+        if hasattr(error, "exit_code"):  # exceptions of the command-line library
             raise
         if os.environ.get(TRACEBACK):
             traceback.print_exc()
@@ -98,7 +98,7 @@ def one_line_errors() -> Iterator[None]:
 
 
 def _misused(error: Exception) -> None:
-    """Say what is wrong with the command line, if that is what the error is about."""
+    """Report an error of command-line usage and exit, if the error is one."""
     message = getattr(error, "format_message", None)
     if message is None or type(error).__name__ == "NoArgsIsHelpError":
         return
@@ -109,7 +109,7 @@ def _misused(error: Exception) -> None:
 
 
 def _silence_output() -> None:
-    """Drop what standard output could not take, lest Python try again as it ends."""
+    """Discard unwritten standard output, so that Python does not retry on exit."""
     with suppress(OSError, ValueError, AttributeError):
         try:
             sys.stdout.flush()
@@ -118,7 +118,7 @@ def _silence_output() -> None:
 
 
 class GuardedCommands:
-    """To be mixed into the class of a command group: `one_line_errors` around every command of it."""
+    """Mixin for a command group that wraps every command in `one_line_errors`."""
 
     def make_context(self, *args: Any, **options: Any) -> Any:
         """Parse the command line."""
@@ -126,6 +126,6 @@ class GuardedCommands:
             return super().make_context(*args, **options)  # type: ignore[misc]
 
     def invoke(self, context: Any) -> Any:
-        """Run a command; SIGTERM and SIGHUP stop it as Ctrl-C does."""
+        """Run a command; SIGTERM and SIGHUP stop it like Ctrl-C."""
         with one_line_errors(), orderly_stop():
             return super().invoke(context)  # type: ignore[misc]

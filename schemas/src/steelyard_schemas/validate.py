@@ -1,4 +1,4 @@
-"""Check any file or store of ours against its contract."""
+"""Validation of any Steelyard file or store against its contract."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MANIFEST = "manifest.json"
 
 
 def file_hash(path: str | Path) -> str:
-    """Return 'sha256:...' of a file's bytes."""
+    """Return the hash 'sha256:...' of a file's bytes."""
     with open_file(path) as file:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -32,7 +32,7 @@ def part_hash(path: str | Path) -> str:
     """Return `file_hash` of a file; of a folder, one hash over the names and contents of all files in it.
 
     Raises:
-        ContractError: it cannot be read, or there is more in the folder than files and folders.
+        ContractError: the path cannot be read, or the folder contains links or devices.
 
     """
     path = Path(path)
@@ -45,10 +45,10 @@ def part_hash(path: str | Path) -> str:
 
 
 def validate(path: str | Path) -> Contract:
-    """Read the contract at `path` (a store, an artifact folder, .toml or .json) and check all of it.
+    """Read and fully check the contract at `path` (a store, an artifact folder, .toml or .json).
 
     Raises:
-        ContractError: with every problem found.
+        ContractError: the contract is violated; all problems are listed.
 
     """
     path = Path(path)
@@ -71,7 +71,7 @@ def validate(path: str | Path) -> Contract:
 
 
 def part_problems(folder: str | Path, artifact: SurrogateArtifact) -> list[str]:
-    """Compare the parts of an artifact with the hashes of its manifest; return one sentence per fault."""
+    """Compare the parts of an artifact with the hashes of its manifest; return one sentence per problem."""
     problems = []
     for name, expected in artifact.files.items():
         part = safe_member(folder, name)
@@ -86,7 +86,7 @@ def part_problems(folder: str | Path, artifact: SurrogateArtifact) -> list[str]:
 
 
 def _open_parts(folder: Path, artifact: SurrogateArtifact) -> None:
-    """Read the parts of an artifact: a right hash proves what it was, not that it ever was an artifact's."""
+    """Read the parts of an artifact: a correct hash does not prove that the content is valid."""
     read_weights(safe_member(folder, WEIGHTS))
     if VALIDATION not in artifact.files:
         return
@@ -94,7 +94,7 @@ def _open_parts(folder: Path, artifact: SurrogateArtifact) -> None:
     for name, array in open_arrays(path, artifact.VALIDATION_ARRAYS).items():
         try:
             values = np.asarray(array[...])
-        except Exception as error:  # a damaged chunk fails in whichever codec meets it
+        except Exception as error:  # any of the codecs may fail on a damaged chunk
             raise ContractError(path, f"array '{name}' cannot be read ({type(error).__name__}: {error})") from error
         if not np.isfinite(values).all() or (name.endswith("_error") and np.any(values < 0)):
             raise ContractError(path, f"array '{name}' holds numbers that are not finite, or negative errors")

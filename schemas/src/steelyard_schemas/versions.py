@@ -1,4 +1,4 @@
-"""Old versions of a document brought to today's, step by step; newer ones refused."""
+"""Stepwise migration of old document versions; newer versions are rejected."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any
 __all__ = ["Step", "brought_to_date"]
 
 Step = Callable[[dict[str, Any]], dict[str, Any]]
-"""Pure function from a document of one version, as plain data, to one of the next."""
+"""Pure function that migrates a document (plain data) to the next version."""
 
 
 def brought_to_date(kind: str, data: dict[str, Any], steps: Mapping[str, Step], current: str) -> dict[str, Any]:
     """Migrate a document to the version `current`.
 
     Args:
-        kind: of the document, for the error.
-        data: the document as plain data, with its `schema_version`.
-        steps: version -> migration to the next.
-        current: the version that this installation writes.
+        kind: kind of the document, for error messages.
+        data: document as plain data, with its `schema_version`.
+        steps: migrations to the next version, by version.
+        current: version that this installation writes.
 
     Raises:
         ValueError: the version is newer than `current`, or unknown.
@@ -34,8 +34,8 @@ def brought_to_date(kind: str, data: dict[str, Any], steps: Mapping[str, Step], 
     found = f"{kind} schema_version {reprlib.repr(version)}"
     if isinstance(version, str) and _as_tuple(version) > _as_tuple(current):
         raise ValueError(
-            f"{found} is newer than this installation reads ({current}): update steelyard-schemas to one that knows "
-            f"{kind} {version}"
+            f"{found} is newer than this installation reads ({current}): update steelyard-schemas to a release "
+            f"that supports {kind} {version}"
         )
     raise ValueError(f"{found} is unknown; this installation reads {current}")
 

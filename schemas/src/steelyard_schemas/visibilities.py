@@ -17,8 +17,8 @@ class Visibilities(StoreContract):
     """Ungridded Stokes I visibilities.
 
     Sign convention: V(u, v) = sum I(l, m) exp(+2 pi i (u l + v m)), as CASA stores them. Each baseline appears
-    once. Channels ascend in frequency. `weight` is an inverse variance of the real (or imaginary) part, as good
-    as the file's; flagged samples have weight 0.
+    once. Channels ascend in frequency. `weight` is the inverse variance of the real (or imaginary) part,
+    as given in the file; flagged samples have weight 0.
     """
 
     kind: Literal["visibilities"] = "visibilities"

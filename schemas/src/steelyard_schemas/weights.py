@@ -1,4 +1,4 @@
-"""The weights of an artifact: named arrays, or lists of them, in one msgpack message. Nothing is ever pickled."""
+"""Weights of an artifact: named arrays, or lists of them, in one msgpack message; never pickled."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ type Weight = np.ndarray | tuple[np.ndarray, ...]
 
 
 def pack_weights(weights: Mapping[str, np.ndarray | Sequence[np.ndarray]]) -> bytes:
-    """Return the message that `read_weights` reads."""
+    """Pack weights into the message read by `read_weights`."""
     return msgpack.packb(
         {
             name: _packed(value) if isinstance(value, np.ndarray) else [_packed(array) for array in value]
@@ -32,10 +32,10 @@ def pack_weights(weights: Mapping[str, np.ndarray | Sequence[np.ndarray]]) -> by
 
 
 def read_weights(path: str | Path) -> dict[str, Weight]:
-    """Return the arrays of a weights file, each as long as its shape says, of finite numbers.
+    """Read the arrays of a weights file, checking their sizes and that all numbers are finite.
 
     Raises:
-        ContractError: it cannot be read, is longer than 256 MiB, or holds anything else.
+        ContractError: the file cannot be read, is longer than 256 MiB, or contains anything else.
 
     """
     plain = parse_msgpack(read_bytes(path, MOST_WEIGHTS_BYTES), where=path)

@@ -82,6 +82,6 @@ def test_a_cache_that_cannot_be_written_is_said_once_and_not_used(environment, t
     monkeypatch.setattr("steelyard.compiled.user_cache_path", lambda _: cache)
     monkeypatch.chdir(tmp_path)
     told = keep_compiled()
-    assert f"{cache / 'compiled'} cannot be written to: JAX_COMPILATION_CACHE_DIR names another" in told
+    assert f"{cache / 'compiled'} is not writable; set JAX_COMPILATION_CACHE_DIR to another" in told
     assert "JAX_COMPILATION_CACHE_DIR" not in os.environ
     assert not (tmp_path / "~").exists()

@@ -74,7 +74,7 @@ def test_a_disk_full_before_the_chains(name, full_at, workplace):
     assert result.exit_code == 1
     line = result.stderr.splitlines()[-1]
     assert line.startswith("error: no space left to write (")
-    assert "free some, then run the same command again" in line
+    assert "free some space, then run the same command again" in line
     assert not list(workplace.rglob(".*.new"))
     assert not list(workplace.rglob(f"*/{name}"))
 
@@ -141,7 +141,10 @@ def test_a_finished_fit_is_shown_after_its_data_have_moved(workplace, out, finis
     shutil.rmtree(workplace / "toy.zarr")
     result = run("fit", workplace / "toy.toml", "-o", out)
     assert result.exit_code == 0, result.stderr
-    assert f"{workplace / 'toy.zarr'} is gone: the gridded data in {out / 'gridded.zarr'} serve" in result.stderr
+    assert (
+        f"{workplace / 'toy.zarr'} no longer exists: using the gridded data in {out / 'gridded.zarr'} serve"
+        in result.stderr
+    )
     assert f"already finished: {out / 'posterior.zarr'}" in result.stderr
     assert "log10(M_BH / Msun)" in result.stdout
 

@@ -192,5 +192,5 @@ def test_without_a_start_nothing_stays(workplace, monkeypatch):
 
 
 def test_a_name_too_long_for_a_folder(toy, tmp_path):
-    with pytest.raises(ContractError, match="too long a name for a folder: give one by --out"):
+    with pytest.raises(ContractError, match="too long a name for a folder: choose a folder with --out"):
         default_folder(toy.model_copy(update={"name": "N" * 400}), tmp_path)

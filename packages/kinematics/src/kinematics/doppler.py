@@ -1,12 +1,13 @@
-"""The Doppler shift: from velocities in a galaxy's own frame to the frequencies at which a telescope sees them.
+"""Doppler shift between velocities in a galaxy's own frame and observed frequencies.
 
 Gas that recedes at v in the frame of a galaxy of redshift z emits a line of rest frequency f_rest that is observed at
 
     f = f_rest / ((1 + z) (1 + v / c)).
 
 The systemic velocity is quoted in the radio definition, v_sys = c (1 - f_sys / f_rest), so that
-1 + z = 1 / (1 - v_sys / c). Radio velocities r of two points of the galaxy therefore differ by less than their v:
-v = (r - v_sys) / (1 - r / c), about (1 + z) times the difference. Taking one for the other costs (1 + z)^2 in mass.
+1 + z = 1 / (1 - v_sys / c). The radio velocities r of two points in the galaxy therefore differ by less than
+their v: v = (r - v_sys) / (1 - r / c), about (1 + z) times the difference. Confusing the two biases the mass by a
+factor (1 + z)^2.
 
 Velocities about the middle of a band, w = c (f_mid / f - 1), are linear in v: w = offset + stretch v. A line that is
 Gaussian in v is Gaussian in w, and channel edges have the same w whatever the systemic velocity.
@@ -31,9 +32,9 @@ class BandShift(NamedTuple):
     """Linear map from velocities in a galaxy's frame to velocities about the middle of a band."""
 
     offset_kms: Array
-    """Velocity of the galaxy's centre about the middle of the band, shape ()."""
+    """Velocity [km/s] of the galaxy's centre about the middle of the band, shape ()."""
     stretch: Array
-    """Observed over rest-frame velocity differences, (1 + z) / (1 + z of the middle), shape ()."""
+    """Ratio of observed to rest-frame velocity differences, (1 + z) / (1 + z of the middle), shape ()."""
 
 
 def redshift[T: (float, np.ndarray, Array)](vsys_kms: T) -> T:
@@ -42,31 +43,34 @@ def redshift[T: (float, np.ndarray, Array)](vsys_kms: T) -> T:
 
 
 def optical_velocity_kms[T: (float, np.ndarray, Array)](vsys_kms: T) -> T:
-    """Return c z [km/s], the optical definition of a systemic velocity [km/s] in the radio one; any shape."""
+    """Convert a systemic velocity [km/s] from the radio to the optical definition, c z [km/s]; any shape."""
     return C_KMS * redshift(vsys_kms)
 
 
 def radio_velocity_kms[T: (float, np.ndarray, Array)](z: T) -> T:
-    """Return the systemic velocity [km/s] in the radio definition of a redshift z > -1; any shape."""
+    """Return the systemic velocity [km/s], radio definition, for a redshift z > -1; any shape."""
     return C_KMS * z / (1 + z)
 
 
 def galaxy_velocity_kms[T: (float, np.ndarray, Array)](radio_kms: T, vsys_kms: float) -> T:
-    """Return velocities [km/s] in the frame of a galaxy from radio velocities [km/s].
+    """Convert radio velocities to velocities in a galaxy's frame.
 
     Args:
         radio_kms: c (1 - f / f_rest) of the observed frequencies, any shape.
         vsys_kms: systemic velocity, radio definition.
+
+    Returns:
+        Velocities [km/s] in the galaxy's frame, shape of `radio_kms`.
 
     """
     return (radio_kms - vsys_kms) / (1 - radio_kms / C_KMS)
 
 
 def band_shift(vsys_kms: ArrayLike, channels: VelocityGrid) -> BandShift:
-    """Map velocities in the frame of a galaxy to those about the middle of a band.
+    """Return the map from velocities in a galaxy's frame to velocities about the middle of a band.
 
-    The difference to the middle is taken first, in the precision of `vsys_kms`: single precision holds 1e5 km/s to
-    8 m/s only.
+    The difference from the middle is taken first, in the precision of `vsys_kms`: single precision resolves
+    1e5 km/s only to 8 m/s.
 
     Args:
         vsys_kms: systemic velocity, radio definition, a scalar.

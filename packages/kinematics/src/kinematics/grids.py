@@ -1,6 +1,6 @@
 """The sky and velocity grids of a model: pytrees whose numbers of pixels and channels are static.
 
-These fix array shapes, and with them compiled code; what is told in arcsec and km/s is data.
+The static numbers fix the array shapes and therefore the compiled code; lengths in arcsec and km/s are data.
 """
 
 from __future__ import annotations
@@ -24,14 +24,16 @@ class SkyGrid:
     """A square image `[y, x]`, x index to the east, y to the north; the phase centre is pixel npix // 2."""
 
     npix: int
+    """Pixels along a side (static)."""
     cell_arcsec: float
+    """Side of a pixel [arcsec]."""
 
     def refined(self, factor: float) -> SkyGrid:
-        """Return the same field of view in at least `factor` times the pixels along a side; see `divided`."""
+        """Return a grid of the same field of view with at least `factor` times the pixels per side; see `divided`."""
         return self.divided(math.ceil(factor * self.npix))
 
     def divided(self, least_npix: int) -> SkyGrid:
-        """Return the same field of view in at least so many pixels along a side, even and quick to transform."""
+        """Return a grid of the same field of view with at least `least_npix` pixels per side: even, FFT-friendly."""
         npix = next_fast_len(least_npix, real=True)
         while npix % 2:
             npix = next_fast_len(npix + 1, real=True)
@@ -39,52 +41,53 @@ class SkyGrid:
 
     @property
     def centres_arcsec(self) -> np.ndarray:
-        """Pixel centres along either axis, shape (npix,)."""
+        """Pixel centres [arcsec] along either axis, shape (npix,)."""
         return (np.arange(self.npix) - self.npix // 2) * self.cell_arcsec
 
     @property
     def u_wavelengths(self) -> np.ndarray:
-        """u of the half plane's columns, shape (npix // 2 + 1,)."""
+        """u [wavelengths] of the half-plane columns, shape (npix // 2 + 1,)."""
         return np.fft.rfftfreq(self.npix, self.cell_arcsec * ARCSEC_RAD)
 
     @property
     def v_wavelengths(self) -> np.ndarray:
-        """v of the half plane's rows, shape (npix,)."""
+        """v [wavelengths] of the half-plane rows, shape (npix,)."""
         return np.fft.fftfreq(self.npix, self.cell_arcsec * ARCSEC_RAD)
 
 
 @partial(jax.tree_util.register_dataclass, data_fields=["first_kms", "width_kms"], meta_fields=["n_channels"])
 @dataclass(frozen=True)
 class VelocityGrid:
-    """Top-hat channels of equal width in frequency, ascending, described by their radio velocities: descending."""
+    """Top-hat channels of equal width, in ascending frequency and therefore descending radio velocity."""
 
     first_kms: float
-    """Centre of the first channel (lowest frequency, highest velocity)."""
+    """Radio velocity [km/s] at the centre of the first channel (lowest frequency, highest velocity)."""
     width_kms: float
-    """Width of a channel, positive."""
+    """Channel width [km/s], positive."""
     n_channels: int
+    """Number of channels (static)."""
 
     @classmethod
     def from_frequencies(cls, frequency_hz: np.ndarray, width_hz: float, rest_frequency_hz: float) -> VelocityGrid:
-        """Take evenly spaced ascending frequencies to radio velocities, v = c (1 - f / f_rest)."""
+        """Build the grid from evenly spaced ascending frequencies, shape (n,), with v = c (1 - f / f_rest)."""
         first = C_KMS * (1 - float(frequency_hz[0]) / rest_frequency_hz)
         return cls(first, C_KMS * width_hz / rest_frequency_hz, len(frequency_hz))
 
     @property
     def centres_kms(self) -> np.ndarray:
-        """Channel centres, shape (n,), descending."""
+        """Radio velocities [km/s] of the channel centres, shape (n,), descending."""
         return self.first_kms - self.width_kms * np.arange(self.n_channels)
 
     @property
     def middle_kms(self) -> float:
-        """Radio velocity of the middle of the band, f_mid."""
+        """Radio velocity [km/s] of the middle of the band, f_mid."""
         return self.first_kms - 0.5 * self.width_kms * (self.n_channels - 1)
 
     @property
     def edges_about_middle_kms(self) -> np.ndarray:
-        """Channel edges as velocities w = c (f_mid / f - 1) about the middle of the band, shape (n + 1,), descending.
+        """Channel edges as velocities w = c (f_mid / f - 1) [km/s] about mid-band, shape (n + 1,), descending.
 
-        With radio velocities r they are w = (r - r_mid) / (1 - r / c), so that their spacing varies by w / c.
+        In terms of radio velocities r, w = (r - r_mid) / (1 - r / c), so their spacing varies by w / c.
         """
         from_middle = self.width_kms * (0.5 * self.n_channels - np.arange(self.n_channels + 1))
         return from_middle / (1 - (self.middle_kms + from_middle) / C_KMS)

@@ -1,4 +1,4 @@
-"""Laws of one family by the word that a galaxy file chooses them with."""
+"""Registry of laws: each family maps the keyword used in the galaxy file to a builder."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from jax.typing import ArrayLike
 __all__ = ["Params", "Registry", "import_laws"]
 
 Params = Mapping[str, ArrayLike]
-"""Parameters of a galaxy by name; names end in the unit."""
+"""Parameters of a galaxy by name; each name ends in its unit."""
 
 
 class Registry[T](Mapping[str, T]):
-    """Builders of one family's laws by kind; a module registers its own where it defines the law."""
+    """Builders of one family of laws by kind; each module registers the law that it defines."""
 
     def __init__(self, family: str) -> None:
         self.family = family
         self._builders: dict[str, T] = {}
 
     def register(self, kind: str) -> Callable[[T], T]:
-        """Return a decorator that makes a builder known under `kind`.
+        """Return a decorator that registers a builder under `kind`.
 
         Raises:
-            ValueError: there is one of this kind already.
+            ValueError: a law of this kind is already registered.
 
         """
 
@@ -38,27 +38,27 @@ class Registry[T](Mapping[str, T]):
         return keep
 
     def __getitem__(self, kind: str) -> T:
-        """Builder of a kind.
+        """Return the builder registered under a kind.
 
         Raises:
-            ValueError: no law of this kind; the message lists the known ones.
+            ValueError: no law of this kind is registered; the message lists the known kinds.
 
         """
         if kind not in self._builders:
             known = ", ".join(sorted(self._builders))
-            raise ValueError(f"no {self.family} of kind '{kind}' is known; there are {known}")
+            raise ValueError(f"unknown {self.family} '{kind}'; choose one of {known}")
         return self._builders[kind]
 
     def __iter__(self) -> Iterator[str]:
-        """Kinds, in the order of their registration."""
+        """Iterate over the kinds in order of registration."""
         return iter(self._builders)
 
     def __len__(self) -> int:
-        """Count of kinds."""
+        """Number of registered kinds."""
         return len(self._builders)
 
 
 def import_laws(package: str, path: list[str]) -> None:
-    """Import every module in a package's folder, so that each registers its laws: a new one is a new file."""
+    """Import every module of a package so that each registers its laws: adding a law means adding a file."""
     for module in iter_modules(path):
         import_module(f"{package}.{module.name}")

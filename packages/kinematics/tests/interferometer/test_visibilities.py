@@ -33,7 +33,7 @@ def test_half_plane_is_a_direct_transform(npix, keep):
 
 
 def test_more_pixels_than_there_are_is_refused():
-    with pytest.raises(ValueError, match="npix = 20 asks for longer baselines"):
+    with pytest.raises(ValueError, match="npix = 20 needs longer baselines"):
         model_visibilities(jnp.zeros((16, 16)), SkyGrid(16, 0.1), 20)
 
 

@@ -132,7 +132,7 @@ def test_weights_of_another_surrogate_are_refused(copy, replace_weights, changes
         ({"sigma_pc": [2.0, 1.0]}, "sigma_pc must ascend"),
         ({"sigma_pc": []}, "sigma_pc"),
         ({"input_scale": [0.0] * 5}, r"input_scale\.0"),
-        ({"input_mean": [0.0]}, "must have one length"),
+        ({"input_mean": [0.0]}, "must have equal lengths"),
         ({"hidden": [-3]}, r"hidden\.0"),
         ({"head": "linear", "hidden": [10**12]}, "hidden must be empty for a linear head"),
         ({"version": "1.2.x"}, "version"),

@@ -1,7 +1,7 @@
-"""Ingredients of a galaxy: each declared once, with its parameters, and everything else derived from that.
+"""Ingredients of a galaxy: each is declared once with its parameters, and everything else is derived.
 
-A record is a class: its fields are what the galaxy file says of it, its `parameters` what a fit samples. To add one,
-write its record into the module of its family here and its law into `kinematics`, under the same `kind`.
+A record is a class: its fields are entries of the galaxy file, its `parameters` are sampled by a fit. To add one, put
+its record into the module of its family here and its law into `kinematics`, under the same `kind`.
 """
 
 from steelyard_schemas.ingredients.gas import (
@@ -63,4 +63,4 @@ def every_ingredient() -> tuple[type[Ingredient], ...]:
 
 
 PARAMETERS: dict[str, Parameter] = {p.name: p for record in every_ingredient() for p in record.parameters}
-"""Every parameter that a galaxy may have, by name."""
+"""All parameters that a galaxy can have, by name."""

@@ -1,4 +1,4 @@
-"""Gas: how bright the disc is, and how wide its line, as functions of radius."""
+"""Gas ingredients: surface brightness and line width of the disc as functions of radius."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _SCALE = Parameter(
 
 
 class Exponential(GasProfile):
-    """I(R) ~ exp(-R / h)."""
+    """Exponential disc, I(R) ~ exp(-R / h)."""
 
     kind: Literal["exponential"] = "exponential"
 
@@ -51,7 +51,7 @@ class Exponential(GasProfile):
 
 
 class HoledExponential(GasProfile):
-    """I(R) ~ exp(-R / h) [1 - exp(-R^2 / R_hole^2)]."""
+    """Exponential disc with a central hole, I(R) ~ exp(-R / h) [1 - exp(-R^2 / R_hole^2)]."""
 
     kind: Literal["exponential_hole"] = "exponential_hole"
 
@@ -71,7 +71,7 @@ class HoledExponential(GasProfile):
 
 
 class Ring(GasProfile):
-    """I(R) ~ exp(-(R - R_ring)^2 / 2 w^2)."""
+    """Gaussian ring, I(R) ~ exp(-(R - R_ring)^2 / 2 w^2)."""
 
     kind: Literal["ring"] = "ring"
 
@@ -98,7 +98,7 @@ class Ring(GasProfile):
 
 
 class Sersic(GasProfile):
-    """I(R) ~ exp[-(R / h)^(1/n)] (Sersic 1968): Gaussian for n = 1/2, exponential for n = 1, cuspy beyond."""
+    """Sersic (1968) disc, I(R) ~ exp[-(R / h)^(1/n)]: Gaussian (n = 1/2), exponential (n = 1) or cuspy (n > 1)."""
 
     kind: Literal["sersic"] = "sersic"
 
@@ -125,7 +125,7 @@ class Sersic(GasProfile):
 
 
 class Tabulated(GasProfile):
-    """Profile given by [disc.table], smoothly interpolated; only its shape counts."""
+    """Profile given by [disc.table], smoothly interpolated; only its shape matters."""
 
     kind: Literal["table"] = "table"
 
@@ -133,11 +133,11 @@ class Tabulated(GasProfile):
 
 
 class ProfileTable(Part):
-    """Surface brightness of the gas at some radii, smoothly interpolated; only its shape counts, not its unit."""
+    """Tabulated surface brightness of the gas, smoothly interpolated; only its shape matters, not its unit."""
 
     radius_arcsec: tuple[Annotated[float, Field(ge=0)], ...] = Field(min_length=3, description="ascending")
     surface_brightness: tuple[Annotated[float, Field(ge=0)], ...] = Field(
-        description="face-on, in any linear unit; the last is 0, and so is all beyond it"
+        description="face-on, in any linear unit; the last value must be 0, as is the profile beyond it"
     )
 
     @model_validator(mode="after")
@@ -145,13 +145,13 @@ class ProfileTable(Part):
         radii, values = self.columns
         if len(radii) != len(values):
             raise ValueError(
-                f"radius_arcsec and surface_brightness must have one length, found {len(radii)} and {len(values)}"
+                f"radius_arcsec and surface_brightness must have equal lengths, found {len(radii)} and {len(values)}"
             )
         if any(b <= a for a, b in pairwise(radii)):
             raise ValueError("radius_arcsec must ascend")
         if max(values) == 0 or values[-1] != 0:
             raise ValueError(
-                f"surface_brightness must be above 0 somewhere and end with 0, where the disc ends; it ends with "
+                f"surface_brightness must be above 0 somewhere and end with 0 at the edge of the disc; it ends with "
                 f"{values[-1]:g}"
             )
         return self
@@ -163,7 +163,7 @@ class ProfileTable(Part):
 
 
 class DispersionLaw(Ingredient):
-    """Family of laws of the gas's velocity dispersion; a galaxy has exactly one."""
+    """Family of laws for the velocity dispersion of the gas; a galaxy has exactly one."""
 
 
 _CENTRAL = Parameter(
@@ -177,7 +177,7 @@ _CENTRAL = Parameter(
 
 
 class ConstantDispersion(DispersionLaw):
-    """One velocity dispersion at all radii."""
+    """Constant velocity dispersion at all radii."""
 
     kind: Literal["constant"] = "constant"
 
@@ -186,7 +186,7 @@ class ConstantDispersion(DispersionLaw):
 
 
 class ExponentialDispersion(DispersionLaw):
-    """sigma(R) = sigma_outer + (sigma_gas - sigma_outer) exp(-R / R_sigma)."""
+    """Exponential decline, sigma(R) = sigma_outer + (sigma_gas - sigma_outer) exp(-R / R_sigma)."""
 
     kind: Literal["exponential"] = "exponential"
 

@@ -1,4 +1,4 @@
-"""Mass: the black hole, which every galaxy is weighed for, and further components, which a galaxy file lists."""
+"""Mass ingredients: the black hole, present in every galaxy, and optional further components."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ class BlackHole(Ingredient):
 
 
 class MassComponent(Ingredient):
-    """Family of mass components beside stars and black hole; a galaxy may have each of them once."""
+    """Family of mass components besides stars and black hole; a galaxy may have each of them once."""
 
     kind: str
 
     def problem_with(self, profile: str) -> str | None:
-        """Return why the component cannot go with a profile of the gas disc; None if it can."""
+        """Return why the component is incompatible with a profile of the gas disc; None if it is compatible."""
         return None
 
 
 class GasDisc(MassComponent):
-    """Gravity of the gas itself, a thin exponential disc (Freeman 1970) of the scale length of its light."""
+    """Self-gravity of the gas, a thin exponential disc (Freeman 1970) with the scale length of its light."""
 
     kind: Literal["gas_disc"] = "gas_disc"
 
@@ -57,14 +57,14 @@ class GasDisc(MassComponent):
     )
 
     def problem_with(self, profile: str) -> str | None:
-        """Return why the profile is not that of an exponential disc."""
+        """Return a problem unless the profile is exponential."""
         if profile == "exponential":
             return None
         return f"'gas_disc' is the gravity of an exponential disc; the profile is '{profile}'"
 
 
 class NfwHalo(MassComponent):
-    """Dark matter of the profile of Navarro, Frenk & White (1997)."""
+    """Dark-matter halo with the profile of Navarro, Frenk & White (1997)."""
 
     kind: Literal["nfw"] = "nfw"
 
@@ -108,7 +108,7 @@ class NuclearCluster(MassComponent):
             name="cluster_half_mass_radius_pc",
             unit="pc",
             label=r"$r_{\rm NSC}$",
-            meaning="radius of the sphere that holds half of the cluster's mass",
+            meaning="radius of the sphere containing half of the cluster's mass",
             prior=LogUniform(low=0.5, high=50.0),
             positive=True,
             curve_only=True,

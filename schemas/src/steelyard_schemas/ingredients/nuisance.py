@@ -1,4 +1,4 @@
-"""Ingredients beside the disc's shape and the mass: line flux, absorption against the nucleus, distance."""
+"""Further ingredients: line flux, absorption against the nucleus, distance."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LineFlux(Ingredient):
             name="flux_jykms",
             unit="Jy km/s",
             label=r"$F$",
-            meaning="line flux of the whole disc, over velocity in the galaxy's frame",
+            meaning="line flux of the whole disc, integrated over velocity in the galaxy's frame",
             prior=lambda data: LogUniform(low=data.flux_jykms / 30, high=data.flux_jykms * 30),
             start=lambda data: Start(1.2 * data.flux_jykms, 0.1 * data.flux_jykms),
             positive=True,
@@ -29,10 +29,10 @@ class LineFlux(Ingredient):
 
 
 class Absorber(Ingredient):
-    """Gas that absorbs the continuum of the nucleus: a point at the disc's centre, with its own optical depth."""
+    """Gas absorbing the continuum of the nucleus: a point at the disc's centre with its own optical depth."""
 
     continuum_jy: float = Field(
-        gt=0, description="flux density of the nucleus near the line, before its continuum was subtracted"
+        gt=0, description="continuum flux density of the nucleus near the line, before subtraction"
     )
 
     title = "absorber"
@@ -49,7 +49,7 @@ class Absorber(Ingredient):
             name="absorber_velocity_kms",
             unit="km/s",
             label=r"$v_{\rm abs}$",
-            meaning="velocity of the central absorber about the systemic one, in the galaxy's frame",
+            meaning="velocity of the central absorber relative to systemic, in the galaxy's frame",
             prior=Normal(mean=0.0, sd=100.0),
         ),
         Parameter(
@@ -66,11 +66,13 @@ class Absorber(Ingredient):
 class Distance(Ingredient):
     """Angular-diameter distance; with `sd_mpc` it is sampled under a Gaussian prior.
 
-    Not the luminosity distance, which is larger by (1 + z)^2.
+    It is not the luminosity distance, which is larger by (1 + z)^2.
     """
 
     mpc: float = Field(gt=0, le=1e4, description="distance, or the mean of its prior")
-    sd_mpc: float | None = Field(default=None, gt=0, description="standard deviation; left out to hold it fixed")
+    sd_mpc: float | None = Field(
+        default=None, gt=0, description="standard deviation; omit to keep the distance fixed"
+    )
 
     title = "distance"
     parameters = (

@@ -1,4 +1,4 @@
-"""Orientation: place, inclination, position angle and velocity of the disc, and how a warp changes them."""
+"""Orientation ingredients: centre, inclination, position angle and velocity of the disc, and its warp."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def _quarter_of_the_field(data: DataEstimates) -> Prior:
 
 
 def _ten_degrees_over_the_disc(data: DataEstimates) -> Prior:
-    # Most discs are flatter.
+    # Most discs are less warped.
     return Normal(mean=0.0, sd=10 / data.radius_arcsec)
 
 
 class Orientation(Ingredient):
-    """Plane of the disc at its centre; every galaxy has one."""
+    """Orientation and centre of the disc; every galaxy has one."""
 
     title = "orientation"
     parameters = (
@@ -31,15 +31,15 @@ class Orientation(Ingredient):
             name="inclination_deg",
             unit="deg",
             label=r"$i$",
-            meaning="0 is face-on",
+            meaning="inclination, 0 for face-on",
             prior=Sine(low=5.0, high=89.0),
         ),
         Parameter(
             name="pa_deg",
             unit="deg",
             label=r"PA",
-            meaning="north through east to the receding half",
-            # The whole circle, cut opposite to where the velocity gradient points.
+            meaning="position angle, north through east to the receding half of the major axis",
+            # The whole circle, cut opposite to the direction of the velocity gradient.
             prior=lambda data: Uniform(low=data.pa_deg - 180, high=data.pa_deg + 180),
             start=lambda data: Start(data.pa_deg, 10.0),
             period=360.0,
@@ -56,7 +56,7 @@ class Orientation(Ingredient):
             name="x0_arcsec",
             unit="arcsec",
             label=r"$x_0$",
-            meaning="centre east of the phase centre",
+            meaning="offset of the centre east of the phase centre",
             prior=_quarter_of_the_field,
             start=lambda data: Start(data.x0_arcsec, 0.1 * data.radius_arcsec),
         ),
@@ -64,7 +64,7 @@ class Orientation(Ingredient):
             name="y0_arcsec",
             unit="arcsec",
             label=r"$y_0$",
-            meaning="centre north of the phase centre",
+            meaning="offset of the centre north of the phase centre",
             prior=_quarter_of_the_field,
             start=lambda data: Start(data.y0_arcsec, 0.1 * data.radius_arcsec),
         ),
@@ -72,12 +72,10 @@ class Orientation(Ingredient):
 
 
 class Warp(Ingredient):
-    """Inclination and position angle that change linearly with radius."""
+    """Warp: inclination and position angle change linearly with radius."""
 
     reference_arcsec: float = Field(ge=0, description="radius at which the disc has inclination_deg and pa_deg")
-    outer_arcsec: float = Field(
-        gt=0, description="radius beyond which inclination and position angle stay as they are"
-    )
+    outer_arcsec: float = Field(gt=0, description="radius beyond which inclination and position angle are constant")
 
     title = "warp"
     parameters = (

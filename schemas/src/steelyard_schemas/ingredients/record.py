@@ -1,4 +1,4 @@
-"""The record of an ingredient, and families of records that one place of the galaxy file chooses from."""
+"""Records of ingredients, and families of alternative records."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["Ingredient", "kinds", "one_kind", "one_record", "records"]
 
 
 class Ingredient(Part):
-    """What a galaxy is made of: a table of the galaxy file and the parameters that it brings.
+    """Ingredient of a galaxy: a table of the galaxy file and its parameters.
 
-    Members of a family derive from one class and differ in `kind`, a literal.
+    Members of a family derive from one class and differ in the literal `kind`.
     """
 
     title: ClassVar[str]
@@ -29,17 +29,17 @@ class Ingredient(Part):
 
 
 def records[T: Ingredient](family: type[T]) -> tuple[type[T], ...]:
-    """Return the members of a family, in the order of their declaration."""
+    """Return the members of a family in order of declaration."""
     return tuple(family.__subclasses__())
 
 
 def kinds(family: type[Ingredient]) -> dict[str, type[Ingredient]]:
-    """Return the members of a family by the word that chooses them in a galaxy file."""
+    """Return the members of a family by the keyword used in a galaxy file."""
     return {member.model_fields["kind"].default: member for member in records(family)}
 
 
 def one_record(family: type[Ingredient]) -> Any:
-    """Return the annotation of a field that holds one member of a family, told apart by its `kind`."""
+    """Return the annotation of a field that holds one member of a family, discriminated by `kind`."""
     return Annotated[Union[records(family)], Field(discriminator="kind")]  # noqa: UP007 (a computed union)
 
 

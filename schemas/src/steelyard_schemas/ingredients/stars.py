@@ -1,4 +1,4 @@
-"""Stars: the law of their surface density, from which their gravity follows."""
+"""Stellar ingredients: surface-density laws, from which the stellar gravity follows."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Stars(Ingredient):
 
 
 class NukerStars(Stars):
-    """Stars that follow a Nuker law, deprojected by a surrogate."""
+    """Nuker law of the stars, deprojected by a surrogate."""
 
     kind: Literal["nuker"] = "nuker"
-    surrogate: str = Field(default="latest", description="version of the artifact, or a path to one")
+    surrogate: str = Field(default="latest", description="version of the surrogate, or path to an artifact")
 
     title = "Nuker"
     parameters = (
@@ -78,14 +78,18 @@ class NukerStars(Stars):
 
 
 class MgeStars(Stars):
-    """Stars of an optical multi-Gaussian expansion with one mass-to-light ratio."""
+    """Optical multi-Gaussian expansion of the stars with a constant mass-to-light ratio."""
 
     kind: Literal["mge"] = "mge"
-    surface_brightness_lsun_pc2: tuple[float, ...] = Field(min_length=1, description="central, of each Gaussian")
-    sigma_arcsec: tuple[Annotated[float, Field(gt=0)], ...] = Field(description="of each Gaussian, major axis")
+    surface_brightness_lsun_pc2: tuple[float, ...] = Field(
+        min_length=1, description="peak surface brightness of each Gaussian"
+    )
+    sigma_arcsec: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        description="dispersion of each Gaussian along the major axis"
+    )
     q_obs: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(description="observed axis ratios")
     innermost: Literal["keep", "remove"] = Field(
-        default="keep", description="'remove' takes the innermost Gaussian for AGN light"
+        default="keep", description="'remove' treats the innermost Gaussian as AGN light"
     )
 
     title = "MGE"
@@ -103,7 +107,7 @@ class MgeStars(Stars):
 
     @property
     def summary(self) -> str:
-        """Short description, with what became of the innermost Gaussian."""
+        """Short description, including the treatment of the innermost Gaussian."""
         return f"{self.title}, innermost removed" if self.innermost == "remove" else self.title
 
     @model_validator(mode="after")
@@ -111,7 +115,7 @@ class MgeStars(Stars):
         n = len(self.surface_brightness_lsun_pc2)
         if not n == len(self.sigma_arcsec) == len(self.q_obs):
             raise ValueError(
-                f"surface_brightness_lsun_pc2, sigma_arcsec and q_obs must have one length, found {n}, "
+                f"surface_brightness_lsun_pc2, sigma_arcsec and q_obs must have equal lengths, found {n}, "
                 f"{len(self.sigma_arcsec)} and {len(self.q_obs)}"
             )
         if self.innermost == "remove" and n < 2:

@@ -28,7 +28,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import the public functions when they are first used: JAX and matplotlib take seconds to load."""
+    """Import public functions on first use: JAX and matplotlib take seconds to load."""
     if name not in _HOMES:
         raise AttributeError(f"module 'steelyard' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

@@ -1,4 +1,4 @@
-"""Keep compiled programs between runs: the second fit of a shape does not wait for the compiler."""
+"""Persistent cache of compiled programs: a second fit of the same shapes skips compilation."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ from platformdirs import user_cache_path
 __all__ = ["keep_compiled"]
 
 LEAST_SECONDS = 0.5
-"""Of compilation; what is faster is not worth a file."""
+"""Minimum compile time [s] of a cached program; faster ones are not worth a file."""
 LARGEST_BYTES = 2 * 2**30
-"""Of the user's cache; the programs that were not used for longest go first."""
+"""Maximum size of the user's cache [bytes]; the least recently used programs are dropped first."""
 
 
 def keep_compiled(folder: Path | None = None) -> str | None:
-    """Let JAX keep what it compiles; programs are told apart by processor, versions and options.
+    """Enable JAX's compilation cache; its keys include processor, versions and options.
 
-    Where the folder cannot be written to, nothing is kept, and the line that says so is returned: JAX would warn of
-    every program.
+    If the folder is not writable, caching stays off (JAX would warn about every program) and a message is returned.
 
     Args:
-        folder: where, without a limit to its size; the user's cache if None, whose size is bounded.
+        folder: cache folder, of unlimited size; by default the user's cache, whose size is limited.
 
-    Variables of JAX's own in the environment, such as JAX_COMPILATION_CACHE_DIR, go first.
+    Returns:
+        Message if nothing can be cached, else None.
+
+    JAX's own environment variables, such as JAX_COMPILATION_CACHE_DIR, take precedence.
 
     """
     if "JAX_COMPILATION_CACHE_DIR" in os.environ:
@@ -33,7 +35,7 @@ def keep_compiled(folder: Path | None = None) -> str | None:
     place = folder or user_cache_path("steelyard") / "compiled"
     if not _is_writable(place):
         return (
-            f"compiled programs are not kept, {place} cannot be written to: JAX_COMPILATION_CACHE_DIR names another "
+            f"compiled programs are not cached: {place} is not writable; set JAX_COMPILATION_CACHE_DIR to another "
             "folder"
         )
     settings: dict[str, str | float] = {
@@ -52,7 +54,7 @@ def keep_compiled(folder: Path | None = None) -> str | None:
 
 
 def _is_writable(folder: Path) -> bool:
-    if folder.parts[0] == "~":  # of a user without a home
+    if folder.parts[0] == "~":  # user without a home directory
         return False
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What the commands print: progress, notes, errors."""
+"""Console output of the commands: progress, notes, errors."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ __all__ = [
 ]
 
 NOT_CONVERGED = 3
-"""Exit code of a command that did its work, but whose numbers must not be quoted; 2 is a wrong command line."""
+"""Exit code of a command that finished but whose numbers must not be quoted; 2 means a wrong command line."""
 PLAIN_SECONDS = 15.0
-"""Time between lines where there is no terminal to draw a bar on."""
+"""Interval [s] between progress lines where there is no terminal for a bar."""
 
 
 def plain_console(*, stderr: bool = False, quiet: bool = False) -> Console:
-    """Return a console that prints text as it is: no markup, no emoji codes, no colours for numbers."""
+    """Return a console that prints text verbatim: no markup, no emoji codes, no coloured numbers."""
     return Console(stderr=stderr, quiet=quiet, highlight=False, markup=False, emoji=False)
 
 
 def say(text: object) -> None:
-    """Print one line of results; text from outside cannot command the terminal."""
+    """Print one line of results; control characters in external text are neutralised."""
     print(plain(text))
 
 
 class FitProgress:
-    """Progress of a fit: one bar per stage on a terminal, a plain line now and then elsewhere."""
+    """Progress of a fit: one bar per stage on a terminal, occasional plain lines elsewhere."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        # Errors and progress go to stderr, so that stdout holds nothing but results.
+        # Errors and progress go to stderr, so that stdout contains only results.
         self.console = plain_console(stderr=True, quiet=quiet)
         columns = (
             TextColumn("{task.description:<9}", markup=False),
@@ -64,7 +64,7 @@ class FitProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.console.is_terminal:  # elsewhere stopping prints an empty line
+        if self.console.is_terminal:  # otherwise stopping prints an empty line
             self._bars.stop()
 
     def note(self, line: str) -> None:
@@ -72,7 +72,7 @@ class FitProgress:
         self.console.print(plain(line), soft_wrap=True)
 
     def __call__(self, progress: sampler.Progress) -> None:
-        """Show where the sampler is."""
+        """Show the progress of the sampler."""
         facts = _facts(progress)
         if self.console.is_terminal:
             if progress.phase not in self._tasks:
@@ -104,7 +104,7 @@ def _facts(progress: sampler.Progress) -> str:
 
 
 class Noted(Protocol):
-    """Whatever prints lines of news."""
+    """Interface of objects that print progress lines."""
 
     def note(self, line: str) -> None:
         """Print one line."""
@@ -112,7 +112,7 @@ class Noted(Protocol):
 
 @contextmanager
 def report_warnings(progress: Noted) -> Iterator[None]:
-    """Print warnings as plain lines, each once, without the source line that Python shows."""
+    """Print each warning once as a plain line, without Python's source line."""
     told: set[str] = set()
 
     def tell(message: Warning | str, *_args: object, **_kwargs: object) -> None:
@@ -121,12 +121,12 @@ def report_warnings(progress: Noted) -> Iterator[None]:
             progress.note(f"warning: {message}")
 
     with warnings.catch_warnings():
-        # Python shows a warning once per place in the code, and not at all under -W ignore.
+        # By default Python shows a warning once per code location, and not at all under -W ignore.
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = tell
         yield
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on stdout."""
+    """Print one JSON document on stdout."""
     print(json.dumps(value, indent=2))

@@ -1,8 +1,8 @@
-"""Who may write in a folder: one process at a time, named to the second.
+"""Folder leases: one process at a time may write in a folder, and other processes are told which one.
 
-A lease is a file that its owner refreshes; it works on network file systems, where locks of the operating system may
-not. An owner that has died on this machine loses it at once, even if its process number is in use again; one on
-another machine, or in another container, after it was watched for `LEASE_S` without a sign.
+A lease is a file that its owner refreshes; it works on network file systems, where operating-system locks may not. An
+owner that died on this machine loses the lease at once, even if its process number has been reused. An owner on
+another machine or in another container loses it after `LEASE_S` of observed silence.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ LEASE_S = 60.0
 LOCK_FILE = "worker.lock"
 SINCE = "since="
 WATCHED = 1.2
-"""Times `LEASE_S`, after which an owner that gave no sign is gone."""
+"""Observed silence, in units of `LEASE_S`, after which an owner counts as dead."""
 
 _held: dict[Path, tuple[int, int, SoftFileLease]] = {}
-"""Process, thread and lease by lock file: what a command holds, the functions that it calls need not wait for."""
+"""Process, thread and lease by lock file; functions called by the owning command need not wait for it."""
 
 
 @contextmanager
 def hold(path: Path, refusal: str, *, timeout_s: float = 0.0) -> Iterator[SoftFileLease]:
-    """Hold the lease of a lock file; folders made for it go again if they stay empty.
+    """Hold the lease of a lock file; folders created for it are removed if they stay empty.
 
-    The thread that holds it already gets it at once.
+    The lease is re-entrant within a thread.
 
     Args:
         path: the lock file.
-        refusal: what is wrong, and what to do, with the owner's name in place of `{owner}`.
-        timeout_s: how long to wait for another owner; -1 for ever.
+        refusal: error message (problem and remedy), with the owner's name in place of `{owner}`.
+        timeout_s: time to wait for another owner [s]; -1 waits forever.
 
     Raises:
-        ContractError: another process or thread holds it.
+        ContractError: another process or thread holds the lease.
 
     """
     key, me = path.resolve(), (os.getpid(), threading.get_ident())
@@ -65,7 +65,7 @@ def hold(path: Path, refusal: str, *, timeout_s: float = 0.0) -> Iterator[SoftFi
     _held[key] = (*me, lease)
     _sweep_breaks(path)
     try:
-        # filelock skips lines that it does not know.
+        # filelock ignores unknown lines.
         with suppress(OSError), path.open("a") as file:
             file.write(f"{SINCE}{datetime.now(UTC).isoformat(timespec='seconds')}\n")
         yield lease
@@ -76,10 +76,10 @@ def hold(path: Path, refusal: str, *, timeout_s: float = 0.0) -> Iterator[SoftFi
 
 
 def _acquire(lease: SoftFileLease, path: Path) -> None:
-    """Take a lease; where its owner, on another machine, looks dead, watch for as long as proves it.
+    """Acquire a lease; if its owner on another machine looks dead, watch it long enough to be sure.
 
-    Clocks of two machines and of their file server differ, and may be set back: the age of the file only says
-    whether watching is worth the time.
+    The clocks of two machines and their file server differ and may be set back, so the age of the file only decides
+    whether watching is worthwhile.
     """
     try:
         lease.acquire()
@@ -87,7 +87,7 @@ def _acquire(lease: SoftFileLease, path: Path) -> None:
         if lease.timeout != 0 or abs(_silence_s(path)) < LEASE_S:
             raise
         warnings.warn(
-            f"{path.parent} is held by {owner_of(path)}: watching for {LEASE_S:.0f} s whether it is still there",
+            f"{path.parent} is held by {owner_of(path)}: watching for {LEASE_S:.0f} s for signs of life",
             UserWarning,
             stacklevel=2,
         )
@@ -95,7 +95,7 @@ def _acquire(lease: SoftFileLease, path: Path) -> None:
 
 
 def _silence_s(path: Path) -> float:
-    """Return how long ago the owner of a lock file gave a sign, by the clocks of its file server and this machine."""
+    """Return the time [s] since a lock file was refreshed, by the clocks of its file server and this machine."""
     try:
         return time.time() - path.stat().st_mtime
     except OSError:
@@ -112,21 +112,21 @@ def _sweep_breaks(path: Path) -> None:
 
 def _remove_empty(folders: list[Path]) -> None:
     for folder in folders:
-        with suppress(OSError):  # a folder with anything in it stays
+        with suppress(OSError):  # a folder that is not empty stays
             folder.rmdir()
 
 
 @contextmanager
 def fit_lease(folder: Path, *, timeout_s: float = 0.0, reading: bool = False) -> Iterator[SoftFileLease | None]:
-    """Hold the folder of a fit, and remove what a killed process left half-written there.
+    """Hold the folder of a fit, and remove half-written files left by a killed process.
 
     Args:
-        folder: of the fit.
-        timeout_s: how long to wait for another process.
-        reading: a folder that cannot be written to is read without the lease; then None is yielded.
+        folder: folder of the fit.
+        timeout_s: time to wait for another process [s].
+        reading: whether a read-only folder may be read without the lease, in which case None is yielded.
 
     Raises:
-        ContractError: another process or thread is at work there.
+        ContractError: another process or thread is using the folder.
 
     """
     refusal = (
@@ -142,17 +142,17 @@ def fit_lease(folder: Path, *, timeout_s: float = 0.0, reading: bool = False) ->
 
 
 def check_lease(lease: SoftFileLease | None, folder: Path) -> None:
-    """Raise ContractError once a lease is lost: after a machine's sleep another process may have taken the folder."""
+    """Raise ContractError if the lease was lost: another process may take the folder while this machine sleeps."""
     if lease is not None and lease.compromise is not None:
         raise ContractError(
             folder,
-            f"was taken over by another process, or lost its {LOCK_FILE}: this one stops; the same command goes on "
-            "from the last checkpoint",
+            f"was taken over by another process, or lost its {LOCK_FILE}; this process stops: rerun the same "
+            "command to resume from the last checkpoint",
         )
 
 
 def owner_of(path: Path) -> str | None:
-    """Name the process that holds a lock file; None if nobody does, or one of this machine that has died."""
+    """Return the name of the process that holds a lock file; None if there is none or it died on this machine."""
     owner = SoftFileLease(path, lease_duration=LEASE_S).owner
     if owner is None:
         return None
@@ -169,14 +169,14 @@ def owner_of(path: Path) -> str | None:
 
 
 def _alive(pid: int, start: int | None) -> bool:
-    """Whether a process of this machine runs that began when the lease says; true where that cannot be known."""
+    """Whether the process on this machine that started at the lease's time still runs; true if unknown."""
     if not Path("/proc/self/stat").exists():
         return True
     try:
-        # The command's name, in parentheses, may hold anything; the start is the twentieth field behind it.
+        # The command name in parentheses may contain anything; the start time is the twentieth field after it.
         began = int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19])
     except FileNotFoundError:
         return False
     except (OSError, ValueError, IndexError):
         return True
-    return start is None or began == start % 2**64  # above these bits it holds the boot
+    return start is None or began == start % 2**64  # the higher bits identify the boot

@@ -1,6 +1,6 @@
-"""What a process settles before JAX starts in it: how it allocates, and how it uses a CPU.
+"""Process settings made before JAX starts: memory allocation, CPU devices and vector width.
 
-A matter of the whole process, so that commands and workers settle it, and functions never do.
+They affect the whole process, so only commands and workers make them, never library functions.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ __all__ = ["process_environment", "settle_process"]
 
 
 def settle_process() -> None:
-    """Make this process one that computes fast; to be called before JAX is used, which importing `sampler` does."""
+    """Set malloc, CPU devices and XLA flags; call before JAX is used, which importing `sampler` does."""
     keep_freed_memory()
     divide_cores()
     use_wide_vectors()
 
 
 def process_environment(cores: int) -> dict[str, str]:
-    """Environment variables with which a process that is yet to be started is settled for so many cores."""
+    """Return the environment variables that make the same settings in a new process with `cores` cores."""
     return KEEP_FREED_MEMORY | division(cores) | wide_vectors()

@@ -1,4 +1,4 @@
-"""Let XLA use the widest vectors that a CPU has: unless told to, it takes half of AVX-512."""
+"""Vector width of XLA on a CPU: by default it uses only half the width of AVX-512."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["use_wide_vectors", "wide_vectors"]
 VARIABLE = "XLA_FLAGS"
 FLAG = "--xla_cpu_prefer_vector_width"
 WIDEST = 512
-"""Bits; where a CPU has less, XLA takes what it has."""
+"""Preferred width [bits]; on a narrower CPU, XLA uses the available width."""
 UNTRIED = (0, 13)
-"""Of jaxlib: from here on it is not known whether XLA knows the flag, and it ends a process that has one unknown."""
+"""First untested version of jaxlib: XLA aborts on unknown flags, so the flag is not set from here on."""
 
 
 def wide_vectors() -> dict[str, str]:
-    """Environment variable with which a process uses wide vectors; a width that it names already stays."""
+    """Return the environment variable that enables wide vectors; a width already set is kept."""
     flags = os.environ.get(VARIABLE, "")
     jaxlib = tuple(int(part) for part in version("jaxlib").split(".")[:2])
     if FLAG in flags or jaxlib >= UNTRIED:
@@ -25,5 +25,5 @@ def wide_vectors() -> dict[str, str]:
 
 
 def use_wide_vectors() -> None:
-    """Make this process one that does; to be called before JAX is used, later it changes nothing."""
+    """Enable wide vectors in this process; call before JAX is used, later calls have no effect."""
     os.environ.update(wide_vectors())

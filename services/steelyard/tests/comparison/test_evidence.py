@@ -76,7 +76,7 @@ def test_a_fixed_mass_is_refused(toy_file, folder, tmp_path):
     (tmp_path / "fixed.toml").write_text(text)
     done = CliRunner().invoke(app, ["compare", "--models", str(tmp_path / "fixed.toml")])
     assert done.exit_code == 1
-    assert "priors.log10_mbh is fixed: give it the prior" in done.stderr
+    assert "priors.log10_mbh is fixed: set a prior" in done.stderr
     with pytest.raises(ContractError, match="is fixed"):
         compare_models(tmp_path / "fixed.toml")
 
@@ -92,9 +92,9 @@ def evidence(log_evidence=0.0, **changed):
 @pytest.mark.parametrize(
     ("difference", "error", "verdict"),
     [
-        (0.5, 0.1, "do not decide"),
+        (0.5, 0.1, "do not discriminate"),
         (2.0, 0.1, "positive evidence for"),
-        (2.0, 1.0, "do not decide"),
+        (2.0, 1.0, "do not discriminate"),
         (-4.0, 0.1, "strong evidence against"),
         (9.0, 0.1, "very strong evidence for"),
     ],

@@ -51,7 +51,7 @@ def test_the_command_shows_a_table_and_fails_where_a_fit_has_not_converged(folde
     both = CliRunner().invoke(app, ["compare", *map(str, folders), "--figure", str(figure)])
     assert both.exit_code == 3
     assert both.stdout.count("NOT CONVERGED") == 1
-    assert "not constrained by the data: " in both.stdout
+    assert "unconstrained (posterior follows the prior): " in both.stdout
     assert figure.read_bytes().startswith(b"\x89PNG")
     alone = CliRunner().invoke(app, ["compare", str(folders[0]), "--json"])
     assert alone.exit_code == 0
@@ -64,8 +64,8 @@ def test_the_command_shows_a_table_and_fails_where_a_fit_has_not_converged(folde
     [
         (["nowhere"], "run `steelyard fit` first"),
         (["FIRST", "--figure", "masses.xyz"], "a figure is written as"),
-        (["FIRST", "--out", "there"], "--out belongs to --models"),
-        (["FIRST", "FIRST", "--models"], "--models takes one galaxy file"),
+        (["FIRST", "--out", "there"], "--out needs --models"),
+        (["FIRST", "FIRST", "--models"], "--models takes exactly one galaxy file"),
     ],
 )
 def test_wrong_use_is_one_line(folders, arguments, message, tmp_path, monkeypatch):

@@ -25,7 +25,7 @@ def test_a_posterior_that_is_the_prior_up_to_an_edge_is_an_upper_limit(rng):
     hole = black_hole_verdict(rng.uniform(4.0, 7.5, (4, 1000)), PRIOR)
     assert hole.verdict == "upper_limit"
     assert hole.log10_mbh_upper95 == pytest.approx(4 + 0.95 * 3.5, abs=0.05)
-    assert "do not need a black hole" in hole.reason
+    assert "do not require a black hole" in hole.reason
     assert "<" in headline(hole)
 
 

@@ -105,7 +105,7 @@ def test_worker_node_and_driver_killed_and_every_draw_as_in_a_calm_run(nodes, ta
 
         # While it lives, nobody else may write there.
         assert f"process {driver.pid} on" in driver_of(survey.lock)
-        with pytest.raises(ContractError, match="in the hands of another driver"):
+        with pytest.raises(ContractError, match="held by another driver"):
             run_survey(survey.path, Listener())
 
         # What the killed one had in hand may still bear its name: both nodes must have work before one is lost.
@@ -170,7 +170,7 @@ def test_one_galaxy_never_stops_the_others(nodes, table, tmp_path):
     reasons = {job.name: survey.record(job.output).reason for job in survey.jobs()}
     assert reasons["memory 1"].startswith("out of memory (cannot allocate 80 GiB)")
     assert reasons["bug 2"].startswith("ZeroDivisionError: division by zero at survey_works.py:")
-    assert reasons["exits 0"].startswith("2 workers were lost, the last one so: ")
+    assert reasons["exits 0"].startswith("2 workers were lost, the last with: ")
     assert any(line.startswith("exits 0: its worker was lost") for line in told)
 
     # The same is told to Prometheus.

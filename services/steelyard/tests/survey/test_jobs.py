@@ -197,8 +197,8 @@ def test_what_changed_in_the_sample_is_said_and_only_that_is_done_again(survey, 
     table.write_text(text.replace("[[galaxy]]\nname = 'big 4'\n", "[[galaxy]]\nname = 'good 5'\n"))
     survey.write_plan(plan_jobs(sample_rows(table), tmp_path, SurrogateShelf(survey.surrogates)), table)
     assert changes(before, survey.job_ids()) == (
-        "the sample differs from the one planned before: 1 changed in row, data or surrogate (good 2); "
-        "1 new (good 5); 1 no longer in the sample: their folders stay, the report leaves them out (big 4)"
+        "the sample differs from the earlier plan: 1 changed in row, data or surrogate (good 2); "
+        "1 new (good 5); 1 no longer in the sample: their folders are kept, the report omits them (big 4)"
     )
     assert {job.name for job in survey.jobs() if survey.is_finished(job)} == {"good 1"}
     assert len(list(survey.path.glob("galaxies/big_4-*/record.json"))) == 1
@@ -361,7 +361,7 @@ def test_an_empty_or_cut_plan_is_refused(survey, length, monkeypatch):
         result = CliRunner().invoke(app, ["survey", command, str(survey.path)])
         assert result.exit_code == 1, result.output
         line = result.stderr.splitlines()[-1]
-        assert line.startswith(f"error: {survey.plan}: is cut or altered: it is not the plan of 4 galaxies")
+        assert line.startswith(f"error: {survey.plan}: is truncated or altered: it is not the plan of 4 galaxies")
         assert "`steelyard survey run`" in line
     survey.plan.unlink()
     assert "plan.msgpack: cannot be read" in CliRunner().invoke(app, ["survey", "status", str(survey.path)]).stderr
@@ -374,7 +374,7 @@ def test_a_plan_made_before_its_hash_was_kept_is_counted(survey, monkeypatch):
     survey.about.write_text(json.dumps(about))
     assert len(list(survey.jobs())) == 4
     survey.plan.write_bytes(b"")
-    with pytest.raises(ContractError, match="is cut or altered"):
+    with pytest.raises(ContractError, match="is truncated or altered"):
         list(SurveyFolder(survey.path).jobs())
 
 

@@ -174,7 +174,7 @@ def test_a_surrogate_of_ones_own_goes_along(tmp_path, defaults):
     assert read_parts(survey.surrogates / named["A"]) == read_parts(own)
 
     (own / MANIFEST).write_text(re.sub(r"sha256:.{4}", "sha256:0000", manifest))
-    with pytest.raises(ContractError, match=r"another artifact of that version: release it anew"):
+    with pytest.raises(ContractError, match=r"a different artifact of that version: release it"):
         planned(path, defaults)
 
 

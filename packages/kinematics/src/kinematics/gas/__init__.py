@@ -1,4 +1,4 @@
-"""The gas disc: profiles of surface brightness and dispersion, orientation, warp, absorption."""
+"""Gas disc: surface-brightness and dispersion profiles, orientation, warp, absorption."""
 
 from kinematics.registry import import_laws
 

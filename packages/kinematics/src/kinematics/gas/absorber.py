@@ -1,6 +1,6 @@
-"""Absorption against a nuclear continuum source: a point with a line of its own optical depth.
+"""Absorption against a nuclear continuum source: gas of given optical depth in front of a point source.
 
-The continuum itself has been subtracted from the data, so that gas in front of the nucleus shows as a negative line:
+The data are continuum-subtracted, so the absorption appears as a negative line:
 S(v) = -S_c [1 - exp(-tau(v))], tau(v) = tau_0 exp(-(v - v_0)^2 / 2 sigma^2).
 """
 
@@ -25,28 +25,31 @@ N_TERMS = 80
 
 
 class Absorber(NamedTuple):
-    """Gas in front of a nucleus; each a scalar."""
+    """Absorbing gas in front of a nucleus; all fields are scalars."""
 
     continuum_jy: ArrayLike
-    """Flux density of the nucleus, before its continuum was subtracted."""
+    """Continuum flux density of the nucleus [Jy] before subtraction."""
     tau: ArrayLike
-    """Optical depth at the line's centre, up to `MAX_TAU`."""
+    """Peak optical depth, up to `MAX_TAU`."""
     velocity_kms: ArrayLike
-    """Line-of-sight velocity in the galaxy's frame."""
+    """Line-of-sight velocity in the galaxy's frame [km/s]."""
     sigma_kms: ArrayLike
-    """Velocity dispersion in the galaxy's frame."""
+    """Velocity dispersion in the galaxy's frame [km/s]."""
 
 
 def absorbed_flux(absorber: Absorber, vsys_kms: ArrayLike, channels: VelocityGrid) -> Array:
-    """Flux density [Jy] of an absorber in each channel, negative, shape (channel,).
+    """Compute the flux density of an absorber in each channel.
 
-    The mean over a channel is exact: 1 - exp(-tau) is summed as its power series, whose terms are Gaussians in
-    velocity of width sigma / sqrt(k). The sums want double precision.
+    The mean over a channel is exact: 1 - exp(-tau) is expanded in a power series, whose terms are Gaussians in
+    velocity of width sigma / sqrt(k). The sums need double precision.
 
     Args:
-        absorber: the gas.
-        vsys_kms: systemic velocity, radio definition.
-        channels: the band.
+        absorber: absorbing gas.
+        vsys_kms: systemic velocity [km/s], radio definition.
+        channels: velocity channels of the band.
+
+    Returns:
+        Flux density [Jy], negative, shape (channel,).
 
     """
     shift = band_shift(vsys_kms, channels)

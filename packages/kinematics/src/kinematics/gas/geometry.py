@@ -1,4 +1,4 @@
-"""Where a disc lies on the sky and how fast it moves there."""
+"""Orientation of a disc on the sky, deprojection and line-of-sight velocity."""
 
 from __future__ import annotations
 
@@ -17,37 +17,44 @@ class Geometry(NamedTuple):
     """Orientation and centre of a disc."""
 
     inclination_rad: ArrayLike
-    """0 is face-on."""
+    """Inclination [rad], 0 for face-on."""
     pa_rad: ArrayLike
-    """Position angle, north through east to the receding half of the major axis."""
+    """Position angle [rad], north through east to the receding half of the major axis."""
     x0_arcsec: ArrayLike
-    """Centre east of the phase centre."""
+    """Offset of the centre east of the phase centre [arcsec]."""
     y0_arcsec: ArrayLike
-    """Centre north of the phase centre."""
+    """Offset of the centre north of the phase centre [arcsec]."""
     vsys_kms: ArrayLike
-    """Systemic velocity, radio definition: the disc's centre is seen at f_rest (1 - v_sys / c)."""
+    """Systemic velocity [km/s], radio definition: the centre is observed at f_rest (1 - v_sys / c)."""
     warp: Warp | None = None
     """Change of inclination and position angle with radius; None for a flat disc."""
 
 
 class DiscPlane(NamedTuple):
-    """Points of the sky in the plane of the disc, or of a warped disc in that of the ring on which they lie."""
+    """Sky positions in the plane of the disc or, for a warped disc, of the ring that passes through them."""
 
     major: Array
-    """Along the receding major axis [arcsec]."""
+    """Coordinate along the receding major axis [arcsec]."""
     minor: Array
-    """Along the minor axis, deprojected [arcsec]."""
+    """Deprojected coordinate along the minor axis [arcsec]."""
     sin_i: Array
+    """Sine of the inclination."""
     cos_i: Array
+    """Cosine of the inclination."""
     flux_factor: Array
-    """Sky brightness over face-on brightness, |dA_disc / dA_sky|: 1 / cos i for a flat disc."""
+    """Ratio of observed to face-on surface brightness, |dA_disc / dA_sky|: 1 / cos i for a flat disc."""
 
 
 def disc_coordinates(geometry: Geometry, x_arcsec: ArrayLike, y_arcsec: ArrayLike) -> tuple[Array, Array]:
-    """Deproject sky positions (x east, y north) into the plane of a flat disc; a warp is left aside.
+    """Deproject sky positions into the plane of a flat disc; any warp is ignored.
+
+    Args:
+        geometry: orientation and centre.
+        x_arcsec: positions east of the phase centre [arcsec], shape (...,).
+        y_arcsec: positions north [arcsec]; broadcast against `x_arcsec`.
 
     Returns:
-        Coordinates along the receding major axis and along the minor axis [arcsec], deprojected; shape of `x`.
+        Deprojected coordinates [arcsec] along the receding major axis and the minor axis, of the broadcast shape.
 
     """
     dx = jnp.asarray(x_arcsec) - geometry.x0_arcsec
@@ -59,18 +66,18 @@ def disc_coordinates(geometry: Geometry, x_arcsec: ArrayLike, y_arcsec: ArrayLik
 
 
 def disc_plane(geometry: Geometry, x_arcsec: ArrayLike, y_arcsec: ArrayLike) -> DiscPlane:
-    """Deproject sky positions (x east, y north) into the plane of the disc, or of the ring that they lie on.
+    """Deproject sky positions into the plane of the disc or, for a warped disc, of the ring through them.
 
-    A warped disc is made of tilted rings about one centre (Rogstad, Lockhart & Wright 1974). For how strong a warp
-    may be see `ring_through`: where it is too strong everything is NaN.
+    A warped disc consists of concentric tilted rings (Rogstad, Lockhart & Wright 1974). `ring_through` gives the
+    limit on the strength of a warp; beyond it `flux_factor` is NaN everywhere.
 
     Args:
         geometry: orientation and centre.
-        x_arcsec: positions to the east of the phase centre, shape (...,).
-        y_arcsec: positions to the north, of a shape that broadcasts with that of `x_arcsec`.
+        x_arcsec: positions east of the phase centre [arcsec], shape (...,).
+        y_arcsec: positions north [arcsec]; broadcast against `x_arcsec`.
 
     Returns:
-        The plane's coordinates, of the broadcast shape. Without a warp the angles are scalars.
+        Coordinates in the disc plane, of the broadcast shape. Without a warp the other fields are scalars.
 
     """
     if geometry.warp is None:
@@ -85,12 +92,15 @@ def disc_plane(geometry: Geometry, x_arcsec: ArrayLike, y_arcsec: ArrayLike) -> 
 
 
 def line_of_sight_velocity(plane: DiscPlane, radius_arcsec: Array, speed_kms: Array) -> Array:
-    """Velocity of circular rotation along the line of sight [km/s], v sin i cos(azimuth), in the galaxy's frame.
+    """Project circular rotation on the line of sight: v sin i cos(azimuth) in the galaxy's frame.
 
     Args:
-        plane: where, shape (...,).
-        radius_arcsec: R there, positive, shape (...,).
-        speed_kms: circular velocity v at R, shape (...,).
+        plane: positions in the disc plane, shape (...,).
+        radius_arcsec: radii R of the positions [arcsec], positive, shape (...,).
+        speed_kms: circular velocity v at R [km/s], shape (...,).
+
+    Returns:
+        Line-of-sight velocity [km/s], shape (...,); receding is positive.
 
     """
     return plane.sin_i * speed_kms * plane.major / radius_arcsec

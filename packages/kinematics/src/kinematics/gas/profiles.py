@@ -1,8 +1,8 @@
 """Surface-brightness profiles of thin gas discs.
 
-A new one is a class with `surface_brightness` and the function that builds it from a galaxy's parameters,
-registered in `PROFILES` under the word that chooses it in a galaxy file. Every profile is face-on, axisymmetric and
-normalised to a total flux of one, so that its unit is arcsec^-2.
+A new profile is a class with `surface_brightness` and a function that builds it from the galaxy's parameters and is
+registered in `PROFILES` under the keyword used in the galaxy file. Every profile is face-on, axisymmetric and
+normalised to a total flux of one, so its unit is arcsec^-2.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ __all__ = ["PROFILES", "Disc", "ExponentialDisc", "HoledDisc", "RingDisc", "Tabl
 Table = tuple[ArrayLike, ArrayLike]
 """Radii [arcsec] and brightness of a tabulated profile, each of shape (n,)."""
 
-# Where both ways to the hole's share hold ten digits.
+# Both formulas for the flux outside the hole are accurate to ten digits here.
 SMALL_HOLE = 2.0
 N_LAGUERRE = 32
 
 
 class Disc(Protocol):
-    """What the renderer asks of a disc."""
+    """Interface of a surface-brightness profile."""
 
     def surface_brightness(self, radius_arcsec: Array) -> Array:
         """Return the face-on surface brightness [arcsec^-2] for unit flux, shape of `radius_arcsec`."""
@@ -38,34 +38,37 @@ class Disc(Protocol):
 
 
 PROFILES: Registry[Callable[[Params, Table | None], Disc]] = Registry("disc profile")
-"""Kind -> function of parameters, and of the table of a tabulated profile, that builds the disc."""
+"""Builders of profiles by kind; each takes the parameters and, for a tabulated profile, its table."""
 
 
 class ExponentialDisc(NamedTuple):
-    """I(R) ~ exp(-R / h)."""
+    """Exponential disc, I(R) ~ exp(-R / h)."""
 
     scale_arcsec: ArrayLike
+    """Scale length h [arcsec]."""
 
     def surface_brightness(self, radius_arcsec: Array) -> Array:
-        """Return exp(-R / h) / (2 pi h^2)."""
+        """Return exp(-R / h) / (2 pi h^2) [arcsec^-2], shape of `radius_arcsec`."""
         h = jnp.asarray(self.scale_arcsec)
         return jnp.exp(-radius_arcsec / h) / (2 * math.pi * h**2)
 
 
 @PROFILES.register("exponential")
 def exponential(params: Params, table: Table | None = None) -> ExponentialDisc:
-    """Exponential disc of disc_scale_arcsec."""
+    """Build an exponential disc from disc_scale_arcsec."""
     return ExponentialDisc(params["disc_scale_arcsec"])
 
 
 class HoledDisc(NamedTuple):
-    """I(R) ~ exp(-R / h) [1 - exp(-R^2 / R_h^2)]: exponential outside, depleted within the hole radius."""
+    """Exponential disc depleted within a central hole, I(R) ~ exp(-R / h) [1 - exp(-R^2 / R_h^2)]."""
 
     scale_arcsec: ArrayLike
+    """Scale length h [arcsec]."""
     hole_radius_arcsec: ArrayLike
+    """Radius R_h of the hole [arcsec]."""
 
     def surface_brightness(self, radius_arcsec: Array) -> Array:
-        """Return the profile over 2 pi h^2 F(R_h / 2h), F the share of the flux that the hole leaves."""
+        """Return the profile [arcsec^-2], divided by 2 pi h^2 F(R_h / 2h), F the flux fraction left by the hole."""
         h, hole = jnp.asarray(self.scale_arcsec), jnp.asarray(self.hole_radius_arcsec)
         shape = jnp.exp(-radius_arcsec / h) * -jnp.expm1(-((radius_arcsec / hole) ** 2))
         return shape / (2 * math.pi * h**2 * _share_outside_hole(hole / (2 * h)))
@@ -73,18 +76,23 @@ class HoledDisc(NamedTuple):
 
 @PROFILES.register("exponential_hole")
 def exponential_hole(params: Params, table: Table | None = None) -> HoledDisc:
-    """Disc of disc_scale_arcsec with a hole of hole_radius_arcsec."""
+    """Build a holed disc from disc_scale_arcsec and hole_radius_arcsec."""
     return HoledDisc(params["disc_scale_arcsec"], params["hole_radius_arcsec"])
 
 
 class RingDisc(NamedTuple):
-    """I(R) ~ exp(-(R - R_0)^2 / 2 w^2)."""
+    """Gaussian ring, I(R) ~ exp(-(R - R_0)^2 / 2 w^2)."""
 
     radius_arcsec: ArrayLike
+    """Radius R_0 [arcsec]."""
     width_arcsec: ArrayLike
+    """Gaussian width w [arcsec]."""
 
     def surface_brightness(self, radius_arcsec: Array) -> Array:
-        """Return the profile over 2 pi [w^2 exp(-a^2) + R_0 w sqrt(pi/2) (1 + erf a)], a = R_0 / (w sqrt 2)."""
+        """Return the profile [arcsec^-2], normalised by its integral.
+
+        The integral is 2 pi [w^2 exp(-a^2) + R_0 w sqrt(pi/2) (1 + erf a)], a = R_0 / (w sqrt 2).
+        """
         r0, w = jnp.asarray(self.radius_arcsec), jnp.asarray(self.width_arcsec)
         a = r0 / (w * math.sqrt(2))
         area = w**2 * jnp.exp(-(a**2)) + r0 * w * math.sqrt(math.pi / 2) * (1 + erf(a))
@@ -93,14 +101,15 @@ class RingDisc(NamedTuple):
 
 @PROFILES.register("ring")
 def ring(params: Params, table: Table | None = None) -> RingDisc:
-    """Ring of ring_radius_arcsec and ring_width_arcsec."""
+    """Build a ring from ring_radius_arcsec and ring_width_arcsec."""
     return RingDisc(params["ring_radius_arcsec"], params["ring_width_arcsec"])
 
 
 def _share_outside_hole(k: Array) -> Array:
     """Return F(k) = int_0^inf x exp(-x) [1 - exp(-x^2 / 4k^2)] dx = 1 - 2 k^2 [1 - sqrt(pi) k exp(k^2) erfc(k)].
 
-    The closed form cancels to nothing in wide holes, F ~ 3 / 2k^2; there Gauss-Laguerre nodes do the integral.
+    The closed form loses all precision to cancellation for wide holes, F ~ 3 / 2k^2; there the integral is evaluated
+    by Gauss-Laguerre quadrature.
     """
     small = jnp.minimum(k, SMALL_HOLE)
     closed = 1 - 2 * small**2 * (1 - math.sqrt(math.pi) * small * jnp.exp(small**2) * erfc(small))

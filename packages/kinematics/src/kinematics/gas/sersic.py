@@ -1,4 +1,4 @@
-"""A gas disc of Sersic's profile: from a Gaussian by way of an exponential to a cusp."""
+"""Gas disc with a Sersic profile: Gaussian (n = 1/2), exponential (n = 1) or cuspy (n > 1)."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from kinematics.registry import Params
 __all__ = ["SersicDisc"]
 
 INNERMOST = 1e-12
-"""Radius in scales below which the profile is taken as constant: the power of 0 has no derivative."""
+"""Radius, in scale lengths, below which the profile is constant: a power of 0 has no derivative."""
 
 
 class SersicDisc(NamedTuple):
-    """I(R) ~ exp[-(R / h)^(1/n)] (Sersic 1968)."""
+    """Sersic disc, I(R) ~ exp[-(R / h)^(1/n)] (Sersic 1968)."""
 
     scale_arcsec: ArrayLike
+    """Scale length h [arcsec]."""
     sersic_index: ArrayLike
+    """Sersic index n."""
 
     def surface_brightness(self, radius_arcsec: Array) -> Array:
-        """Return the profile over 2 pi n h^2 Gamma(2n), its integral over the plane [arcsec^-2]."""
+        """Return the profile [arcsec^-2], divided by its integral over the plane, 2 pi n h^2 Gamma(2n)."""
         h, n = jnp.asarray(self.scale_arcsec), jnp.asarray(self.sersic_index)
         x = jnp.maximum(radius_arcsec / h, INNERMOST)
         return jnp.exp(-(x ** (1 / n)) - gammaln(2 * n)) / (2 * math.pi * n * h**2)
@@ -34,5 +36,5 @@ class SersicDisc(NamedTuple):
 
 @PROFILES.register("sersic")
 def sersic(params: Params, table: Table | None = None) -> SersicDisc:
-    """Disc of sersic_scale_arcsec and sersic_index."""
+    """Build a Sersic disc from sersic_scale_arcsec and sersic_index."""
     return SersicDisc(params["sersic_scale_arcsec"], params["sersic_index"])

@@ -1,4 +1,4 @@
-"""A gas disc whose surface brightness is a table, as measured off a map."""
+"""Gas disc with a tabulated surface-brightness profile, for example measured on a map."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ __all__ = ["TabulatedDisc"]
 
 
 class TabulatedDisc(NamedTuple):
-    """Surface brightness at some radii, smoothly interpolated, in a unit of your own: it is normalised to unit flux.
+    """Tabulated surface brightness, smoothly interpolated and normalised to unit flux.
 
-    Between the radii runs a cubic in R whose value and slope are continuous (Fritsch & Butland 1984); it is monotone
-    where the table is, so that it neither overshoots nor turns negative. Within the first radius the brightness is
-    constant; beyond the last it is zero, and so should the last value be, or the disc ends with a step.
+    The interpolant is piecewise cubic in R with continuous value and slope (Fritsch & Butland 1984). It is monotone
+    where the table is, so it neither overshoots nor turns negative. Within the first radius the brightness is
+    constant; beyond the last it is zero. The last value should be zero too: otherwise the disc ends in a step.
     """
 
     radius_arcsec: ArrayLike
-    """Ascending, from 0 or more, shape (n,), n >= 3."""
+    """Radii [arcsec], ascending from 0 or more, shape (n,), n >= 3."""
     brightness: ArrayLike
-    """Not negative, and not all zero, shape (n,)."""
+    """Surface brightness in any unit, non-negative and not all zero, shape (n,)."""
 
     def surface_brightness(self, radius_arcsec: Array) -> Array:
-        """Return the interpolant over its integral 2 pi int I R dR, which is exact [arcsec^-2]."""
+        """Return the interpolant [arcsec^-2], divided by its exact integral 2 pi int I R dR."""
         at = jnp.asarray(radius_arcsec)
         knots = jnp.asarray(self.radius_arcsec, at.dtype)
         brightness = jnp.asarray(self.brightness, at.dtype)
-        # Of order one, so that single precision holds any unit.
+        # Scaled to order one, so that any unit is safe in single precision.
         values = brightness / jnp.max(brightness)
         slopes = _monotone_slopes(knots, values)
         last = knots.shape[0] - 2
@@ -63,28 +63,28 @@ def _flux(knots: Array, values: Array, slopes: Array) -> Array:
 
 @PROFILES.register("table")
 def tabulated(params: Params, table: Table | None = None) -> TabulatedDisc:
-    """Disc of a table.
+    """Build a disc from a table.
 
     Raises:
-        ValueError: no table is given.
+        ValueError: no table was given.
 
     """
     if table is None:
-        raise ValueError("a tabulated profile needs its table")
+        raise ValueError("a tabulated profile needs a table of radii and brightness")
     return TabulatedDisc(*table)
 
 
 def _monotone_slopes(knots: Array, values: Array) -> Array:
     """Slopes at the knots: a weighted harmonic mean of the chords on either side, 0 at an extremum.
 
-    At the last knot, and at a first one that is not the centre, the slope is 0, that of the constant beyond.
+    At the last knot, and at the first unless it is the centre, the slope is 0 to match the constant beyond.
     """
     h = jnp.diff(knots)
     chord = jnp.diff(values) / h
     before, after = chord[:-1], chord[1:]
     weight_before, weight_after = 2 * h[1:] + h[:-1], h[1:] + 2 * h[:-1]
     same = before * after > 0
-    # The inner `where` keeps the quotient, and its gradient, finite where it is not taken.
+    # The inner `where` keeps the quotient and its gradient finite where the result is not used.
     mean = (weight_before + weight_after) / (
         weight_before / jnp.where(same, before, 1) + weight_after / jnp.where(same, after, 1)
     )
@@ -93,6 +93,6 @@ def _monotone_slopes(knots: Array, values: Array) -> Array:
 
 
 def _central_slope(h: Array, chord: Array) -> Array:
-    """Three-point slope at the centre, shape (1,), held between 0 and three times the chord: still monotone."""
+    """Three-point slope at the centre, shape (1,), clipped between 0 and three chords to stay monotone."""
     slope = ((2 * h[0] + h[1]) * chord[0] - h[0] * chord[1]) / (h[0] + h[1])
     return jnp.clip(slope, jnp.minimum(0, 3 * chord[0]), jnp.maximum(0, 3 * chord[0]))[None]

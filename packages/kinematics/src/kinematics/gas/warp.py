@@ -1,4 +1,4 @@
-"""Warped discs: tilted rings whose inclination and position angle change with radius."""
+"""Warped disc: tilted rings whose inclination and position angle change with radius."""
 
 from __future__ import annotations
 
@@ -13,40 +13,50 @@ from jax.typing import ArrayLike
 
 __all__ = ["Ring", "Warp", "crowding", "ring_through"]
 
-# Five reach double precision in moderate warps, six where rings nearly cross.
+# Five steps reach double precision in moderate warps, six where rings nearly cross.
 N_STEPS = 7
 N_RADII = 65
 
 
 class Warp(NamedTuple):
-    """Inclination and position angle linear in radius, out to where the disc ends."""
+    """Linear change of inclination and position angle with radius, out to an outer radius."""
 
     pa_rad_per_arcsec: ArrayLike
+    """Gradient of the position angle (twist) [rad/arcsec]."""
     inclination_rad_per_arcsec: ArrayLike
+    """Gradient of the inclination (tilt) [rad/arcsec]."""
     reference_arcsec: ArrayLike
-    """Radius at which the disc has the inclination and position angle of its `Geometry`."""
+    """Radius [arcsec] at which the disc has the inclination and position angle of its `Geometry`."""
     outer_arcsec: ArrayLike
-    """Radius beyond which they stay as they are there."""
+    """Radius [arcsec] beyond which both angles are constant."""
 
 
 class Ring(NamedTuple):
-    """The ring through each of some points of the sky; all fields have the points' shape."""
+    """Rings through given sky positions; all fields have the shape of the positions."""
 
     major: Array
-    """Of the point, along the ring's receding major axis [arcsec]."""
+    """Coordinate of the point along the receding major axis of its ring [arcsec]."""
     minor: Array
-    """Along its minor axis, deprojected [arcsec]."""
+    """Deprojected coordinate along the minor axis [arcsec]."""
     inclination_rad: Array
+    """Inclination of the ring [rad]."""
     stretch: Array
-    """How much closer neighbouring rings lie on the sky than those of a flat disc, 1 / (1 - d rho / dR)."""
+    """Crowding of neighbouring rings on the sky relative to a flat disc, 1 / (1 - d rho / dR)."""
 
 
 def crowding(warp: Warp, inclination_rad: ArrayLike) -> Array:
-    """Return the largest d rho / dR of a warped disc (see `ring_through`): at 1 its rings begin to cross on the sky.
+    """Return the largest d rho / dR of a warped disc (see `ring_through`): rings begin to cross on the sky at 1.
 
-    On the ring R of inclination i it is R tan(i) [tilt + sqrt(tilt^2 + twist^2 sin^2 i)] / 2, so that
-    |twist| R (1 / q - q) / 2 of a twist alone, q = cos i, and R tan(i) tilt of a tilt alone. Infinite where an
-    inclination within `outer_arcsec` reaches 90 deg.
+    On the ring of radius R and inclination i it is R tan(i) [tilt + sqrt(tilt^2 + twist^2 sin^2 i)] / 2. For a pure
+    twist this is |twist| R (1 / q - q) / 2, q = cos i, and for a pure tilt R tan(i) tilt. The result is infinite if
+    the inclination reaches 90 deg within `outer_arcsec`.
+
+    Args:
+        warp: change of the angles with radius, scalars.
+        inclination_rad: inclination at the reference radius [rad].
+
+    Returns:
+        Largest d rho / dR, shape ().
     """
     radius = jnp.asarray(warp.outer_arcsec) * np.linspace(0, 1, N_RADII)
     i = inclination_rad + warp.inclination_rad_per_arcsec * (radius - warp.reference_arcsec)
@@ -61,21 +71,24 @@ def ring_through(
 ) -> Ring:
     """Find the ring through each point of the sky.
 
-    Let rho(R) be the radius that a point has in the plane of the ring R. The point lies on the ring with R = rho(R).
+    Let rho(R) be the radius of a point measured in the plane of ring R. The point lies on the ring with R = rho(R).
     Rings crowd where rho depends on R: the map from a ring's (R, azimuth) to the sky has the Jacobian
-    R cos(i) (1 - d rho / dR). A fixed number of Newton steps, kept within a bracket, finds R; one more, the only one
-    that is differentiated, gives R the first derivatives of an implicit function.
+    R cos(i) (1 - d rho / dR). A fixed number of bracketed Newton steps finds R. One further step, the only one that
+    is differentiated, gives the first derivatives of the implicit function R.
 
-    One ring goes through every point as long as `crowding` is below 1. In a stronger warp the disc overlaps itself on
-    the sky, and what one looks through more than once has no one velocity and brightness: `stretch`, and with it the
+    Exactly one ring passes through every point as long as `crowding` is below 1. A stronger warp makes the disc
+    overlap itself on the sky, where velocity and brightness are no longer single-valued: `stretch`, and hence the
     model, is then NaN everywhere.
 
     Args:
         warp: change of the angles with radius.
-        inclination_rad: at the warp's reference radius.
-        pa_rad: at the warp's reference radius.
-        dx_arcsec: offsets east of the centre, shape (...,).
-        dy_arcsec: offsets north of the centre, shape (...,).
+        inclination_rad: inclination at the warp's reference radius [rad].
+        pa_rad: position angle at the warp's reference radius [rad].
+        dx_arcsec: offsets east of the centre [arcsec], shape (...,).
+        dy_arcsec: offsets north of the centre [arcsec], shape (...,).
+
+    Returns:
+        Ring through each point, each field of shape (...,).
 
     """
     dtype = dx_arcsec.dtype
@@ -94,7 +107,7 @@ def ring_through(
 
 
 class _Rings(NamedTuple):
-    """All rings of a disc, and the points of the sky to be found on them."""
+    """All rings of a disc and the sky positions to locate on them."""
 
     warp: Warp
     inclination_rad: Array
@@ -104,7 +117,7 @@ class _Rings(NamedTuple):
 
 
 def _plane_of(rings: _Rings, radius: Array) -> tuple[Ring, Array]:
-    """Return the plane of the ring at a radius, and the points' own radius rho in it."""
+    """Return the ring at each radius and the radius rho of the points measured in its plane."""
     (twist_rate, tilt_rate, reference, outer), inclination, pa, dx, dy = rings
     offset = jnp.minimum(radius, outer) - reference
     i, angle = inclination + tilt_rate * offset, pa + twist_rate * offset
@@ -112,7 +125,7 @@ def _plane_of(rings: _Rings, radius: Array) -> tuple[Ring, Array]:
     major = dx * sin_pa + dy * cos_pa
     minor = (dy * sin_pa - dx * cos_pa) / cos_i
     squared = major**2 + minor**2
-    # On the centre itself rho has no direction; 0, and with no derivative, is where it tends to.
+    # At the centre the direction is undefined; the limit is 0, with zero derivative.
     inverse = jnp.where(squared > 0, jax.lax.rsqrt(jnp.where(squared > 0, squared, 1)), 0)
     twist, tilt = (jnp.where(radius < outer, rate, 0) for rate in (twist_rate, tilt_rate))
     change = sin_i / cos_i * (twist * sin_i * major * minor + tilt * minor**2) * inverse
@@ -127,12 +140,12 @@ def _radius(rings: _Rings) -> Array:
         ring, rho = _plane_of(rings, radius)
         low, high = jnp.where(radius < rho, radius, low), jnp.where(radius < rho, high, radius)
         newton = radius - (radius - rho) * ring.stretch
-        # The solution itself may lie a rounding error outside of a bracket that has closed in on it.
+        # Once the bracket has closed, the solution may lie a rounding error outside it.
         slack = 16 * jnp.finfo(radius.dtype).eps * radius
         kept = (newton >= low - slack) & (newton <= high + slack)
         return jnp.where(kept, newton, (low + high) / 2), low, high
 
-    # Beyond `outer_arcsec` the plane is one and the same. Within, a point's radius is least in a face-on ring.
+    # Beyond `outer_arcsec` all rings share one plane. Within, a point has its smallest radius in a face-on ring.
     outer = jnp.asarray(rings.warp.outer_arcsec)
     beyond = _plane_of(rings, outer)[1]
     low = jnp.minimum(jnp.hypot(rings.dx_arcsec, rings.dy_arcsec), outer)

@@ -1,1 +1,1 @@
-"""From a cube to visibilities: primary beam, uv cells, tracks, mock observations."""
+"""Visibilities of a cube: primary beam, uv cells, tracks, mock observations."""

@@ -1,4 +1,4 @@
-"""The primary beam: how much of a source's power a dish receives from off its axis."""
+"""Primary beam: power response of a dish away from its pointing centre."""
 
 from __future__ import annotations
 
@@ -18,19 +18,20 @@ type Pattern = Literal["gaussian", "airy"]
 
 
 class Aperture(NamedTuple):
-    """The part of a dish that is evenly illuminated: an annulus."""
+    """Uniformly illuminated annulus that represents a dish."""
 
     diameter_m: float
+    """Outer diameter [m]."""
     blockage_m: float = 0.0
-    """Diameter of the shadow of the secondary mirror."""
+    """Diameter blocked by the secondary mirror [m]."""
 
 
-# What CASA takes for ALMA's dishes (PBMath, "more appropriate" than the dishes' full size; T. Hunter & C. Brogan).
+# Values adopted by CASA for ALMA's dishes (PBMath, "more appropriate" than the full size; T. Hunter & C. Brogan).
 ALMA_APERTURES = {12.0: Aperture(10.7, 0.75), 7.0: Aperture(6.25, 0.75)}
 
 
 def illuminated_aperture(dish_diameter_m: float) -> Aperture:
-    """Return the aperture that stands for a dish: ALMA's of 12 m and 7 m are tapered, any other counts whole."""
+    """Return the effective aperture of a dish [m]: reduced for ALMA's tapered 12 m and 7 m dishes, else full."""
     return ALMA_APERTURES.get(float(dish_diameter_m), Aperture(dish_diameter_m))
 
 
@@ -41,7 +42,10 @@ def primary_beam(
     pattern: Pattern = "gaussian",
     aperture: Aperture | None = None,
 ) -> np.ndarray:
-    """Primary beam centred on the phase centre, on an image; shape (npix, npix), peak 1. See `primary_beam_at`."""
+    """Return the primary beam on an image, centred on the phase centre; shape (npix, npix), peak 1.
+
+    Arguments after `sky` are those of `primary_beam_at`.
+    """
     x = sky.centres_arcsec
     return primary_beam_at(x[None, :], x[:, None], dish_diameter_m, frequency_hz, pattern, aperture)
 
@@ -54,26 +58,26 @@ def primary_beam_at(
     pattern: Pattern = "gaussian",
     aperture: Aperture | None = None,
 ) -> np.ndarray:
-    """Power pattern of a dish at offsets from its pointing centre, 1 on the axis.
+    """Return the power pattern of a dish at offsets from its pointing centre, 1 on the axis.
 
     `gaussian`: FWHM = 1.13 lambda / D, D the diameter of the dish (ALMA Technical Handbook).
 
-    `airy`: the square of the voltage pattern of an evenly lit annulus of diameters D and d (Born & Wolf 1999, section
-    8.6.2), [J(x) - (d/D)^2 J(x d/D)] / [1 - (d/D)^2], J(x) = 2 J1(x) / x, x = pi D theta / lambda. CASA takes this
-    for ALMA, with D = 10.7 m and d = 0.75 m for its 12 m dishes, but evaluates the blocked part at x D/d in place of
-    x d/D: its voltage is up to 0.6 % of the peak above this one. It also cuts the pattern before the first null, at
-    1.784 deg GHz; here the sidelobes go on.
+    `airy`: the squared voltage pattern of a uniformly illuminated annulus of diameters D and d (Born & Wolf 1999,
+    section 8.6.2), [J(x) - (d/D)^2 J(x d/D)] / [1 - (d/D)^2], J(x) = 2 J1(x) / x, x = pi D theta / lambda. CASA uses
+    this for ALMA, with D = 10.7 m and d = 0.75 m for its 12 m dishes, but evaluates the blocked part at x D/d
+    instead of x d/D, which raises its voltage by up to 0.6 % of the peak. CASA also truncates the pattern before the
+    first null, at 1.784 deg GHz; here the sidelobes are kept.
 
     Args:
-        x_arcsec: offsets to the east.
-        y_arcsec: offsets to the north; broadcast against `x_arcsec`.
-        dish_diameter_m: of the dish.
-        frequency_hz: of the observation.
+        x_arcsec: offsets east [arcsec], shape (...,).
+        y_arcsec: offsets north [arcsec]; broadcast against `x_arcsec`.
+        dish_diameter_m: dish diameter [m].
+        frequency_hz: observing frequency [Hz].
         pattern: shape of the beam.
-        aperture: for `airy`: what is illuminated; by default that of `illuminated_aperture`.
+        aperture: illuminated aperture for `airy`; by default that of `illuminated_aperture`.
 
     Returns:
-        Factor between 0 and 1, of the shape to which the offsets broadcast.
+        Factor between 0 and 1, of the broadcast shape.
 
     """
     squared_arcsec2 = np.asarray(x_arcsec, float) ** 2 + np.asarray(y_arcsec, float) ** 2
@@ -92,6 +96,6 @@ def primary_beam_at(
 
 
 def _airy(squared: np.ndarray) -> np.ndarray:
-    """2 J1(x) / x of x^2; its limit 1 on the axis."""
+    """2 J1(x) / x as a function of x^2; 1 on the axis."""
     x = np.sqrt(np.maximum(squared, 1e-12))
     return 2 * j1(x) / x

@@ -1,9 +1,8 @@
-"""Expected means of uv cells from a disc's light, a few channels at a time.
+"""Expected cell means from the light of a disc, in blocks of a few channels.
 
-A cube and its transform may be too large for a core's caches, while what is kept of them, V at the points that the
-cells need, is small. Channels do not know of each other, so that a few at a time can go all the way, and the gradient
-all the way back. A core that works alone on this finds its data in its caches; many cores on one evaluation wait for
-each other more often.
+A cube and its transform may exceed the caches of a core, while the result, V at the points that the cells need, is
+small. Channels are independent, so each block can be rendered, transformed and differentiated on its own. A single
+core then works within its caches; many cores on one evaluation synchronise more often.
 """
 
 from __future__ import annotations
@@ -33,21 +32,25 @@ def expected_means_in_blocks(
     cells: UvCells,
     size: int,
 ) -> Array:
-    """Return the expected means [Jy], complex (cell, channel), that `expected_means` has of the whole cube.
+    """Compute the cell means of `expected_means` without holding the whole cube.
 
     Args:
-        light: of a disc, from `light_of_disc` [Jy].
-        edges_kms: of the channels of `with_margin`, about the middle of the band, descending.
-        pixel: what pixels hold (static).
-        response: of the channels (static).
-        cells: of the data.
-        size: channels of a block (static).
+        light: light of a disc [Jy], from `light_of_disc`.
+        edges_kms: edges of the channels of `with_margin` about the middle of the band [km/s], descending, shape
+            (edge,).
+        pixel: pixel response (static).
+        response: spectral response of the channels (static).
+        cells: uv cells of the data.
+        size: channels per block (static).
+
+    Returns:
+        Expected means [Jy], complex, shape (cell, channel).
 
     """
     n_channels = cells.coefficients.shape[-1]
     blocks = range(-(-n_channels // size))
     margin = len(edges_kms) - 1 - n_channels
-    # Channels beyond the last, of no width, hold no light.
+    # Padding channels have no width and hold no light.
     padded = jnp.pad(edges_kms, (0, len(blocks) * size - n_channels), mode="edge")
     edges = jnp.stack([padded[block * size : (block + 1) * size + margin + 1] for block in blocks])
     renderer = _Renderer(tuple(square[:3] for square, _ in light), pixel, response)
@@ -57,7 +60,7 @@ def expected_means_in_blocks(
 
 
 class _Renderer(NamedTuple):
-    """Static part of the way from light to a cube, hashable."""
+    """Static, hashable part of the rendering of a cube."""
 
     shapes: tuple[tuple[int, int, bool], ...]
     pixel: Pixel
@@ -75,7 +78,7 @@ type _Where = tuple[tuple[Array, ...], ...]
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _visibilities(renderer: _Renderer, means: _Light, where: _Where, edges: Array, points: Points) -> Array:
-    """V at points, (point, 2, channel), of edges of shape (block, edge)."""
+    """V at points, (point, 2, channel), for channel edges of shape (block, edge)."""
     found = jax.lax.map(lambda block: visibilities_at(renderer.cube(means, where, block), points), edges)
     return jnp.moveaxis(found, 0, 2).reshape(*found.shape[1:3], -1)
 
@@ -89,7 +92,7 @@ def _forward(
 def _backward(
     renderer: _Renderer, residuals: tuple[_Light, _Where, Array, Points], cotangent: Array
 ) -> tuple[_Light, None, None, None]:
-    """Go over the blocks again: the gradient needs the light, but no cube."""
+    """Recompute the blocks: the gradient needs the light but no stored cube."""
     means, where, edges, points = residuals
     pulls = jnp.moveaxis(cotangent.reshape(*cotangent.shape[:2], len(edges), -1), 2, 0)
 

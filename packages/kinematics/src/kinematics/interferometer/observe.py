@@ -1,4 +1,4 @@
-"""Mock observations: the visibilities of a model cube on real baselines, with thermal noise."""
+"""Mock observations: visibilities of a model cube on real baselines, with thermal noise."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ __all__ = ["PointSource", "observe", "sample_visibilities"]
 
 
 class PointSource(NamedTuple):
-    """An unresolved source, seen through the primary beam."""
+    """An unresolved source, attenuated by the primary beam."""
 
     x_arcsec: float
-    """East of the phase centre."""
+    """Offset east of the phase centre [arcsec]."""
     y_arcsec: float
-    """North of the phase centre."""
+    """Offset north of the phase centre [arcsec]."""
     flux_jy: np.ndarray
-    """Flux density, shape (channel,)."""
+    """Apparent flux density [Jy], shape (channel,)."""
 
 
 def sample_visibilities(
     cube: ArrayLike, sky: SkyGrid, u_wavelengths: np.ndarray, v_wavelengths: np.ndarray, pixel: Pixel = BOX
 ) -> np.ndarray:
-    """Visibilities of a cube at any (u, v), by non-uniform FFT to 1e-9 of the total flux.
+    """Compute the visibilities of a cube at any (u, v) by non-uniform FFT, to 1e-9 of the total flux.
 
-    As in `model_visibilities`, the mean over a pixel's square is taken back to the sky itself.
+    As in `model_visibilities`, the averaging over pixels is corrected for.
 
     Args:
         cube: flux density [Jy per pixel], shape (channel, npix, npix).
-        sky: its grid.
-        u_wavelengths: shape (row, channel).
-        v_wavelengths: shape (row, channel).
-        pixel: what the cube's pixels hold.
+        sky: grid of the cube.
+        u_wavelengths: u [wavelengths], shape (row, channel).
+        v_wavelengths: v [wavelengths], shape (row, channel).
+        pixel: pixel response of the cube.
 
     Returns:
         Visibilities [Jy], shape (row, channel).
 
     Raises:
-        ValueError: the cube does not fit the grid or the channels, or a baseline is longer than the pixels resolve
+        ValueError: the cube does not match the grid or the channels, or a baseline is longer than the pixels resolve
             (`pixel.longest_cycles`).
 
     """
@@ -61,7 +61,7 @@ def sample_visibilities(
             f"baselines reach {longest / cell:.3g} wavelengths, beyond what pixels of {sky.cell_arcsec:g} arcsec "
             f"hold: use cells below {pixel.longest_cycles / (longest / cell) / ARCSEC_RAD:.3g} arcsec"
         )
-    # finufft counts modes as SkyGrid counts pixels: the origin is mode npix // 2.
+    # finufft and SkyGrid number modes and pixels alike: the origin is number npix // 2.
     vis = np.empty(cycles_u.shape, np.complex128)
     for channel, image in enumerate(images):
         x, y = 2 * np.pi * cycles_u[:, channel], 2 * np.pi * cycles_v[:, channel]
@@ -84,21 +84,22 @@ def observe(
 
     Args:
         cube: flux density [Jy per pixel], shape (channel, npix, npix), in ascending frequency, primary beam applied.
-        sky: its grid.
-        frequency_hz: channel centres, ascending and evenly spaced, shape (channel,).
+        sky: grid of the cube.
+        frequency_hz: channel centres [Hz], ascending and evenly spaced, shape (channel,).
         track: uv coverage.
         observation: target, telescope and frame to record.
-        noise_jy: standard deviation of the real and of the imaginary part of each Stokes I visibility; 0 for none,
-            in which case the weights are one.
-        seed: of the noise.
-        pixel: what the cube's pixels hold.
-        point: a source beside the cube.
+        noise_jy: standard deviation of the real and of the imaginary part of each Stokes I visibility [Jy]; with 0
+            no noise is added and the weights are one.
+        seed: random seed for the noise.
+        pixel: pixel response of the cube.
+        point: point source to add to the cube, if any.
 
     Returns:
         A `Visibilities` store with true inverse variances as weights.
 
     Raises:
-        ValueError: as `sample_visibilities`; or the frequencies are fewer than two, not ascending or uneven.
+        ValueError: as `sample_visibilities`; or there are fewer than two frequencies, or they do not ascend evenly.
+        ContractError: the arrays do not satisfy the `Visibilities` contract.
 
     """
     frequency = np.asarray(frequency_hz, float)

@@ -1,4 +1,4 @@
-"""A point source, such as an active nucleus, at any place: its attenuation and its visibilities on uv cells."""
+"""Point source, such as an active nucleus, at any position: attenuation and visibilities on uv cells."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["attenuation_at", "point_visibilities"]
 
 
 def attenuation_at(attenuation: Array, sky: SkyGrid, x_arcsec: ArrayLike, y_arcsec: ArrayLike) -> Array:
-    """Value of an attenuation (y, x) at a place on the sky, linear between pixels, shape ()."""
+    """Interpolate an attenuation (y, x) linearly at a sky position [arcsec east, north], shape ()."""
     place = [jnp.asarray(at) / sky.cell_arcsec + sky.npix // 2 for at in (y_arcsec, x_arcsec)]
     return map_coordinates(attenuation, [jnp.reshape(at, 1) for at in place], order=1, mode="nearest")[0]
 
@@ -24,14 +24,14 @@ def attenuation_at(attenuation: Array, sky: SkyGrid, x_arcsec: ArrayLike, y_arcs
 def point_visibilities(
     points: Points, field_arcsec: float, x_arcsec: ArrayLike, y_arcsec: ArrayLike, flux_jy: Array
 ) -> Array:
-    """V = S exp(2 pi i (u x + v y)) of a point source at places of the uv plane.
+    """Return V = S exp(2 pi i (u x + v y)) of a point source at points of the uv plane.
 
     Args:
-        points: the places.
-        field_arcsec: side of the image, the inverse of a uv cell.
-        x_arcsec: place east of the phase centre.
-        y_arcsec: place north of the phase centre.
-        flux_jy: flux density S, shape (channel,).
+        points: points of the uv plane.
+        field_arcsec: side of the image [arcsec], the inverse of a uv cell.
+        x_arcsec: offset east of the phase centre [arcsec].
+        y_arcsec: offset north of the phase centre [arcsec].
+        flux_jy: flux density S [Jy], shape (channel,).
 
     Returns:
         Real and imaginary part of V [Jy], shape (point, 2, channel).

@@ -1,9 +1,9 @@
 """Sparse linear maps: each row of the result is a weighted sum of a few rows of an array.
 
-Rows are long and contiguous (all channels of a cell), so that a sum over them fills vectors whatever the pattern. A
-row that others are summed into without order would need atomic additions; the transposed map, stored as sums of its
-own, needs none. `jax.experimental.sparse` has such products too (BCSR), as fast on CPUs, but advises against itself
-where time counts and is no longer developed.
+Rows are long and contiguous (all channels of a cell), so sums over them vectorise whatever the pattern. Scattering
+into rows in random order would need atomic additions; storing the transposed map as sums of its own avoids them.
+`jax.experimental.sparse` (BCSR) is equally fast on CPUs, but is not recommended for performance-critical code and is
+no longer developed.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ __all__ = ["RowSums", "padded_size"]
 
 
 class RowSums(NamedTuple):
-    """Blocks of rows of the result, those of a block being sums of equally many rows; a pytree.
+    """Sparse map in blocks of rows, each a sum of equally many terms within a block; a pytree.
 
-    Arrays have the shape (row, 2, channel), a real and an imaginary part. They are weighted apart, so that a row may
-    count as its complex conjugate.
+    Arrays have the shape (row, 2, channel), with real and imaginary parts. The parts have separate weights, so that
+    a row may enter as its complex conjugate.
     """
 
     which: tuple[Array, ...]
-    """Of each block: which rows are summed, shape (term, row)."""
+    """Indices of the rows to sum in each block, shape (term, row)."""
     weight: tuple[Array, ...]
-    """Of each block: their weights, shape (term, row, 2)."""
+    """Weights of these rows in each block, shape (term, row, 2)."""
 
     @classmethod
     def of_entries(
         cls, row: np.ndarray, column: np.ndarray, weight: np.ndarray, widths: tuple[int, ...], dtype: DTypeLike
     ) -> tuple[Self, np.ndarray]:
-        """Store a sparse matrix of which the order of rows does not matter: those with fewest entries come first.
+        """Build the map from a sparse matrix, reordering rows so that those with fewest entries come first.
 
-        There are as many blocks as widths, of equally many rows. A row may be in a wider block than it needs, so that
-        one number, rounded up, says what shape all arrays have.
+        There is one block per width, and all blocks have equally many rows. A row may be in a wider block than it
+        needs, so that a single rounded number determines the shape of all arrays.
 
         Args:
-            row: of each entry; from 0, and each number up to the largest occurs.
-            column: of each entry.
-            weight: of each entry, shape (entry, 2).
-            widths: entries that rows of a block may have, ascending; the last is raised to what is needed.
-            dtype: of the weights.
+            row: row of each entry, shape (entry,); every number from 0 to the largest must occur.
+            column: column of each entry, shape (entry,).
+            weight: weights of each entry, shape (entry, 2).
+            widths: maximum entries per row in each block, ascending; the last is raised if necessary.
+            dtype: type of the weights.
 
         Returns:
-            The map, and which row of its result each row of the matrix is.
+            The map, and the index in its result of each row of the matrix, shape (row,).
 
         """
         count = np.bincount(row)
@@ -57,7 +57,7 @@ class RowSums(NamedTuple):
         wider = [int(np.count_nonzero(count > width)) for width in (0, *widths[:-1])]
         size = padded_size(max(-(-n // (len(widths) - block)) for block, n in enumerate(wider)))
         place = np.empty(len(count), np.int64)
-        # The last rows, with most entries, fill the widest block; padding comes first.
+        # The fullest rows come last and fill the widest block; padding comes first.
         place[np.argsort(count, kind="stable")] = np.arange(len(count)) + len(widths) * size - len(count)
         order = np.argsort(place[row], kind="stable")
         at, column, weight = place[row][order], column[order], weight[order]
@@ -74,11 +74,11 @@ class RowSums(NamedTuple):
 
     @property
     def n_rows(self) -> int:
-        """Of the result, padding included."""
+        """Number of rows of the result, padding included."""
         return sum(block.shape[1] for block in self.which)
 
     def of(self, rows: Array) -> list[Array]:
-        """Return the sums of `rows`, block by block."""
+        """Return the weighted sums of `rows`, shape (row, 2, channel), block by block."""
         return [
             reduce(add, (weight[k, :, :, None] * _rows(rows, which[k]) for k in range(len(which))))
             for which, weight in zip(self.which, self.weight, strict=True)
@@ -90,6 +90,6 @@ def _rows(rows: Array, index: Array) -> Array:
 
 
 def padded_size(n: int) -> int:
-    """Round up by at most a quarter, so that data sets much alike have arrays of the same shape."""
+    """Round up by at most a quarter, so that similar data sets share array shapes and compiled code."""
     step = 1 << max(n.bit_length() - 3, 0)
     return -(-n // step) * step

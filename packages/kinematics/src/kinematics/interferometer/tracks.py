@@ -1,4 +1,4 @@
-"""uv coverage: from antenna positions and an hour-angle track, or from an existing data set."""
+"""uv coverage from antenna positions and an hour-angle track, or from an existing data set."""
 
 from __future__ import annotations
 
@@ -13,15 +13,22 @@ SIDEREAL_PER_SOLAR = 1.00273790935
 
 
 class UvTrack(NamedTuple):
-    """Baselines as a telescope samples them; all of shape (row,)."""
+    """Baselines as sampled by a telescope; all fields have shape (row,)."""
 
     u_m: np.ndarray
+    """Baseline component u [m]."""
     v_m: np.ndarray
+    """Baseline component v [m]."""
     w_m: np.ndarray
+    """Baseline component w [m]."""
     time_mjd_s: np.ndarray
+    """UTC of the sample, modified Julian date in seconds."""
     antenna1: np.ndarray
+    """Index of the first antenna."""
     antenna2: np.ndarray
+    """Index of the second antenna."""
     scan: np.ndarray
+    """Scan number."""
 
 
 def uv_track(
@@ -36,13 +43,16 @@ def uv_track(
     """Sample every baseline of an array along an hour-angle track (Thompson, Moran & Swenson 2017, eq. 4.1).
 
     Args:
-        antenna_enu_m: positions east, north, up of the array's centre, shape (antenna, 3).
-        latitude_deg: of the array.
-        declination_deg: of the phase centre.
-        hour_angle_start_h: start of the track.
-        hour_angle_end_h: end of the track.
-        integration_s: length of one sample.
-        start_mjd_s: UTC of the first sample.
+        antenna_enu_m: positions east, north and up from the array's centre [m], shape (antenna, 3).
+        latitude_deg: latitude of the array [deg].
+        declination_deg: declination of the phase centre [deg].
+        hour_angle_start_h: hour angle at the start of the track [h].
+        hour_angle_end_h: hour angle at the end of the track [h].
+        integration_s: integration time [s].
+        start_mjd_s: UTC at the start of the track, modified Julian date in seconds.
+
+    Returns:
+        Samples ordered by time, then baseline.
 
     Raises:
         ValueError: fewer than two antennas, or a track shorter than one integration.
@@ -52,13 +62,13 @@ def uv_track(
     if antennas.ndim != 2 or antennas.shape[1] != 3 or len(antennas) < 2:
         raise ValueError(f"antenna_enu_m has shape {antennas.shape}, expected (antenna >= 2, 3)")
     track_s = (hour_angle_end_h - hour_angle_start_h) * 3600 / SIDEREAL_PER_SOLAR
-    # A hundredth of a sample of slack keeps rounding from dropping the last one.
+    # Slack of a hundredth of a sample keeps rounding from dropping the last one.
     n_times = int(track_s / integration_s + 0.01)
     if n_times < 1:
         raise ValueError(f"the track lasts {track_s:.0f} s, less than one integration of {integration_s:g} s")
     east, north, up = antennas.T
     latitude, declination = np.radians(latitude_deg), np.radians(declination_deg)
-    # To the equatorial frame: x to the meridian, y to the east, z to the pole.
+    # Equatorial frame: x towards the meridian, y east, z towards the pole.
     equatorial = np.stack(
         [up * np.cos(latitude) - north * np.sin(latitude), east, north * np.cos(latitude) + up * np.sin(latitude)]
     )

@@ -1,8 +1,8 @@
-"""The uv cells that hold data, and what a cube makes the means of their samples expect.
+"""uv cells containing data, and the expected cell means for a cube.
 
-Tracks fill a small part of the uv plane: a twelfth to a quarter of the box around them. Only there, and at the
-cells around that derivatives need (`kinematics.interferometer.cell_response`), are visibilities taken from the
-cube's transform, all channels of a cell beside each other.
+Tracks fill a small part of the uv plane: a twelfth to a quarter of their bounding box. Visibilities are extracted
+from the cube's transform only in these cells and in the neighbours that derivatives need
+(`kinematics.interferometer.cell_response`), with all channels of a cell contiguous in memory.
 """
 
 from __future__ import annotations
@@ -26,36 +26,36 @@ from kinematics.interferometer.visibilities import centre_and_pixel
 __all__ = ["Points", "UvCells", "expected_means", "means_of_points", "visibilities_at"]
 
 NEIGHBOURS = (4, 12, 24, 48)
-"""Sums that a point is part of, for each quarter of the points: about what tracks bring about."""
+"""Maximum number of sums that include a point, for each quarter of the points: typical of tracks."""
 ALONE = (2,)
-"""The same where cells are their centres: a cell, and in the column u = 0 its mirror image."""
+"""Likewise without cell moments: the cell itself and, in the column u = 0, its mirror image."""
 
 
 class Points(NamedTuple):
-    """Places of the uv plane where V is needed, and how they lie in the transform of a cube; a pytree of arrays.
+    """Points of the uv plane where V is needed, and their positions in the transform of a cube; a pytree.
 
-    V is real arrays of shape (point, 2, channel), of its real and its imaginary part.
+    V is stored as a real array of shape (point, 2, channel), holding real and imaginary parts.
     """
 
     place: Array
-    """Of each point in the flattened half plane of `rfft2`; shape (point,)."""
+    """Index of each point in the flattened half plane of `rfft2`; shape (point,)."""
     factor: Array
-    """By which the transform is to be multiplied there: `centre_and_pixel`, 0 for padding; shape (point,)."""
+    """Factor that multiplies the transform at each point: `centre_and_pixel`, 0 for padding; shape (point,)."""
     at: Array
-    """Which point is at each place of the plane of `fft2`, or opposite to it; shape (sky.npix, sky.npix)."""
+    """Index of the point at each position of the `fft2` plane, or at its mirror; shape (sky.npix, sky.npix)."""
     pull: Array
-    """How that point's real and imaginary part count in the gradient; shape (2, sky.npix, sky.npix)."""
+    """Weights of that point's real and imaginary part in the gradient; shape (2, sky.npix, sky.npix)."""
 
     @classmethod
     def of(cls, place: np.ndarray, row: np.ndarray, n_rows: int, sky: SkyGrid, dtype: DTypeLike) -> Self:
-        """Take points of which no two are opposite to each other.
+        """Build the points; no two of them may be mirror images of each other.
 
         Args:
-            place: of each in the flattened half plane.
-            row: of each in arrays of points.
-            n_rows: of these, padding included.
+            place: index of each point in the flattened half plane, shape (n,).
+            row: row of each point in arrays of points, shape (n,).
+            n_rows: number of rows, padding included.
             sky: grid of the cube.
-            dtype: of the cube.
+            dtype: type of the cube.
 
         """
         npix = sky.npix
@@ -64,9 +64,9 @@ class Points(NamedTuple):
         places[row], factor[row] = place, value
         v, u = np.divmod(place, npix // 2 + 1)
         opposite = -v % npix, -u % npix
-        alone = (v == opposite[0]) & (u == opposite[1])  # such V are real
+        alone = (v == opposite[0]) & (u == opposite[1])  # V is real there
         at, pull = np.zeros((npix, npix), np.int32), np.zeros((2, npix, npix))
-        # A cotangent a + i b makes f (a cos + b sin): f (a - i b) / 2 there, and its conjugate opposite.
+        # A cotangent a + i b contributes f (a cos + b sin): f (a - i b) / 2 here, its conjugate at the mirror.
         for where, sign in (((v, u), -1), (opposite, 1)):
             at[where] = row
             pull[0][where] = np.where(alone, 1.0, 0.5) * value
@@ -74,21 +74,21 @@ class Points(NamedTuple):
         return cls(jnp.asarray(places), jnp.asarray(factor, dtype), jnp.asarray(at), jnp.asarray(pull, dtype))
 
     def uv(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return u and v of each point in uv cells; 0 for padding."""
+        """Return u and v of each point [uv cells], each of shape (point,); 0 for padding."""
         npix = len(self.at)
         v, u = np.divmod(np.asarray(self.place), npix // 2 + 1)
         return u, np.where(v > npix // 2, v - npix, v)
 
     def of_cube(self, cube: Array) -> Array:
-        """V [Jy] of a cube (channel, y, x)."""
+        """Extract V [Jy], shape (point, 2, channel), from a cube (channel, y, x)."""
         transform = jnp.fft.rfft2(cube).reshape(len(cube), -1)
         picked = transform.at[:, self.place].get(mode="promise_in_bounds").T * self.factor[:, None]
         return jnp.stack([picked.real, -picked.imag], axis=1)
 
     def cube_gradient(self, cotangent: Array) -> Array:
-        """Transpose of `of_cube`.
+        """Apply the transpose of `of_cube` to a cotangent (point, 2, channel); shape (channel, y, x).
 
-        One complex transform takes two channels, one as real part and one as imaginary part of the image.
+        One complex transform handles two channels, as the real and the imaginary part of an image.
         """
         n_channels, npix = cotangent.shape[-1], len(self.at)
         if n_channels % 2:
@@ -101,23 +101,24 @@ class Points(NamedTuple):
             jnp.split(part, 2, axis=1) for part in (real, imaginary)
         )
         planes = jax.lax.complex(first - second_imaginary, first_imaginary + second)
-        # In place of the inverse transform, which scales: the forward one of the conjugate, conjugated.
+        # The conjugated forward transform of the conjugate replaces the inverse transform, which rescales.
         images = barrier(jnp.fft.fft2(jnp.conj(planes).T.reshape(-1, npix, npix)))
         return barrier(jnp.concatenate([images.real, -images.imag]))[:n_channels]
 
 
 class UvCells(NamedTuple):
-    """Cells that hold data in any channel; a pytree of arrays, padded so that data sets much alike share shapes."""
+    """uv cells containing data in any channel; a pytree, padded so that similar data sets share shapes."""
 
     place: Array
-    """Of each cell in the flattened half plane (v, u) of the data, -1 for padding; shape (cell,)."""
+    """Index of each cell in the flattened half plane (v, u) of the data, -1 for padding; shape (cell,)."""
     coefficients: Array
-    """Of V and its derivatives in the cells' means; shape (derivative, cell, channel)."""
+    """Coefficients of V and its derivatives in the cell means; shape (derivative, cell, channel)."""
     points: Points
+    """Points of the uv plane that the cells need."""
     derivatives: RowSums
-    """From points to V and its derivatives, a block for each."""
+    """Map from points to V and its derivatives, one block for each."""
     transposed: RowSums
-    """From V and its derivatives, one after the other, to points."""
+    """Transposed map, from V and its derivatives (concatenated) to points."""
 
     @classmethod
     def of(
@@ -126,14 +127,14 @@ class UvCells(NamedTuple):
         """Describe the cells of a data set.
 
         Args:
-            mask: which hold data, shape (channel, v, u), v in the order of `fftfreq`, u of `rfftfreq`.
-            sky: grid of the cubes, of an even number of pixels along a side.
-            moments: where samples lie in their cells; without them a mean is V at its cell's centre.
-            dtype: of the cubes.
+            mask: cells containing data, shape (channel, v, u), v in the order of `fftfreq`, u of `rfftfreq`.
+            sky: grid of the cubes, with an even number of pixels along a side.
+            moments: positions of samples within their cells; without them a mean equals V at the cell centre.
+            dtype: type of the cubes.
 
         Raises:
-            ValueError: the number of pixels of `sky` is odd, or less than that of the data's image and, with moments,
-                2 MARGIN more; or no cell holds data.
+            ValueError: `sky` has an odd number of pixels, or fewer than the data's image (plus 2 MARGIN with
+                moments); or no cell contains data.
 
         """
         _check(mask, sky, 0 if moments is None else 2 * MARGIN)
@@ -170,16 +171,16 @@ class UvCells(NamedTuple):
         )
 
     def means_of(self, visibilities: ArrayLike) -> Array:
-        """Expected means of the cells, complex (cell, channel), of V at the points, complex (point, channel)."""
+        """Compute the expected cell means [Jy], complex (cell, channel), from V [Jy], complex (point, channel)."""
         given = jnp.asarray(visibilities)
         return means_of_points(jnp.stack([given.real, given.imag], axis=1), self)
 
     def listed(self, plane: np.ndarray, padding: complex = 0) -> np.ndarray:
-        """Take arrays over the half plane (channel, v, u) to cells (cell, channel)."""
+        """Gather values on the half plane (channel, v, u) into cells (cell, channel)."""
         return _listed(plane, np.asarray(self.place), padding)
 
     def on_half_plane(self, values: ArrayLike, npix: int) -> np.ndarray:
-        """Put values (cell, channel) where they are on the half plane of `npix` pixels, (channel, v, u), else 0."""
+        """Scatter values (cell, channel) onto the half plane of `npix` pixels, (channel, v, u), 0 elsewhere."""
         index, found = np.asarray(self.place), np.asarray(values)
         plane = np.zeros((found.shape[1], npix * (npix // 2 + 1)), found.dtype)
         plane[:, index[index >= 0]] = found[index >= 0].T
@@ -187,12 +188,15 @@ class UvCells(NamedTuple):
 
 
 def expected_means(cube: Array, cells: UvCells) -> Array:
-    """Expected means [Jy] of the samples in cells, complex, shape (cell, channel).
+    """Compute the expected cell means for a cube.
 
     Args:
-        cube: flux density [Jy per pixel], shape (channel, y, x), on the grid that `cells` were described for; as in
+        cube: flux density [Jy per pixel], shape (channel, y, x), on the grid for which `cells` were built; see
             `model_visibilities`.
-        cells: of the data.
+        cells: uv cells of the data.
+
+    Returns:
+        Expected means [Jy], complex, shape (cell, channel).
 
     """
     return means_of_points(visibilities_at(cube, cells.points), cells)
@@ -200,8 +204,8 @@ def expected_means(cube: Array, cells: UvCells) -> Array:
 
 @jax.custom_vjp
 def visibilities_at(cube: Array, points: Points) -> Array:
-    """V [Jy] of a cube (channel, y, x) at points, (point, 2, channel)."""
-    # The barriers in this module keep rows from being computed again for each sum that they are part of.
+    """Return V [Jy] of a cube (channel, y, x) at points; shape (point, 2, channel)."""
+    # The barriers in this module keep rows from being recomputed for each sum that includes them.
     return barrier(points.of_cube(cube))
 
 
@@ -217,7 +221,7 @@ visibilities_at.defvjp(_visibilities_forward, _visibilities_backward)
 
 
 def means_of_points(visibilities: Array, cells: UvCells) -> Array:
-    """Expected means [Jy] of cells, complex (cell, channel), of V at their points, (point, 2, channel)."""
+    """Compute the expected cell means [Jy], complex (cell, channel), from V at points, (point, 2, channel)."""
     means = _summed(visibilities, cells)
     return jax.lax.complex(means[:, 0], means[:, 1])
 
@@ -236,7 +240,7 @@ def _summed_forward(visibilities: Array, cells: UvCells) -> tuple[Array, UvCells
 
 def _summed_backward(cells: UvCells, cotangent: Array) -> tuple[Array, None]:
     terms = barrier((cells.coefficients[:, :, None] * cotangent).reshape(-1, *cotangent.shape[1:]))
-    # Unless kept apart, sums are fused into the joining of their blocks, and each row asks which of them it is in.
+    # Without the barrier, the sums are fused into the concatenation and every row tests which block it is in.
     sums = barrier(tuple(cells.transposed.of(terms)))
     return jnp.concatenate(sums), None
 
@@ -247,19 +251,19 @@ _summed.defvjp(_summed_forward, _summed_backward)
 def _check(mask: np.ndarray, sky: SkyGrid, edge: int) -> None:
     npix = mask.shape[1]
     if npix + edge > sky.npix:
-        beyond = f" and {edge} more for the cells' response" if edge else ""
-        raise ValueError(f"npix = {npix}{beyond} asks for longer baselines than the cube's {sky.npix} pixels hold")
+        beyond = f" plus {edge} for the cell response" if edge else ""
+        raise ValueError(f"npix = {npix}{beyond} needs longer baselines than {sky.npix} cube pixels sample")
     if sky.npix % 2:
-        raise ValueError(f"the cube has {sky.npix} pixels along a side, where an even number is needed")
+        raise ValueError(f"the cube has {sky.npix} pixels along a side; the number must be even")
     if not mask.any():
-        raise ValueError("no cell holds data")
+        raise ValueError("no uv cell contains data")
 
 
 def _entries(stencil: Stencil, v: np.ndarray, u: np.ndarray, npix: int) -> tuple[np.ndarray, np.ndarray]:
-    """Places of cells' neighbours in the flat half plane of `rfft2`, (neighbour, cell), and weights, (..., 2).
+    """Indices of neighbours in the flattened half plane of `rfft2`, (neighbour, cell), and weights, (..., 2).
 
-    V(-u, -v) = conj V(u, v): of two opposite places the one in the half plane stands for both, and of two in its
-    first or last column that with v >= 0. The other's imaginary part is reversed.
+    Since V(-u, -v) = conj V(u, v), the point in the half plane represents both mirror images; in the first and last
+    column it is the one with v >= 0. The imaginary part of the mirrored point changes sign.
     """
     v, u = (v + stencil.dv[:, None]) % npix, (u + stencil.du[:, None]) % npix
     mirrored = (u > npix // 2) | ((u % (npix // 2) == 0) & (v > npix // 2))
@@ -269,6 +273,6 @@ def _entries(stencil: Stencil, v: np.ndarray, u: np.ndarray, npix: int) -> tuple
 
 
 def _listed(plane: np.ndarray, index: np.ndarray, padding: complex) -> np.ndarray:
-    """Values (..., channel, v, u) at cells, (..., cell, channel)."""
+    """Values of a plane (..., channel, v, u) in cells, (..., cell, channel)."""
     flat = np.asarray(plane).reshape(*plane.shape[:-2], -1)
     return np.swapaxes(np.where(index >= 0, flat[..., index], padding), -2, -1)

@@ -1,4 +1,4 @@
-"""Gravity: components of the mass, each with its share of v_c^2, and the rotation curve."""
+"""Mass components, each contributing a term to v_c^2, and the rotation curve."""
 
 from kinematics.registry import import_laws
 

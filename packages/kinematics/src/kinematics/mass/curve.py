@@ -1,4 +1,4 @@
-"""A rotation curve tabulated once per model and interpolated for every line of sight."""
+"""Rotation curve, tabulated once per model and interpolated for every line of sight."""
 
 from __future__ import annotations
 
@@ -12,28 +12,30 @@ __all__ = ["RotationCurve", "interpolate", "log_radii"]
 
 
 class RotationCurve(NamedTuple):
-    """Circular velocity on radii that are evenly spaced in the logarithm."""
+    """Circular velocity on logarithmically spaced radii."""
 
     radius_min_arcsec: Array
+    """First radius [arcsec], shape ()."""
     log_step: Array
+    """Spacing in ln R, shape ()."""
     velocity_kms: Array
-    """Shape (n,)."""
+    """Circular velocity [km/s], shape (n,)."""
 
 
 def log_radii(radius_min: float, radius_max: float, n: int) -> tuple[np.ndarray, float]:
-    """Return n radii from min to max, evenly spaced in ln R, and the spacing."""
+    """Return n radii from min to max, shape (n,), evenly spaced in ln R, and the spacing in ln R."""
     radii = np.geomspace(radius_min, radius_max, n)
     return radii, float(np.log(radius_max / radius_min) / (n - 1))
 
 
 def interpolate(curve: RotationCurve, radius_arcsec: Array) -> Array:
-    """Cubic Hermite interpolation in ln R with fourth-order slopes.
+    """Interpolate a rotation curve: cubic Hermite in ln R with fourth-order slopes.
 
-    Radii beyond the table take the velocity at its end.
+    Beyond either end of the table the velocity is constant.
 
     Args:
-        curve: the table.
-        radius_arcsec: shape (...,), positive.
+        curve: tabulated rotation curve.
+        radius_arcsec: radii [arcsec], shape (...,), positive.
 
     Returns:
         v_c [km/s], shape (...,).
@@ -56,7 +58,7 @@ def interpolate(curve: RotationCurve, radius_arcsec: Array) -> Array:
 
 
 def _slopes(v: Array) -> Array:
-    """Derivative per step: five-point central inside, lower order at the two ends."""
+    """Derivative per step: five-point central differences inside, lower order at both ends."""
     inner = (8 * (v[3:-1] - v[1:-3]) - (v[4:] - v[:-4])) / 12
     left = jnp.stack([v[1] - v[0], (v[2] - v[0]) / 2])
     right = jnp.stack([(v[-1] - v[-3]) / 2, v[-1] - v[-2]])

@@ -1,4 +1,4 @@
-"""Multi-Gaussian expansion: projection, deprojection and circular velocity of oblate Gaussians."""
+"""Multi-Gaussian expansion (MGE): projection, deprojection and circular velocity of oblate Gaussians."""
 
 from __future__ import annotations
 
@@ -15,32 +15,33 @@ from kinematics.constants import G_PC_KMS2_MSUN
 
 __all__ = ["MGE", "ProjectedMge", "axis_ratio_intrinsic", "axis_ratio_observed", "mge_circular_velocity_squared"]
 
-# exp(-EXTENT^2 / 2) is 6e-10: what a Gaussian holds beyond this many sigma does not count.
+# exp(-EXTENT^2 / 2) is 6e-10: mass beyond this many sigma is negligible.
 EXTENT = 6.5
-# v_c^2 to 1e-6 for q >= 0.1 and 2e-5 at 0.05; 24 would reach 2e-9 and 2e-7, of which single precision holds 4e-7.
+# Accuracy of v_c^2: 1e-6 for q >= 0.1 and 2e-5 at q = 0.05. With 24 nodes it would be 2e-9 and 2e-7, below the
+# 4e-7 of single precision.
 N_NODES = 16
 
 
 class MGE(NamedTuple):
     """Oblate coaxial Gaussians in the plane of the disc. All fields broadcast to shape (n,).
 
-    A negative surface density is allowed, as long as the sum of the Gaussians is positive.
+    Individual surface densities may be negative as long as the sum of the Gaussians is positive.
     """
 
     surface_density_msun_pc2: ArrayLike
-    """Peak observed surface density of each Gaussian."""
+    """Peak observed surface density of each Gaussian [Msun pc^-2]."""
     sigma_pc: ArrayLike
-    """Dispersion along the major axis."""
+    """Dispersion along the major axis [pc]."""
     q: ArrayLike
     """Intrinsic axis ratio, in (0, 1]."""
 
 
 class ProjectedMge(NamedTuple):
-    """Stars: an MGE and the inclination at which its surface densities are seen, which sets the density in space."""
+    """Stellar MGE with the inclination at which it is observed, which sets the volume density."""
 
     mge: MGE
     inclination_rad: ArrayLike
-    """0 is face-on."""
+    """Inclination [rad], 0 for face-on."""
 
     def velocity_squared(self, radius_pc: ArrayLike) -> Array:
         """Return v_c^2 [km^2 s^-2], shape of `radius_pc`."""
@@ -48,26 +49,26 @@ class ProjectedMge(NamedTuple):
 
 
 def axis_ratio_observed(q: ArrayLike, inclination_rad: ArrayLike) -> Array:
-    """Project an intrinsic axis ratio: q_obs^2 = q^2 sin^2 i + cos^2 i (Cappellari 2002, eq. 9)."""
+    """Project intrinsic axis ratios: q_obs^2 = q^2 sin^2 i + cos^2 i (Cappellari 2002, eq. 9); any shape."""
     return jnp.sqrt((jnp.asarray(q) * jnp.sin(inclination_rad)) ** 2 + jnp.cos(inclination_rad) ** 2)
 
 
 def axis_ratio_intrinsic(q_obs: ArrayLike, inclination_rad: ArrayLike) -> Array:
-    """Deproject an observed axis ratio; NaN where q_obs < cos i, which no oblate body shows."""
+    """Deproject observed axis ratios, any shape; NaN where q_obs < cos i, impossible for an oblate body."""
     squared = jnp.asarray(q_obs) ** 2 - jnp.cos(inclination_rad) ** 2
     return jnp.sqrt(squared) / jnp.sin(inclination_rad)
 
 
 def mge_circular_velocity_squared(mge: MGE, inclination_rad: ArrayLike, radius_pc: ArrayLike) -> Array:
-    """Squared circular velocity in the equatorial plane (Cappellari 2002, after eq. 17; Noordermeer 2008, eq. 10).
+    """Return v_c^2 of an MGE in the equatorial plane (Cappellari 2002, after eq. 17; Noordermeer 2008, eq. 10).
 
     Each Gaussian has central density rho = Sigma q_obs / (q sigma sqrt(2 pi)) and gives
     v_c^2(R) = 4 pi G q rho R^2 int_0^1 exp(-R^2 t^2 / 2 sigma^2) t^2 / sqrt(1 - (1 - q^2) t^2) dt.
 
     Args:
-        mge: the Gaussians, shape (n,).
-        inclination_rad: 0 is face-on.
-        radius_pc: radii, shape (...,), positive.
+        mge: Gaussians, each field of shape (n,).
+        inclination_rad: inclination [rad], 0 for face-on.
+        radius_pc: radii [pc], shape (...,), positive.
 
     Returns:
         v_c^2 [km^2 s^-2], shape (...,).
@@ -85,23 +86,23 @@ def mge_circular_velocity_squared(mge: MGE, inclination_rad: ArrayLike, radius_p
 
 @jax.custom_jvp
 def _inside(ratio: Array, eccentricity_squared: Array) -> Array:
-    """The integral over t for each R / sigma."""
+    """Integral over t for each R / sigma."""
     return _integrals(ratio, eccentricity_squared)[0]
 
 
 @_inside.defjvp
 def _inside_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
-    # Derivatives under the integral: in one pass with the value, and nothing is stored for each node.
+    # Differentiating under the integral gives value and derivatives in one pass and stores nothing per node.
     value, by_ratio, by_eccentricity = _integrals(*primals)
     return value, by_ratio * tangents[0] + by_eccentricity * tangents[1]
 
 
 def _integrals(ratio: Array, eccentricity_squared: Array) -> tuple[Array, Array, Array]:
-    """The integral over t and its derivatives by R / sigma and by 1 - q^2, all of the shape of `ratio`."""
+    """Integral over t and its derivatives with respect to R / sigma and 1 - q^2, all of the shape of `ratio`."""
     upper = jnp.minimum(1.0, EXTENT / ratio)
-    # t = upper s (2 - s) crowds the nodes at t = 1, where a flat body's integrand steepens like 1/q.
+    # t = upper s (2 - s) concentrates the nodes near t = 1, where the integrand of a flat body steepens like 1/q.
     s, weight = _unit_gauss_legendre(N_NODES)
-    # Nodes first: sums run over whole rows of radii and Gaussians.
+    # The node axis comes first so that sums run over contiguous rows of radii and Gaussians.
     at = (slice(None), *(None,) * ratio.ndim)
     t_squared = (upper * jnp.asarray(s * (2 - s), ratio.dtype)[at]) ** 2
     slant = jax.lax.rsqrt(1 - eccentricity_squared * t_squared)
@@ -114,6 +115,6 @@ def _integrals(ratio: Array, eccentricity_squared: Array) -> tuple[Array, Array,
 
 
 def _unit_gauss_legendre(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes and weights on [0, 1]."""
+    """Gauss-Legendre nodes and weights on [0, 1], each of shape (n,)."""
     x, w = np.polynomial.legendre.leggauss(n)
     return (x + 1) / 2, w / 2

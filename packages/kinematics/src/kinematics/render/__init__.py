@@ -1,1 +1,1 @@
-"""From a disc to a line cube: subcells, pixels, channels."""
+"""Rendering of a disc as a line cube: subcells, pixels, channels."""

@@ -1,10 +1,9 @@
-"""The line cube of a thin rotating disc, integrated over every channel and put into pixels.
+"""Line cube of a thin rotating disc, integrated over channels and pixels.
 
 Pixels are divided into square subcells, more of them around the centre (`kinematics.render.supersampling`). Each
-subcell holds the mean light of its square with the mean and the variance of its velocities
-(`kinematics.render.cell_mean`), so that a few do where point samples need many: errors fall with the fourth power
-of a subcell's side. How the light of subcells is put into pixels is the pixels' own matter:
-`kinematics.render.pixel`.
+subcell holds the mean light of its square and the mean and variance of its velocities
+(`kinematics.render.cell_mean`), so a few of them replace many point samples: errors fall with the fourth power of the
+side of a subcell. `kinematics.render.pixel` defines how the light of subcells is assigned to pixels.
 """
 
 from __future__ import annotations
@@ -52,13 +51,13 @@ def render_cube(
         disc: surface-brightness profile.
         geometry: orientation, centre and systemic velocity.
         curve: rotation curve.
-        flux_jykms: line flux of the whole disc, the integral over velocity in the galaxy's frame.
-        sigma_gas_kms: line-of-sight velocity dispersion of the gas, one number or a law of radius.
+        flux_jykms: line flux of the whole disc [Jy km/s], integrated over velocity in the galaxy's frame.
+        sigma_gas_kms: line-of-sight velocity dispersion of the gas [km/s], a number or a law of radius.
         sky: image grid.
         channels: velocity channels.
         levels: supersampling, from the whole image inwards (static).
-        attenuation: factor at the centre of each pixel, shape (npix, npix), as of a primary beam; linear between.
-        pixel: what pixels hold (static); `BAND_LIMITED` for cubes that are to be transformed.
+        attenuation: factor at pixel centres, such as a primary beam, shape (npix, npix); linear in between.
+        pixel: pixel response (static); `BAND_LIMITED` for cubes that will be Fourier transformed.
 
     Returns:
         Flux density [Jy per pixel], shape (channel, y, x), in ascending frequency.
@@ -83,9 +82,16 @@ def light_of_disc(
     attenuation: Array | None,
     pixel: Pixel,
 ) -> list[tuple[Square, Subcells]]:
-    """Squares of a nest, the image first, and the mean light of their subcells; arguments as for `render_cube`.
+    """Compute the mean light of the subcells of each nested square, the image first.
 
-    Fluxes are those of the whole line over the width of a channel [Jy], velocities are about the middle of the band.
+    Arguments are those of `render_cube`.
+
+    Returns:
+        Each square with its subcells: line flux divided by the channel width [Jy], velocity about mid-band and line
+        width [km/s], each of shape (y, x).
+
+    Raises:
+        ValueError: the first level is not the whole image.
     """
     dtype = curve.velocity_kms.dtype
     shift = BandShift(*(jnp.asarray(value, dtype) for value in band_shift(geometry.vsys_kms, channels)))
@@ -99,20 +105,23 @@ def light_of_disc(
         factor = flux * stack.shares(dtype)
         if attenuation is not None:
             factor *= stack.interpolate(attenuation.astype(dtype))
-        # The barriers keep XLA from fusing the geometry into every term of a mean, and the means into the loop over
-        # edges, where they would be computed again for each.
+        # The barriers keep XLA from fusing the geometry into every term of a mean and the means into the loop over
+        # edges, which would recompute them for every edge.
         points = barrier(points._replace(flux=points.flux * factor))
         light += zip(stack.squares, _unstacked(barrier(cell_means(points)), stack), strict=True)
     return light
 
 
 def cube_of_light(light: list[tuple[Square, Subcells]], edges_kms: Array, pixel: Pixel) -> Array:
-    """Put the spectra of subcells into the pixels of an image.
+    """Assign the spectra of subcells to the pixels of an image.
 
     Args:
-        light: of a disc, from `light_of_disc`.
-        edges_kms: channel edges about the middle of the band, descending, shape (channel + 1,).
-        pixel: what pixels hold (static).
+        light: light of a disc, from `light_of_disc`.
+        edges_kms: channel edges about the middle of the band [km/s], descending, shape (channel + 1,).
+        pixel: pixel response (static).
+
+    Returns:
+        Flux density [Jy per pixel], shape (channel, y, x).
 
     """
     edges_kms = barrier(edges_kms)
@@ -126,13 +135,13 @@ def cube_of_light(light: list[tuple[Square, Subcells]], edges_kms: Array, pixel:
 
 @jax.custom_vjp
 def _add(cube: Array, patch: Array, row: Array, column: Array) -> Array:
-    """Add a patch to a cube in place; the backward pass need not copy the cube either."""
+    """Add a patch to a cube in place, without copying the cube in the backward pass either."""
     before = jax.lax.dynamic_slice(cube, (jnp.zeros_like(row), row, column), patch.shape)
     return jax.lax.dynamic_update_slice(cube, before + patch, (jnp.zeros_like(row), row, column))
 
 
 def _add_forward(cube: Array, patch: Array, row: Array, column: Array) -> tuple[Array, tuple[Array, Array, Array]]:
-    # The patch itself is not needed on the way back, only its shape, which an empty array carries.
+    # The backward pass needs only the shape of the patch, which an empty array carries.
     return _add(cube, patch, row, column), (jnp.zeros((0, *patch.shape[1:])), row, column)
 
 
@@ -154,7 +163,7 @@ def _sample(
     sky: SkyGrid,
     stack: Stack,
 ) -> Subcells:
-    """Flux, velocity and line width at the centres of subcells, and one more on every side, (square, y, x)."""
+    """Flux, velocity and line width at the centres of subcells plus one more on every side, (square, y, x)."""
     dtype = curve.velocity_kms.dtype
     side = jnp.asarray(sky.cell_arcsec / stack.subcells[:, None, None], dtype)
     places = jnp.asarray(stack.places, dtype)
@@ -162,8 +171,8 @@ def _sample(
     y, x = ((places - sky.npix // 2) * cell + corner[:, None] * cell for corner in stack.corners)
 
     plane = disc_plane(geometry, x[:, None, :], y[:, :, None])
-    # A subcell centred exactly on the disc's centre has no direction of rotation; moving it by a thousandth of
-    # its side keeps values and gradients finite.
+    # A subcell centred exactly on the disc's centre has no direction of rotation; softening the radius by a
+    # thousandth of its side keeps values and gradients finite.
     radius = jnp.sqrt(plane.major**2 + plane.minor**2 + (1e-3 * side) ** 2)
     velocity = line_of_sight_velocity(plane, radius, interpolate(curve, radius))
     return Subcells(
@@ -174,6 +183,6 @@ def _sample(
 
 
 def _unstacked(means: Subcells, stack: Stack) -> Iterator[Subcells]:
-    """Each square's own subcells, (y, x)."""
+    """Yield the subcells of each square, (y, x)."""
     for square, fields in zip(stack.squares, zip(*map(jnp.unstack, means), strict=True), strict=True):
         yield Subcells(*(field[: square.n_subcells, : square.n_subcells] for field in fields))

@@ -1,4 +1,4 @@
-"""The spectrum of many subcells: Gaussian lines integrated over top-hat channels."""
+"""Spectra of subcells: Gaussian lines integrated over top-hat channels."""
 
 from __future__ import annotations
 
@@ -14,28 +14,31 @@ from jax.scipy.special import erf
 __all__ = ["Subcells", "channel_flux"]
 
 
-# Edges that are taken at once on the way back: the sums are then read and written as much less often.
+# Edges per iteration of the backward pass: unrolling reads and writes the sums less often.
 _UNROLL = 4
 
 type Carry = tuple[Array, Array, Array, Array]
 
 
 class Subcells(NamedTuple):
-    """Subcells of a patch of the sky, each field of shape (y, x); velocities are those of the channel edges."""
+    """Light of the subcells of a patch of sky, each field of shape (y, x)."""
 
     flux: Array
+    """Flux or flux density, in the unit of the caller."""
     velocity_kms: Array
+    """Velocity [km/s] on the scale of the channel edges."""
     sigma_kms: Array
+    """Line width (standard deviation) [km/s]."""
 
 
 @jax.custom_vjp
 def channel_flux(edges_kms: Array, subcells: Subcells) -> Array:
-    """Flux of each subcell within each channel.
+    """Integrate the line of each subcell over each channel.
 
-    A Gaussian line of flux f puts f [erf(z_k) - erf(z_k+1)] / 2 between two edges, z = (edge - v) / (sigma sqrt 2).
+    A Gaussian line of flux f contributes f [erf(z_k) - erf(z_k+1)] / 2, z = (edge - v) / (sigma sqrt 2).
 
     Args:
-        edges_kms: channel edges, descending, shape (channel + 1,).
+        edges_kms: channel edges [km/s], descending, shape (channel + 1,).
         subcells: fluxes, velocities and line widths.
 
     Returns:
@@ -48,8 +51,8 @@ def channel_flux(edges_kms: Array, subcells: Subcells) -> Array:
     def below(edges: Array) -> Array:
         return erf((edges[:, None] - velocity) * inverse)
 
-    # Each edge is computed twice, which costs less than keeping it: all is one loop that writes the cube once.
-    # The barrier: else the loop is over rows again.
+    # Computing each edge twice is cheaper than storing it: everything fuses into one loop that writes the cube once.
+    # Without the barrier the loop would run over rows again.
     light = barrier(0.5 * flux * (below(edges_kms[:-1]) - below(edges_kms[1:])))
     return light.reshape(-1, *subcells.flux.shape)
 
@@ -59,9 +62,9 @@ def _forward(edges_kms: Array, subcells: Subcells) -> tuple[Array, tuple[Array, 
 
 
 def _backward(residuals: tuple[Array, Subcells], cotangent: Array) -> tuple[None, Subcells]:
-    """Go over the edges again instead of storing (edge, y, x) intermediates.
+    """Recompute the edges instead of storing (edge, y, x) intermediates.
 
-    An edge is the upper one of its channel and the lower one of the channel before.
+    Each edge is the upper edge of its channel and the lower edge of the previous channel.
     """
     edges, subcells = residuals
     shape = subcells.flux.shape
@@ -89,5 +92,5 @@ channel_flux.defvjp(_forward, _backward)
 
 
 def _flat(subcells: Subcells) -> Subcells:
-    """Subcells along one axis: loops over them then end once, and not with every row in the middle of a vector."""
+    """Flatten subcells to one axis, so that vectorised loops have one remainder instead of one per row."""
     return Subcells(*(field.reshape(-1) for field in subcells))

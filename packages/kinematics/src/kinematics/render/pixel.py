@@ -1,8 +1,8 @@
-"""What a pixel of a rendered cube holds: the flux within it, of the sky or of a sky without its finest structure.
+"""Pixel response of a rendered cube: the flux within each pixel, of the sky or of a low-pass filtered sky.
 
-An image holds the former. For a Fourier transform that is poor: what pixels cannot show is aliased into what they
-can. Low-pass filtering before the pixels are taken avoids it, so that hardly more pixels are needed than the sampling
-theorem asks for. Either way a pixel averages over its square, which a Fourier transform divides out.
+The former suits images. For a Fourier transform it is poor, because structure finer than the pixels is aliased to
+lower frequencies. Low-pass filtering before sampling avoids this, so that hardly more pixels are needed than the
+sampling theorem requires. In both cases a pixel averages over its square; the Fourier transform is corrected for it.
 """
 
 from __future__ import annotations
@@ -31,78 +31,78 @@ __all__ = [
 
 
 class Pixel(Protocol):
-    """How subcells are put into pixels; hashable, since it shapes what is compiled."""
+    """Interface of a pixel response; hashable because compiled code depends on it."""
 
     @property
     def margin(self) -> int:
-        """Pixels that light reaches beyond the one it falls into."""
+        """Number of pixels that light reaches beyond the one it falls into."""
         ...
 
     @property
     def longest_cycles(self) -> float:
-        """Frequency [cycles per pixel] up to which the pixels' transform, less that of a square, is the sky's."""
+        """Highest frequency [cycles per pixel] at which the transform, corrected for the square, is accurate."""
         ...
 
     def weights(self, offset: np.ndarray, subcells: int) -> np.ndarray:
-        """Share of a subcell's light in pixels whose centres lie `offset` pixels from its own, any shape."""
+        """Fraction of a subcell's light in pixels whose centres lie `offset` pixels from its own, any shape."""
         ...
 
 
 @dataclass(frozen=True)
 class Box:
-    """Flux within the pixel's square."""
+    """Response of a plain image: flux within the pixel's square."""
 
     @property
     def margin(self) -> int:
-        """None: each subcell lies in one pixel."""
+        """Zero: each subcell lies in one pixel."""
         return 0
 
     @property
     def longest_cycles(self) -> float:
-        """What pixels hold at all; aliasing grows towards it."""
+        """Nyquist frequency of the pixels; aliasing grows towards it."""
         return 0.5
 
     def weights(self, offset: np.ndarray, subcells: int) -> np.ndarray:
-        """One in the pixel that the subcell is in."""
+        """One in the pixel that contains the subcell, zero elsewhere."""
         del subcells
         return np.where(np.abs(offset) < 0.5, 1.0, 0.0)
 
 
 @dataclass(frozen=True)
 class BandLimited:
-    """Flux within the pixel's square, of a sky less what the pixels cannot hold: a sinc in a Kaiser window.
+    """Response of a band-limited cube: flux within the pixel's square after a Kaiser-windowed sinc filter.
 
-    Subcells that are whole pixels are not filtered: they are samples already. The filter's transform is within 1.5e-4
-    of one up to 0.375 cycles per pixel, and below 1.5e-4 from 0.625 on, where frequencies are that are aliased into
-    the former: right for uv planes of up to three quarters of the pixels' own. The window is that of Kaiser &
-    Schafer 1980, IEEE Trans. ASSP 28, 105.
+    Subcells that are whole pixels are samples already and are not filtered. The transform of the filter is within
+    1.5e-4 of one up to 0.375 cycles per pixel and below 1.5e-4 from 0.625 on, the frequencies that alias into the
+    former. It therefore suits uv planes of up to three quarters of the pixels' own. The window is that of Kaiser &
+    Schafer (1980), IEEE Trans. ASSP 28, 105.
     """
 
     half_length: int = 10
-    """Of the filter, in pixels."""
+    """Half-length of the filter [pixels]."""
     beta: float = 7.9
-    """Shape of the window: larger for less ripple and a slower cut."""
+    """Shape parameter of the window: larger values give less ripple and a slower cutoff."""
 
     @property
     def margin(self) -> int:
-        """The filter's length from anywhere in a pixel, and half the pixel over which it is averaged."""
+        """Half-length of the filter from anywhere in a pixel, plus half the pixel over which it is averaged."""
         return self.half_length + 1
 
     @property
     def longest_cycles(self) -> float:
-        """Of the filter of the default length and shape."""
+        """Edge of the passband [cycles per pixel] for the default length and shape."""
         return 0.375
 
     def weights(self, offset: np.ndarray, subcells: int) -> np.ndarray:
-        """Mean of the filter over as many places of the subcell as make up a pixel's side.
+        """Average the filter over as many positions of the subcell as fill a pixel's side.
 
-        A subcell's square next to itself so often is a pixel's square: light that is spread over the one then counts
-        as if it were spread over the other, as that of subcells that are whole pixels is.
+        Copies of the subcell's square at these positions tile a pixel. Light spread over a subcell is then treated as
+        if it were spread over a pixel, like the light of subcells that are whole pixels.
         """
         return np.mean([self.filter(offset + shift) for shift in subcell_places(subcells, subcells)], axis=0)
 
     def filter(self, offset: np.ndarray) -> np.ndarray:
-        """Windowed sinc at offsets in pixels, any shape; zero from `half_length` on."""
+        """Windowed sinc at offsets [pixels], any shape; zero from `half_length` on."""
         window = np.i0(self.beta * np.sqrt(np.clip(1 - (offset / self.half_length) ** 2, 0, None))) / np.i0(self.beta)
         return np.where(np.abs(offset) < self.half_length, np.sinc(offset) * window, 0.0)
 
@@ -112,22 +112,22 @@ BAND_LIMITED = BandLimited()
 
 
 def subcell_places(n: int, subcells: int, beyond: int = 0) -> np.ndarray:
-    """Centres of n subcells along an axis, `subcells` to a pixel, and some beyond; in pixels from the first one's."""
+    """Centres of n subcells along an axis, plus `beyond` at either end, in pixels from the first pixel's centre."""
     return (np.arange(-beyond, n + beyond) - (subcells - 1) / 2) / subcells
 
 
 def deposit(light: Array, pixel: Pixel, npix: int, subcells: int, *, wrap: bool) -> Array:
-    """Put the light of subcells into pixels.
+    """Assign the light of subcells to pixels.
 
     Args:
-        light: of the subcells, shape (..., npix * subcells, npix * subcells).
-        pixel: what pixels hold.
-        npix: pixels along a side that the subcells divide.
-        subcells: along a side of each.
+        light: light of the subcells, shape (..., npix * subcells, npix * subcells).
+        pixel: pixel response.
+        npix: pixels along a side covered by the subcells.
+        subcells: subcells along a pixel's side.
         wrap: see `deposit_matrix`.
 
     Returns:
-        Shape (..., npix, npix) if wrapped, else with a margin of `pixel.margin` on every side.
+        Light of the pixels, shape (..., npix, npix) if wrapped, else with `pixel.margin` more on every side.
 
     """
     if subcells == 1 and wrap:
@@ -135,33 +135,33 @@ def deposit(light: Array, pixel: Pixel, npix: int, subcells: int, *, wrap: bool)
     matrix = deposit_matrix(pixel, npix, subcells, wrap=wrap)
     if pixel.margin:
         return along_both_axes(matrix, light)
-    # Each subcell is in one pixel: adding up rows takes less time than a product of matrices.
+    # Each subcell lies in one pixel: adding rows is faster than a matrix product.
     rows = light.reshape(*light.shape[:-2], npix, subcells, light.shape[-1])
     return _matmul(reduce(add, (rows[..., k, :] for k in range(subcells))), jnp.asarray(matrix.T, light.dtype))
 
 
 def along_both_axes(matrix: np.ndarray, image: Array) -> Array:
-    """Apply a matrix along y and along x of an image (..., y, x)."""
+    """Apply a matrix (out, in) along both y and x of an image (..., y, x)."""
     weights = jnp.asarray(matrix, image.dtype)
     return _matmul(weights, _matmul(image, weights.T))
 
 
-# On GPUs products of matrices are otherwise rounded to ten bits.
+# On GPUs, matrix products otherwise round their inputs to ten bits (TF32).
 _matmul = partial(jnp.matmul, precision=jax.lax.Precision.HIGHEST)
 
 
 def deposit_matrix(pixel: Pixel, npix: int, subcells: int, *, wrap: bool) -> np.ndarray:
-    """Weights that take subcells along one axis to pixels.
+    """Return the weights that map subcells to pixels along one axis.
 
     Args:
-        pixel: how.
-        npix: pixels that the subcells divide.
-        subcells: in each of them.
-        wrap: light that leaves at one end comes back at the other, as a discrete Fourier transform has it, instead of
-            in pixels of its own.
+        pixel: pixel response.
+        npix: pixels covered by the subcells.
+        subcells: subcells per pixel.
+        wrap: whether light that leaves at one end re-enters at the other, as in a discrete Fourier transform, instead
+            of going to margin pixels.
 
     Returns:
-        Shape (npix, npix * subcells) if wrapped, else (npix + 2 margin, npix * subcells); columns add up to one.
+        Weights, shape (npix, npix * subcells) if wrapped, else (npix + 2 margin, npix * subcells); columns sum to 1.
 
     """
     place = subcell_places(npix * subcells, subcells)

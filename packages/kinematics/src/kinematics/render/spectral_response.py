@@ -1,4 +1,4 @@
-"""Spectral response: what a correlator's window makes of channels that the model takes for top-hats."""
+"""Spectral response of a correlator, applied to the top-hat channels of the model."""
 
 from __future__ import annotations
 
@@ -14,30 +14,27 @@ type SpectralResponse = Literal["top_hat", "hanning"]
 
 
 def with_margin(channels: VelocityGrid, response: SpectralResponse) -> VelocityGrid:
-    """Return the channels to model, from which `smooth_channels` makes those of the data: one more on either side.
-
-    A top-hat needs no more.
-    """
+    """Return the channels to model before `smooth_channels`: one more on either side, none for a top-hat."""
     if response == "top_hat":
         return channels
     return VelocityGrid(channels.first_kms + channels.width_kms, channels.width_kms, channels.n_channels + 2)
 
 
 def smooth_channels(values: Array, response: SpectralResponse) -> Array:
-    """Apply a spectral response along the first axis: nothing for top-hats, else 1/4, 1/2, 1/4 of three neighbours.
+    """Apply a spectral response along the first axis: weights 1/4, 1/2, 1/4 for `hanning`, none for `top_hat`.
 
     Hanning smoothing multiplies the lag spectrum by (1 + cos(pi tau / tau_max)) / 2, which is this convolution of
-    the channels (Thompson, Moran & Swenson 2017, chapter 8). ALMA's correlator does it by default. It belongs to
-    the correlator's own channels: where N of those were averaged afterwards, the response of an averaged channel is a
-    top-hat but for its edges, and for N >= 4 the top-hat describes it better.
+    the channels (Thompson, Moran & Swenson 2017, chapter 8). ALMA's correlator applies it by default. It applies to
+    the native channels: after averaging N of them the response is a top-hat except at its edges, and for N >= 4 a
+    top-hat describes it better.
 
     Args:
         values: flux densities or visibilities of the channels of `with_margin`, shape (channel + 2, ...) for
             `hanning`, (channel, ...) for `top_hat`.
-        response: of the channels (static).
+        response: spectral response of the channels (static).
 
     Returns:
-        The same of the data's channels, shape (channel, ...).
+        Smoothed values in the channels of the data, shape (channel, ...).
 
     """
     if response == "top_hat":

@@ -1,9 +1,9 @@
-"""Nested squares of subcells around the disc's centre, finer inwards, that share the disc's light among them.
+"""Nested squares of subcells around the disc's centre, finer inwards, which divide the disc's light among them.
 
-Velocity changes over a distance of the order of the radius, so that squares of half the side, with subcells of half
-the side, resolve it equally well at all radii. From one square to the next the light fades smoothly: each holds a
-smooth piece of the disc, for which sums over its subcells are as good as integrals, and nothing jumps when the
-centre crosses from one pixel to the next.
+Velocity changes over a distance of the order of the radius. Squares of successively half the side, with subcells of
+half the side, therefore resolve it equally well at all radii. Light fades smoothly from one square to the next: each
+holds a smooth piece of the disc, over which sums of subcells are as accurate as integrals, and nothing jumps when the
+centre crosses a pixel boundary.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from kinematics.render.pixel import Pixel, along_both_axes, subcell_places
 __all__ = ["DEFAULT_LEVELS", "Level", "Square", "Stack", "finer", "nested_squares", "stacks"]
 
 FADE = 0.2
-"""Of half a square's side: how far from its edge its share begins to fall."""
+"""Distance from the edge at which a square's share of the light begins to fall, in half-sides."""
 LEAST = 0.9
-"""Of a square's side: what must fit into the image, or the level is the whole image."""
+"""Minimum fraction of a square's side that must fit into the image, or the level is the whole image."""
 
 
 class Level(NamedTuple):
@@ -38,52 +38,57 @@ class Level(NamedTuple):
     """Subcells along a pixel's side."""
 
 
-# For pixels of 0.375 over the longest baseline, 0.4 of the beam: what `BandLimited` asks for. Light ends half a pixel
-# within a square, for the disc's centre may be as far from its middle: so that the last two, too, are halves.
+# For pixels of 0.375 / longest baseline, 0.4 of the beam, as `BandLimited` requires. Light ends half a pixel inside a
+# square, because the disc's centre may be that far from its middle; the last two levels thus halve the extent too.
 DEFAULT_LEVELS = (Level(None, 1), Level(56, 2), Level(28, 4), Level(14, 8), Level(7, 16), Level(3, 32), Level(2, 48))
 
 
 def finer(levels: tuple[Level, ...]) -> tuple[Level, ...]:
-    """Return levels whose subcells have half the side at every radius: errors fall to about a sixteenth.
+    """Return levels with subcells of half the side at every radius, which reduces errors about 16-fold.
 
-    Around the squares, now of finer subcells, comes one of twice the outermost's side with subcells as it had. Beyond
-    that the image's own remain.
+    Every square gets finer subcells, and a new square of twice the outermost side keeps the previous outermost
+    subcells. The rest of the image is unchanged.
 
     Raises:
-        ValueError: there are no squares within the image.
+        ValueError: no level is a square within the image.
 
     """
     image, *squares = levels
     if not squares or squares[0].npix is None:
-        raise ValueError(f"{levels} has no squares within the image that could be made finer")
+        raise ValueError(f"{levels} has no squares within the image to refine")
     around = Level(2 * squares[0].npix, squares[0].subcells)
     return image, around, *(Level(square.npix, 2 * square.subcells) for square in squares)
 
 
 class Square(NamedTuple):
-    """A square of pixels, divided into subcells, its side and division static, or the whole image."""
+    """A square of pixels divided into subcells, or the whole image; side and division are static."""
 
     npix: int
+    """Side [pixels]."""
     subcells: int
+    """Subcells along a pixel's side."""
     whole: bool
+    """Whether the square is the whole image."""
     corner_y: Array
-    """First row in the image."""
+    """First row in the image, shape ()."""
     corner_x: Array
+    """First column in the image, shape ()."""
     centre_y: Array
-    """Of the disc in the image [pixels], or of the square where that is held back by the image's edge."""
+    """Row of the disc's centre [pixels], clipped so that the square stays in the image; shape ()."""
     centre_x: Array
+    """Column of the disc's centre [pixels], clipped likewise; shape ()."""
 
     @property
     def n_subcells(self) -> int:
-        """Subcells along a side of the square."""
+        """Number of subcells along a side of the square."""
         return self.npix * self.subcells
 
     def places(self, n: int) -> np.ndarray:
-        """Centres of `n` subcells along an axis in pixels from the first pixel's, and of one more at either end."""
+        """Centres of `n` subcells along an axis, plus one at either end, in pixels from the first pixel's centre."""
         return subcell_places(n, self.subcells, beyond=1)
 
     def interpolate(self, image: Array, n: int) -> Array:
-        """Return an image's values at n x n subcells and one more around them, linear between pixels."""
+        """Interpolate an image linearly at n x n subcells and one more on every side."""
         if self.whole and self.subcells == 1:
             return jnp.pad(image, 1, mode="edge")
         cut = jax.lax.dynamic_slice(image, (self.corner_y, self.corner_x), (self.npix, self.npix))
@@ -91,34 +96,34 @@ class Square(NamedTuple):
 
 
 class Stack(NamedTuple):
-    """Squares of a nest that are computed together, as arrays whose first axis counts squares.
+    """Squares of a nest that are computed together, as arrays with the square as first axis.
 
-    All have as many subcells as the one that has most; the surplus lies beyond a square, where it holds no light.
+    All are padded to the largest number of subcells; the surplus lies outside a square and holds no light.
     """
 
     nest: tuple[Square, ...]
-    """All squares, the image first."""
+    """All squares of the nest, the image first."""
     which: range
-    """Of the nest."""
+    """Indices in the nest of the squares computed here."""
 
     @property
     def squares(self) -> tuple[Square, ...]:
-        """Those that are computed."""
+        """Squares computed in this stack."""
         return tuple(self.nest[k] for k in self.which)
 
     @property
     def n_subcells(self) -> int:
-        """Along a side of each."""
+        """Number of subcells along a side of each square."""
         return max(square.n_subcells for square in self.squares)
 
     @property
     def places(self) -> np.ndarray:
-        """See `Square.places`; shape (square, n_subcells + 2)."""
+        """Centres of subcells as in `Square.places`, shape (square, n_subcells + 2)."""
         return np.stack([square.places(self.n_subcells) for square in self.squares])
 
     @property
     def subcells(self) -> np.ndarray:
-        """Along a pixel's side, shape (square,)."""
+        """Number of subcells along a pixel's side, shape (square,)."""
         return np.array([square.subcells for square in self.squares])
 
     @property
@@ -127,20 +132,20 @@ class Stack(NamedTuple):
         return _stacked(self.squares, "corner_y"), _stacked(self.squares, "corner_x")
 
     def interpolate(self, image: Array) -> Array:
-        """See `Square.interpolate`."""
+        """Interpolate an image in every square, as `Square.interpolate`; first axis square."""
         return jnp.stack([square.interpolate(image, self.n_subcells) for square in self.squares])
 
     def shares(self, dtype: DTypeLike) -> ArrayLike:
-        """Return what each square has of the disc's light, at its subcells and one more around them.
+        """Return the fraction of the disc's light that each square holds, at its subcells and one more around them.
 
-        One, less what the next one in the nest has, and nothing outside of any that it lies in.
+        It is one minus the fraction held by the next square of the nest, and zero outside any enclosing square.
         """
         inner = self.nest[1:]
         if not inner:
             return 1.0
         number, own = np.arange(1, len(self.nest))[:, None], np.array(self.which)
         outward, onward = number <= own, number == own + 1
-        # A square's middle is up to half a pixel off, and its outermost subcells are dark: none beyond has light.
+        # The middle of a square is up to half a pixel off and its outermost subcells are dark: no light lies outside.
         half = np.array([0.5 * (square.npix - 1 - 1 / square.subcells) for square in inner])
         places = jnp.asarray(self.places, dtype)
         windows = [
@@ -149,7 +154,7 @@ class Stack(NamedTuple):
                 self.corners, (_stacked(inner, "centre_y"), _stacked(inner, "centre_x")), strict=True
             )
         ]
-        # The barrier: else windows are computed again for each subcell.
+        # Without the barrier the windows would be recomputed for each subcell.
         rows, columns = barrier(
             tuple(jnp.prod(jnp.where(outward[..., None], window, 1), axis=0) for window in windows)
         )
@@ -161,7 +166,7 @@ class Stack(NamedTuple):
 
 
 def stacks(squares: list[Square]) -> Iterator[Stack]:
-    """Those squares together that have much the same number of subcells: the image, and all within it."""
+    """Group squares with similar numbers of subcells: first the image, then all squares within it."""
     nest = tuple(squares)
     yield Stack(nest, range(1))
     if len(nest) > 1:
@@ -175,10 +180,10 @@ def _stacked(squares: Sequence[Square], name: str) -> Array:
 def nested_squares(
     levels: tuple[Level, ...], y0_arcsec: ArrayLike, x0_arcsec: ArrayLike, sky: SkyGrid, pixel: Pixel
 ) -> list[Square]:
-    """Return the squares of all levels about a disc's centre, each inside the image with all that its light reaches.
+    """Return the squares of all levels around a disc's centre, each inside the image including its pixel margin.
 
-    A square that does not fit is made smaller, or the whole image if it would lose a tenth of its side. Of levels
-    that are the whole image only the finest is returned.
+    A square that does not fit is shrunk, or becomes the whole image if it would lose a tenth of its side. Among
+    levels that cover the whole image only the finest is returned.
 
     Raises:
         ValueError: the first level is not the whole image.
@@ -207,12 +212,12 @@ def _square(level: Level, y0_arcsec: ArrayLike, x0_arcsec: ArrayLike, sky: SkyGr
 
 
 def _fade(distance: Array) -> Array:
-    """One in a square's middle, zero from its edge (1) on, with two continuous derivatives."""
+    """Window that is one in a square's middle and zero from its edge (1) on, with two continuous derivatives."""
     t = jnp.clip((1 - distance) / FADE, 0, 1)
     return t**3 * (10 + t * (6 * t - 15))
 
 
 def _linear(npix: int, place: np.ndarray) -> np.ndarray:
-    """Weights of linear interpolation from pixels to places, (place, npix); beyond the ends the last pixel's."""
+    """Weights of linear interpolation from pixels to places, (place, npix); constant beyond the ends."""
     distance = np.abs(np.clip(place, 0, npix - 1)[:, None] - np.arange(npix))
     return np.clip(1 - distance, 0, None)

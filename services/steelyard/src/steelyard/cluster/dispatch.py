@@ -1,4 +1,4 @@
-"""Hand out jobs to a pool of actors no faster than they come back, and lose none."""
+"""Dispatch of jobs to a pool of actors, with back-pressure and without losing jobs."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class Started[J](NamedTuple):
 
 
 class Answered[J](NamedTuple):
-    """An actor did a job."""
+    """An actor finished a job."""
 
     job: J
     message: bytes
 
 
 class Broke[J](NamedTuple):
-    """An actor raised instead of answering: a fault of ours, not of the job. The actor lives."""
+    """An actor raised an exception: a fault of the program, not of the job. The actor survives."""
 
     job: J
     attempt: int
@@ -38,7 +38,7 @@ class Broke[J](NamedTuple):
 
 
 class Lost[J](NamedTuple):
-    """An actor died with a job in hand; another one gets it, unless it has cost too many."""
+    """An actor died during a job; another one gets the job unless it has used up its attempts."""
 
     job: J
     attempt: int
@@ -60,12 +60,12 @@ class _Flight[J](NamedTuple):
 
 
 class Dispatch[J]:
-    """Keeps each actor of a pool at one job, in the order given, until all have been answered.
+    """Gives each actor of a pool one job at a time, in the given order, until all jobs are answered.
 
     Args:
-        pool: of actors whose `run(message, attempt)` answers with a message.
-        message: what an actor is told of a job.
-        attempts: actors that a job may cost.
+        pool: actors whose `run(message, attempt)` returns a message.
+        message: function that packs a job for an actor.
+        attempts: maximum number of actors that a job may kill.
 
     """
 
@@ -75,7 +75,7 @@ class Dispatch[J]:
         self._again: deque[tuple[J, int]] = deque()
 
     def run(self, jobs: Iterator[J]) -> Iterator[Event[J]]:
-        """Yield what happens, as it happens; jobs are read as they are needed.
+        """Yield events as they happen; jobs are read as needed.
 
         Raises:
             ContractError: no actor can be started.
@@ -91,7 +91,7 @@ class Dispatch[J]:
                 yield self._submit(*following)
             if drained and not self._flying and not self._again:
                 break
-            # Back-pressure: nothing more is handed out until something comes back.
+            # Back-pressure: no more jobs are submitted until one comes back.
             ready, _ = ray.wait([*self._flying, *self._pool.starting], num_returns=1, timeout=TICK_S)
             for ref in ready:
                 if ref in self._flying:
@@ -104,7 +104,7 @@ class Dispatch[J]:
         self._pool.close()
 
     def _next(self, jobs: Iterator[J]) -> tuple[J, int] | None:
-        """Return the next job and which attempt at it this is: those whose actor was lost come first."""
+        """Return the next job and its attempt number; jobs whose actor was lost come first."""
         if self._again:
             return self._again.popleft()
         job = next(jobs, None)

@@ -1,4 +1,4 @@
-"""The driver of a survey: every job ends in a record, and whoever watches is told."""
+"""Driver of a survey: every job ends in a record, and a watcher receives the events."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ __all__ = ["Driver"]
 
 
 class Driver:
-    """Runs a plan on a pool of actors, until all of its jobs have a record.
+    """Runs a plan on a pool of actors until every job has a record.
 
     Args:
-        folder: of the survey.
-        pool: of actors that do its jobs.
-        watcher: told of every end and of each second.
-        attempts: actors that a job may cost.
-        room: how many actors the cluster has room for now, if the pool is to grow with it.
+        folder: folder of the survey.
+        pool: actors that do the jobs.
+        watcher: receives every finished job and a tick each second.
+        attempts: maximum number of actors that a job may kill.
+        room: function returning the number of actors the cluster has room for; None keeps the pool fixed.
 
     """
 
@@ -45,9 +45,12 @@ class Driver:
         """Run all jobs that are not finished.
 
         Args:
-            jobs: the plan; read as needed.
-            total: their number, for show.
-            still_mine: asked every second; the driver stops when it says no.
+            jobs: planned jobs, read as needed.
+            total: number of jobs, for display.
+            still_mine: called every second; the driver stops when it returns false.
+
+        Returns:
+            Counts of the jobs by outcome.
 
         Raises:
             ContractError: no worker can be started, or the folder was taken by another driver.
@@ -66,21 +69,21 @@ class Driver:
                     tally.lost_workers += 1
                     self._metrics.lost()
                     if again:
-                        self._watcher.note(f"{job.name}: its worker was lost ({reason}); it goes on elsewhere")
+                        self._watcher.note(f"{job.name}: its worker was lost ({reason}); another worker continues")
                         del tally.at_work[job.output]
                     else:
-                        reason = f"{attempt} workers were lost, the last one so: {reason} (out of memory, perhaps)"
+                        reason = f"{attempt} workers were lost, the last with: {reason} (possibly out of memory)"
                         self._ended(job, self._recorded(job, attempt, reason, tally), tally)
                 case Tick():
                     if not still_mine():
-                        raise ContractError(self._folder.path, "was taken over by another driver: this one stops")
+                        raise ContractError(self._folder.path, "was taken over by another driver; this driver stops")
                     self._grow(tally)
                     self._tell(tally)
         self._tell(tally)
         return tally
 
     def _grow(self, tally: Tally) -> None:
-        """Use nodes that have joined, as far as there are galaxies for them."""
+        """Start workers on nodes that have joined, as far as there are galaxies left."""
         if self._room is None:
             return
         before = self._pool.size

@@ -1,4 +1,4 @@
-"""The actor that fits galaxies, one after the other, and keeps what they share."""
+"""Actor that fits galaxies one after the other and keeps compiled functions and surrogates."""
 
 from __future__ import annotations
 
@@ -20,40 +20,44 @@ __all__ = ["FitterSetup", "GalaxyFitter"]
 
 @dataclass(frozen=True)
 class FitterSetup:
-    """What every actor of a survey is told once."""
+    """Settings shared by all actors of a survey."""
 
     survey: str
+    """Folder of the survey."""
     data_folder: str
+    """Folder where relative data paths start."""
     work: str
+    """Function `module:function` that does a job."""
     reports: bool
+    """Whether to write a page for each galaxy."""
 
 
 class GalaxyFitter:
     """Holds loaded modules, compiled functions and surrogates; jobs and records pass as msgpack contracts.
 
-    Plain Python: the driver makes a Ray actor of it.
+    A plain Python class; the driver turns it into a Ray actor.
     """
 
     def __init__(self, setup: FitterSetup, surrogates: dict[str, bytes]) -> None:
         self._setup = setup
         self._survey = SurveyFolder(setup.survey)
         if surrogates:
-            # Not a temporary folder: an actor that is killed leaves it behind.
+            # Not a temporary folder, which a killed actor would leave behind.
             try:
                 shelf = unpack_parts(surrogates, user_cache_path("steelyard") / "surrogates")
-            except OSError:  # no home, or no room in it
+            except OSError:  # no home directory, or no space in it
                 shelf = self._survey.surrogates
             os.environ["STEELYARD_SURROGATES"] = str(shelf)
-        # A restarted worker, or another one, need not compile the same again.
+        # Restarted and other workers reuse the compiled programs.
         keep_compiled(self._survey.compiled)
         self._work = find_work(setup.work)
 
     def ready(self) -> str:
-        """Name the process, once it is up."""
+        """Return the name of the process once it has started."""
         return worker_name()
 
     def run(self, message: bytes, attempt: int) -> bytes:
-        """Do one packed `SurveyJob`; return its packed `JobRecord`."""
+        """Run one packed `SurveyJob` and return its packed `JobRecord`."""
         job = unpack(message, SurveyJob)
         setup = self._setup
         record = run_job(

@@ -1,4 +1,4 @@
-"""Actors, as many as are wanted: those that die are replaced, and none gets a job before it is up."""
+"""Pool of actors: dead actors are replaced, and none gets a job before it has started."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from steelyard.process import process_environment
 __all__ = ["Pool", "Share", "why_lost"]
 
 GPU_MEMORY = 0.9
-"""Part of a GPU's memory that XLA takes in all; the rest is for CUDA's own contexts."""
+"""Fraction of a GPU's memory for XLA in total; the rest is left for CUDA contexts."""
 MOST_FAILED_STARTS = 3
 FORWARDED = ("STEELYARD_SURROGATES", "JAX_COMPILATION_CACHE_DIR", "JAX_PLATFORMS")
 
 
 @dataclass(frozen=True)
 class Share:
-    """What one actor gets of a node."""
+    """Share of a node's CPUs and GPUs for one actor."""
 
     cpus: float = 1.0
     gpus: float = 0.0
 
     @property
     def environment(self) -> dict[str, str]:
-        """Environment variables that keep XLA within the share, and settle the actor's process."""
+        """Environment variables that keep XLA within the share and configure the actor's process."""
         cores = max(1, int(self.cpus))
         threads = str(cores)
         found = {name: os.environ[name] for name in FORWARDED if name in os.environ}
@@ -41,13 +41,13 @@ class Share:
 
 
 class Pool:
-    """Actors that are starting, and actors that are idle; those at work are in the hands of `Dispatch`.
+    """Holds starting and idle actors; `Dispatch` holds those at work.
 
     Args:
-        size: actors.
-        share: what each gets of a node.
-        actor: a class with `ready()`, and `run(message, attempt)` that answers with a message.
-        arguments: of its making.
+        size: number of actors.
+        share: share of a node per actor.
+        actor: class with `ready()` and `run(message, attempt)`, which returns a message.
+        arguments: arguments of its constructor.
 
     """
 
@@ -55,11 +55,11 @@ class Pool:
         self._actor = ray.remote(actor).options(
             num_cpus=share.cpus,
             num_gpus=share.gpus,
-            max_restarts=0,  # a lost actor is replaced here: it must be known which job it had in hand
+            max_restarts=0,  # lost actors are replaced here, where their job is known
             scheduling_strategy="SPREAD",
             runtime_env={"env_vars": share.environment},
         )
-        # Once for all actors: the object store hands each node one copy.
+        # Stored once: each node gets one copy from the object store.
         self._arguments = tuple(ray.put(argument) for argument in arguments)
         self.starting: dict[Any, Any] = {}
         self.idle: list[Any] = []
@@ -69,7 +69,7 @@ class Pool:
         self.grow(size)
 
     def grow(self, size: int) -> None:
-        """Start actors until there are `size` of them, those at work included; none is ever ended for fewer."""
+        """Start actors until there are `size`, including those at work; the pool never shrinks."""
         while self.size < size:
             self.size += 1
             self._start()
@@ -79,10 +79,10 @@ class Pool:
         self.starting[actor.ready.remote()] = actor
 
     def arrived(self, ref: Any) -> None:
-        """Take an actor whose `ready` was answered.
+        """Register an actor whose `ready` call has returned.
 
         Raises:
-            ContractError: actors cannot be started.
+            ContractError: actors repeatedly fail to start.
 
         """
         actor = self.starting.pop(ref)
@@ -98,21 +98,21 @@ class Pool:
         self.idle.append(actor)
 
     def replace(self, actor: Any) -> None:
-        """Give up an actor and start another, wherever there is room."""
+        """Kill an actor and start another wherever there is room."""
         self.lost += 1
         with suppress(Exception):
             ray.kill(actor)
         self._start()
 
     def close(self) -> None:
-        """End all actors that are not at work."""
+        """Kill all actors that are not at work."""
         for actor in (*self.idle, *self.starting.values()):
             with suppress(Exception):
                 ray.kill(actor)
 
 
 def why_lost(error: BaseException) -> str:
-    """Shorten what Ray says of a death to what happened."""
+    """Extract the cause from Ray's message about a lost actor."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     skipped = ("class_name:", "actor_id:", "namespace:", "pid:", "name:", "ip:", "The actor died unexpectedly")
     told = [line for line in lines if not line.startswith(skipped)] or lines or [type(error).__name__]

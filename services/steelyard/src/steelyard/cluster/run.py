@@ -1,4 +1,4 @@
-"""Run what is left of a survey's plan."""
+"""Running the unfinished jobs of a survey."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Cluster", "SampleFiles", "room", "run_survey"]
 
 @dataclass(frozen=True)
 class SampleFiles:
-    """A sample's table and the file of its defaults."""
+    """Files of a sample: its table and its defaults."""
 
     table: Path
     defaults: Path | None = None
@@ -31,16 +31,20 @@ class SampleFiles:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where a survey runs, and how it is spread there."""
+    """Cluster of a survey and its division among workers."""
 
     address: str | None = None
+    """Address of a Ray cluster; None for this machine."""
     workers: int | None = None
-    """Actors; by default as many as there is room for, more as nodes join."""
+    """Number of actors; by default as many as fit, growing as nodes join."""
     cpus_per_worker: float = 1.0
+    """CPUs per actor."""
     gpus_per_worker: float | None = None
-    """By default one GPU each where the cluster has any."""
+    """GPUs per actor; by default one where the cluster has any."""
     dashboard: bool = False
+    """Whether a local Ray serves its dashboard."""
     attempts: int = 4
+    """Maximum number of actors that a job may kill."""
 
 
 def run_survey(
@@ -53,25 +57,29 @@ def run_survey(
     reports: bool = True,
     wait: bool = False,
 ) -> Tally:
-    """Fit the galaxies of a sample that are not finished yet; one driver at a time holds the folder.
+    """Fit the unfinished galaxies of a sample; one driver at a time holds the folder.
 
     Args:
-        folder: of the survey; on a cluster every node must see it, and the data, under the same path.
-        watcher: told of every galaxy's end and of each second.
-        sample: the table to plan; the plan that lies in the folder if None.
+        folder: folder of the survey; on a cluster every node must see it and the data under the same path.
+        watcher: receives every finished galaxy and a tick each second.
+        sample: table to plan; None uses the plan in the folder.
         cluster: where to run; this machine by default.
-        work: `module:function` that is done for each galaxy.
-        reports: write each galaxy's own page.
-        wait: for another driver to let go of the folder, instead of refusing.
+        work: function `module:function` that is run for each galaxy.
+        reports: whether to write a page for each galaxy.
+        wait: whether to wait for another driver to release the folder instead of raising.
+
+    Returns:
+        Counts of the galaxies by outcome.
 
     Raises:
-        ContractError: a faulty sample, a folder held by another driver, no survey to resume, no Ray.
+        ContractError: the sample is faulty, another driver holds the folder, there is no survey to resume, or Ray is
+            missing.
 
     """
     cluster = cluster or Cluster()
     survey = SurveyFolder(os.path.realpath(folder))  # Path.resolve raises where links go in a circle
     if sample is None:
-        _ = survey.n_jobs  # refuses before a lock is left in a folder that is none
+        _ = survey.n_jobs  # raises before a lock file is left in a folder without a survey
     with driver_lock(survey.lock, wait=wait) as lease:
         if sample is not None:
             n = _plan(survey, sample, watcher.note)
@@ -81,7 +89,7 @@ def run_survey(
         if left == 0:
             return Tally(total, skipped=total)
         with ray_session(cluster.address, dashboard=cluster.dashboard) as have:
-            # Ray is imported by the session, which sets what it reads on import.
+            # The session imports Ray after setting the environment that Ray reads on import.
             from steelyard.cluster.driver import Driver
             from steelyard.cluster.pool import Pool, Share
 
@@ -92,7 +100,7 @@ def run_survey(
                 return room(resources(), share.cpus, share.gpus)
 
             if cluster.dashboard and have.token is not None:
-                watcher.note(f"Ray's dashboard asks for the token in {have.token}")
+                watcher.note(f"log in to Ray's dashboard with the token in {have.token}")
             size = min(cluster.workers or room_now(), left)
             watcher.note(f"{left} of {total} galaxies to do (workers: {size}, nodes: {have.nodes})")
             setup = FitterSetup(str(survey.path), str(survey.data_folder.resolve()), work, reports)
@@ -116,7 +124,7 @@ def _plan(survey: SurveyFolder, sample: SampleFiles, note: Callable[[str], None]
 
 
 def room(have: Resources, cpus: float, gpus: float) -> int:
-    """Return how many actors of a share fit a cluster as it is now, at least one."""
+    """Return how many actors with this share fit on the cluster now, at least one."""
     by_cpu = have.cpus / cpus if cpus else float("inf")
     by_gpu = have.gpus / gpus if gpus else float("inf")
     found = min(by_cpu, by_gpu)

@@ -1,4 +1,4 @@
-"""Start Ray on this machine, or join a cluster."""
+"""Ray sessions: start Ray on this machine or join a cluster."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from steelyard.cluster.token import own_environment, private_token
 
 __all__ = ["Resources", "ray_session", "resources"]
 
-# Messages are a few kilobytes and surrogates a few megabytes; Ray would take a third of the memory.
+# Messages take kilobytes and surrogates megabytes; by default Ray would reserve a third of the memory.
 OBJECT_STORE_BYTES = 128 * 2**20
 
-# Read by Ray when it is imported, so set before.
+# Ray reads these on import, so they must be set before.
 ALWAYS = {
-    # A driver started by `uv run` would make each node build the environment anew.
+    # Otherwise a driver started by `uv run` makes each node rebuild the environment.
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
-    # No CUDA_VISIBLE_DEVICES="" for actors without GPUs: JAX then finds what is there.
+    # Otherwise Ray sets CUDA_VISIBLE_DEVICES="" for actors without GPUs and hides the devices from JAX.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 LOCALLY = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    # What Ray does on macOS by itself: all of its ports on the loopback interface, none open to the network.
+    # The default on macOS: all ports on the loopback interface, none open to the network.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
 }
 
 
 class Resources(NamedTuple):
-    """What a cluster has."""
+    """Resources of a cluster."""
 
     cpus: float
     gpus: float
     nodes: int
     token: Path | None = None
-    """File of the token that a local Ray asks for, its dashboard too."""
+    """File with the token of a local Ray and its dashboard."""
 
 
 def resources() -> Resources:
-    """Return what the cluster of this session has now: nodes join and leave."""
+    """Return the current resources of this session's cluster; nodes join and leave."""
     import ray
 
     have = ray.cluster_resources()
@@ -58,15 +58,15 @@ def resources() -> Resources:
 def ray_session(
     address: str | None = None, *, cpus: int | None = None, dashboard: bool = False
 ) -> Iterator[Resources]:
-    """Join the cluster at `address` (or that of RAY_ADDRESS, as under `ray job submit`), or start Ray here.
+    """Join the cluster at `address` (or at RAY_ADDRESS, as under `ray job submit`), or start Ray here.
 
-    A Ray started here asks for a token that only this session knows; a cluster that is joined has its own rules, and
-    the user's `RAY_AUTH_*` variables count there. The environment is as before at the end.
+    A local Ray requires a token known only to this session. A cluster has its own rules, for which the user's
+    `RAY_AUTH_*` variables apply. The environment is restored at the end.
 
     Args:
-        address: as `ray://host:10001`, `host:6379` or `auto`.
-        cpus: that a local Ray may use; all by default.
-        dashboard: of a local Ray, on the loopback interface.
+        address: `ray://host:10001`, `host:6379` or `auto`.
+        cpus: number of CPUs for a local Ray; all by default.
+        dashboard: whether a local Ray serves its dashboard, on the loopback interface.
 
     Raises:
         ContractError: Ray is not installed, or does not answer at that address.
@@ -83,14 +83,14 @@ def ray_session(
         held.callback(ray.shutdown)
         with _own_sigterm():
             _connect(address, cpus, dashboard=dashboard)
-        # Ray tells the deaths of workers on standard output, which is for results.
+        # Ray reports lost workers on standard output, which is reserved for results.
         held.enter_context(redirect_stdout(sys.stderr))
         yield resources()._replace(token=token)
 
 
 @contextmanager
 def _own_sigterm() -> Iterator[None]:
-    """Keep the handler of SIGTERM: Ray, as it starts, installs its own, which ends a command with code 15."""
+    """Preserve the SIGTERM handler: Ray installs its own on start, which ends a command with code 15."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -106,7 +106,7 @@ def _import_ray() -> ModuleType:
         import ray
     except ImportError as error:
         raise ContractError(
-            "ray", "is not installed: surveys and training side by side need steelyard[survey]"
+            "ray", "is not installed: surveys and parallel training need steelyard[survey]"
         ) from error
     return ray
 
@@ -120,13 +120,13 @@ def _connect(address: str | None, cpus: int | None, *, dashboard: bool) -> None:
             ray.init(address=address, **quiet)
         else:
             ray.init(
-                address="local",  # else Ray joins whatever cluster of this user runs here
+                address="local",  # otherwise Ray joins any cluster of this user on this machine
                 num_cpus=cpus,
                 object_store_memory=OBJECT_STORE_BYTES,
                 include_dashboard=dashboard,
                 dashboard_host="127.0.0.1",
                 **quiet,
             )
-    except Exception as error:  # Ray raises a bare one where its processes are slow to start
+    except Exception as error:  # Ray raises a bare Exception if its processes are slow to start
         where = f"reach the cluster at {address}" if address else "start a local Ray"
         raise ContractError("ray", f"cannot {where}: {' '.join(str(error).split())}") from error

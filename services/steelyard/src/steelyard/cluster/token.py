@@ -1,7 +1,7 @@
-"""Lock a local Ray: a random token, known to this session's processes alone, without which it answers nobody.
+"""Access token of a local Ray: random, known only to the processes of this session.
 
-Other users of the machine reach the loopback interface too. Ray reads the token from a file that the environment
-names (`RAY_AUTH_MODE`, `RAY_AUTH_TOKEN_PATH`), and passes both on to the processes that it starts.
+Other users of the machine can reach the loopback interface too. Ray reads the token from a file named in the
+environment (`RAY_AUTH_MODE`, `RAY_AUTH_TOKEN_PATH`) and passes both variables to the processes that it starts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TOKEN_BYTES = 32
 
 @contextmanager
 def own_environment() -> Iterator[None]:
-    """Put back, at the end, the environment variables that are Ray's or that it sets."""
+    """Restore Ray's environment variables, and those that it sets, at the end."""
     before = _of_ray()
     try:
         yield
@@ -40,9 +40,9 @@ def _of_ray() -> dict[str, str]:
 
 @contextmanager
 def private_token() -> Iterator[Path]:
-    """Make a Ray that this process starts ask for a fresh token; yield its file, which only this user can read.
+    """Require a new token for a Ray started by this process; yield its file, readable only by this user.
 
-    The user's own token in `~/.ray` is neither used nor made, and the file is gone at the end.
+    The user's own token in `~/.ray` is neither used nor created, and the file is deleted at the end.
     """
     with TemporaryDirectory(prefix="steelyard-ray-") as folder:  # of mode 0700
         path = Path(folder, "token")
@@ -50,21 +50,21 @@ def private_token() -> Iterator[Path]:
         path.write_text(secrets.token_hex(TOKEN_BYTES))
         try:
             with own_environment():
-                # A token in the environment would go before that of the file, and other processes could see it there.
+                # A token in the environment would take precedence over the file and be visible to other processes.
                 os.environ.pop("RAY_AUTH_TOKEN", None)
                 os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(path)}
                 _read_environment()
                 yield path
         finally:
-            _read_environment()  # while the file is still there
+            _read_environment()  # while the file still exists
 
 
 def _read_environment() -> None:
-    """Have a Ray that is loaded already read the environment again, which it does only once by itself."""
+    """Make an already loaded Ray reread the environment, which it otherwise does only once."""
     if "ray" not in sys.modules:
         return
-    with suppress(ImportError, AttributeError):  # inner parts of Ray, which another version may name otherwise
+    with suppress(ImportError, AttributeError):  # internals of Ray that may be named differently in other versions
         inner = import_module("ray._raylet")
-        # In this order: a thread of Ray's that is still ending must not look for a token in vain.
+        # In this order, so that a Ray thread that is still shutting down finds a token.
         inner.Config.initialize("")
         inner.AuthenticationTokenLoader.instance().reset_cache()

@@ -1,4 +1,4 @@
-"""The actor that trains members of an ensemble of surrogates."""
+"""Actor that trains members of an ensemble of surrogates."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ __all__ = ["SurrogateTrainer"]
 class SurrogateTrainer:
     """Trains one member after the other; jobs and records pass as msgpack contracts.
 
-    Plain Python: the driver makes a Ray actor of it.
+    A plain Python class; the driver turns it into a Ray actor.
     """
 
     def __init__(self, folder: str) -> None:
         self._folder = Path(folder)
 
     def ready(self) -> str:
-        """Name the process, once it is up."""
+        """Return the name of the process once it has started."""
         return worker_name()
 
     def run(self, message: bytes, attempt: int) -> bytes:
-        """Do one packed `TrainingJob`, from its checkpoint if there is one; return its packed `TrainingRecord`."""
-        del attempt  # a checkpoint tells how far the one before came
+        """Run one packed `TrainingJob`, from its checkpoint if any; return its packed `TrainingRecord`."""
+        del attempt  # the checkpoint records the progress of earlier attempts
         from nuker_surrogate.training.ensemble import train_member
 
         job = unpack(message, TrainingJob)

@@ -1,4 +1,4 @@
-"""Train an ensemble of surrogates on Ray; `nuker-surrogate train --workers` finds it by its entry point."""
+"""Training of a surrogate ensemble on Ray; `nuker-surrogate train --workers` finds it by entry point."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["on_ray"]
 
 
 def on_ray(workers: int | None, address: str | None) -> Trainer:
-    """Make a trainer of ensembles.
+    """Return a function that trains ensembles on Ray.
 
     Args:
-        workers: members in training at a time, each on a core, or on its share of a GPU where there are any; as many
-            as there are members and room if None.
-        address: of a Ray cluster, whose nodes must see the folder under the same path; this machine if None.
+        workers: number of members trained at a time, each on one core or a share of a GPU; None for as many as fit.
+        address: address of a Ray cluster, whose nodes must see the folder under the same path; None for this
+            machine.
 
     """
 
@@ -38,7 +38,7 @@ def on_ray(workers: int | None, address: str | None) -> Trainer:
 
 def _train(folder: Path, jobs: Sequence[TrainingJob], advance: Advance, cluster: Cluster) -> Iterator[TrainingRecord]:
     with ray_session(cluster.address) as have:
-        # Ray is imported by the session, which sets what it reads on import.
+        # The session imports Ray after setting the environment that Ray reads on import.
         from steelyard.cluster.dispatch import Answered, Broke, Dispatch, Lost, Tick
         from steelyard.cluster.pool import Pool, Share
         from steelyard.cluster.trainer import SurrogateTrainer
@@ -54,7 +54,7 @@ def _train(folder: Path, jobs: Sequence[TrainingJob], advance: Advance, cluster:
                 case Broke(job, _, reason):
                     yield _failed(job, reason)
                 case Lost(job, attempt, reason, again):
-                    fate = "goes on elsewhere" if again else "given up"
+                    fate = "another worker continues" if again else "given up"
                     advance(f"{job.name}: lost", attempt, attempt, f"{reason}; {fate}")
                     if not again:
                         yield _failed(job, f"{attempt} workers were lost: {reason}")

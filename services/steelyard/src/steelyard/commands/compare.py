@@ -1,4 +1,4 @@
-"""The command `steelyard compare`."""
+"""Command `steelyard compare`."""
 
 from __future__ import annotations
 
@@ -31,27 +31,26 @@ __all__ = ["compare_command"]
 
 
 def compare_command(
-    paths: Annotated[list[Path], typer.Argument(help="Folders of fits; with --models one galaxy file")],
-    models: Annotated[
-        bool, typer.Option("--models", help="Fit a galaxy file with and without a black hole, tell the Bayes factor")
-    ] = False,
+    paths: Annotated[list[Path], typer.Argument(help="Folders of fits; with --models, one galaxy file")],
+    models: Annotated[bool, typer.Option("--models", help="Compute the Bayes factor for a black hole")] = False,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="With --models: folder for both fits; NAME-models if left out")
+        Path | None, typer.Option("--out", "-o", help="With --models: folder for both fits (default NAME-models)")
     ] = None,
     proposals: Annotated[
-        int, typer.Option(help="With --models: likelihoods to spend on each evidence", min=100)
+        int, typer.Option(help="With --models: likelihood evaluations per evidence", min=100)
     ] = 1000,
     figure: Annotated[
-        Path | None, typer.Option("--figure", help="Without --models: draw the mass posteriors there (.png, .pdf)")
+        Path | None,
+        typer.Option("--figure", help="Without --models: file for a plot of the mass posteriors (.png, .pdf)"),
     ] = None,
     as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object on standard output, nothing else there")
+        bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output")
     ] = False,
 ) -> None:
-    """Compare finished fits, or the models with and without a black hole.
+    """Compare finished fits, or fit models with and without a black hole and compare them.
 
-    Exit code 0 only if every fit converged and, with --models, the evidences can be trusted; 3 otherwise. Ctrl-C
-    keeps what was finished; the same command goes on from there.
+    Exit code 0 if every fit converged and, with --models, the evidences are reliable; 3 otherwise. If interrupted,
+    rerun the same command to resume.
 
     Example: steelyard compare agn-in-fit agn-out-fit nuker-fit --figure masses.png
 
@@ -60,7 +59,7 @@ def compare_command(
     if not models:
         with one_line_errors():
             if out is not None:
-                raise ValueError("--out belongs to --models")
+                raise ValueError("--out needs --models")
             # Imported late: --help needs no JAX.
             from steelyard.comparison.fits import compare
 
@@ -75,7 +74,7 @@ def compare_command(
         return
     with one_line_errors(), FitProgress(quiet=as_json) as progress, report_warnings(progress):
         if len(paths) != 1 or figure is not None:
-            raise ValueError("--models takes one galaxy file, and no --figure")
+            raise ValueError("--models takes exactly one galaxy file and no --figure")
         settle_process()
         from steelyard.comparison.evidence import compare_models
         from steelyard.compiled import keep_compiled
@@ -117,10 +116,10 @@ def _print_fits(comparison: Comparison, *, as_json: bool) -> None:
         if not row.converged:
             say(f"{row.folder}: NOT CONVERGED: do not quote these numbers")
     if not comparison.same_data:
-        console.print("the fits are of different gridded data: their chi-squares cannot be compared")
+        console.print("the fits use different gridded data: their chi-squares cannot be compared")
     for row in comparison.rows:
         if row.unconstrained:
-            say(f"{row.folder}: not constrained by the data: {', '.join(row.unconstrained)}")
+            say(f"{row.folder}: unconstrained (posterior follows the prior): {', '.join(row.unconstrained)}")
 
 
 def _mass(hole: BlackHole) -> str:
@@ -159,8 +158,8 @@ def _print_models(found: ModelComparison, *, as_json: bool) -> None:
     console.print(
         f"ln Bayes factor of a black hole: {found.log_bayes_factor:+.2f} +- {found.error:.2f}", style="bold"
     )
-    console.print(f"{found.verdict}; a black hole saves {found.delta_chi2:.1f} in chi-square")
-    console.print("it depends on the prior of log10_mbh: where the mass is measured, twice the range costs 0.69")
+    console.print(f"{found.verdict}; a black hole lowers chi-square by {found.delta_chi2:.1f}")
+    console.print("it depends on the prior of log10_mbh: for a measured mass, doubling the range lowers it by 0.69")
     if not found.is_reliable:
         console.print(
             "NOT RELIABLE: do not quote this number. Raise sampler.max_steps until both fits converge, then "

@@ -1,4 +1,4 @@
-"""Command line of Steelyard. Each command is thin: it reads, calls one function, and prints."""
+"""Command line of Steelyard. Each command is thin: it reads its input, calls one function and prints."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["app", "main"]
 
 
 class _Commands(GuardedCommands, TyperGroup):
-    """All commands, those of other packages included, behind one guard."""
+    """Command group that guards all commands, including those of other packages."""
 
 
 app = typer.Typer(
@@ -47,18 +47,18 @@ app.command("info")(vis_gridder.cli.info)
 app.command("grid")(vis_gridder.cli.grid_command)
 app.command("convert")(vis_gridder.cli.convert)
 app.command("compare")(compare_command)
-app.add_typer(
-    nuker_surrogate.cli.app, name="surrogate", help="Train, evaluate and look up surrogates of the Nuker law."
-)
+app.add_typer(nuker_surrogate.cli.app, name="surrogate", help="Train, evaluate and list surrogates of the Nuker law.")
 app.add_typer(survey.app, name="survey", help="Fit a sample of galaxies, on this machine or a Ray cluster.")
 
 GalaxyFile = Annotated[Path, typer.Argument(help="Galaxy file, .toml or .json")]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else there")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output")
+]
 
 
 @app.callback(invoke_without_command=True)
 def _version(
-    show: Annotated[bool, typer.Option("--version", help="Print the version and stop", is_eager=True)] = False,
+    show: Annotated[bool, typer.Option("--version", help="Print the version and exit", is_eager=True)] = False,
 ) -> None:
     if show:
         print(version("steelyard"))
@@ -67,10 +67,10 @@ def _version(
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to work in")] = Path("steelyard-demo"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Working folder")] = Path("steelyard-demo"),
     as_json: JsonOption = False,
 ) -> None:
-    """Fit the bundled mock of NGC 4697 and write its report. Takes some minutes.
+    """Fit the bundled mock of NGC 4697 and write its report (takes a few minutes).
 
     Example: steelyard demo
     """
@@ -84,16 +84,13 @@ def demo(
 @app.command("fit")
 def fit_command(
     galaxy_file: GalaxyFile,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the results; NAME-fit if left out")
-    ] = None,
-    restart: Annotated[bool, typer.Option("--restart", help="Throw away an earlier fit in that folder")] = False,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results (default NAME-fit)")] = None,
+    restart: Annotated[bool, typer.Option("--restart", help="Discard an earlier fit in that folder")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Fit one galaxy: grid if needed, sample, write posterior and report.
+    """Fit one galaxy: grid the data if needed, sample, and write posterior and report.
 
-    Exit code 0 only if the chains converged, 3 if they did not. Ctrl-C keeps the finished part; the same command goes
-    on from there.
+    Exit code 0 if the chains converged, 3 if not. If interrupted, rerun the same command to resume.
 
     Example: steelyard fit ngc4697.toml --out ngc4697-fit
     """
@@ -102,7 +99,7 @@ def fit_command(
 
 def _run_fit(galaxy_file: Path, out: Path | None, *, restart: bool, as_json: bool) -> None:
     settle_process()
-    # Imported late: JAX takes seconds to load, and --help should not.
+    # Imported late: JAX takes seconds to load, which --help should not.
     from steelyard.compiled import keep_compiled
     from steelyard.fitting.run import default_folder, fit
     from steelyard.lease import fit_lease
@@ -116,7 +113,7 @@ def _run_fit(galaxy_file: Path, out: Path | None, *, restart: bool, as_json: boo
             folder = out or default_folder(read_model(galaxy_file, Galaxy), galaxy_file.parent)
             held.enter_context(fit_lease(folder))  # from the first step to the report
             posterior = fit(galaxy_file, out, restart=restart, progress=progress, note=progress.note)
-        # The result comes first: nothing that fails from here on takes it away.
+        # The result comes first, so that later failures cannot hide it.
         page = None
         if not as_json:
             _print_posterior(posterior.manifest)
@@ -175,7 +172,7 @@ def _print_posterior(manifest: Posterior) -> None:
         f"{manifest.quality.wall_s:.0f} s)"
     )
     if free := unconstrained(manifest):
-        console.print(f"not constrained by these data (as their priors): {', '.join(free)}")
+        console.print(f"unconstrained (posterior follows the prior): {', '.join(free)}")
     for warning in manifest.quality.warnings:
         console.print(f"warning: {plain(warning)}")
 
@@ -183,9 +180,9 @@ def _print_posterior(manifest: Posterior) -> None:
 @app.command("report")
 def report_command(
     folder: Annotated[Path, typer.Argument(help="Folder of a fit")],
-    figures: Annotated[Path | None, typer.Option("--figures", help="Write each figure there too, as PNG")] = None,
+    figures: Annotated[Path | None, typer.Option("--figures", help="Folder for PNG copies of the figures")] = None,
 ) -> None:
-    """Write the report of a fit again.
+    """Rewrite the report of a fit.
 
     Example: steelyard report ngc4697-fit --figures talk/
     """
@@ -217,22 +214,24 @@ def validate_command(
 def simulate_command(
     galaxy_file: GalaxyFile,
     out: Annotated[Path, typer.Option("--out", "-o", help="Visibilities store to write")],
-    noise_jy: Annotated[float, typer.Option(help="Standard deviation of one visibility's real part", min=0)],
-    like: Annotated[Path | None, typer.Option(help="Data set whose baselines and channels to use")] = None,
+    noise_jy: Annotated[float, typer.Option(help="Standard deviation of the real part of one visibility, Jy", min=0)],
+    like: Annotated[Path | None, typer.Option(help="Data set whose baselines and channels are used")] = None,
     antennas: Annotated[
-        Path | None, typer.Option(help="CASA antenna configuration (.cfg), instead of --like")
+        Path | None, typer.Option(help="CASA antenna configuration (.cfg), as an alternative to --like")
     ] = None,
-    declination_deg: Annotated[float, typer.Option(help="With --antennas")] = -20.0,
-    hours: Annotated[float, typer.Option(help="With --antennas: length of the track")] = 1.0,
-    integration_s: Annotated[float, typer.Option(help="With --antennas")] = 30.0,
+    declination_deg: Annotated[
+        float, typer.Option(help="With --antennas: declination of the target, degrees")
+    ] = -20.0,
+    hours: Annotated[float, typer.Option(help="With --antennas: length of the track, hours")] = 1.0,
+    integration_s: Annotated[float, typer.Option(help="With --antennas: integration time, s")] = 30.0,
     channels: Annotated[int, typer.Option(help="With --antennas: number of channels", min=2)] = 64,
     channel_width_kms: Annotated[
         float, typer.Option(help="With --antennas: channel width in the galaxy's frame, km/s")
     ] = 10.0,
-    seed: Annotated[int, typer.Option(help="Of the noise")] = 1,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there")] = False,
+    seed: Annotated[int, typer.Option(help="Random seed for the noise")] = 1,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing store")] = False,
 ) -> None:
-    """Make mock visibilities of a galaxy file's [truth].
+    """Simulate visibilities of the [truth] of a galaxy file.
 
     Example: steelyard simulate mock.toml --antennas alma.cfg --hours 0.5 --noise-jy 0.03 -o mock.zarr
     """
@@ -265,5 +264,5 @@ def simulate_command(
 
 
 def main() -> None:
-    """Entry point of the `steelyard` command."""
+    """Run the `steelyard` command."""
     app()

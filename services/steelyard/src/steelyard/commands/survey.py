@@ -1,4 +1,4 @@
-"""`steelyard survey`: many galaxies, on this machine or a cluster."""
+"""Commands `steelyard survey`: fit many galaxies, on this machine or a cluster."""
 
 from __future__ import annotations
 
@@ -30,32 +30,38 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 Folder = Annotated[Path, typer.Argument(help="Folder of a survey")]
 Address = Annotated[
     str | None,
-    typer.Option(help="Ray cluster to join: ray://HOST:10001, HOST:6379 or auto; RAY_ADDRESS counts too"),
+    typer.Option(help="Ray cluster to join: ray://HOST:10001, HOST:6379 or auto (default RAY_ADDRESS)"),
 ]
-Workers = Annotated[int | None, typer.Option(help="Galaxies at a time; as many as there is room for", min=1)]
+Workers = Annotated[
+    int | None, typer.Option(help="Number of galaxies fitted at a time (default: as many as fit)", min=1)
+]
 Cpus = Annotated[float, typer.Option("--cpus-per-worker", help="CPU share of a worker", min=0)]
 Gpus = Annotated[
     float | None,
     typer.Option(
-        "--gpus-per-worker", help="GPU share of a worker, as 0.25 for four on one; 1 where there are GPUs", min=0
+        "--gpus-per-worker",
+        help="GPU share of a worker, e.g. 0.25 for four per GPU (default 1 if there are GPUs)",
+        min=0,
     ),
 ]
-Reports = Annotated[bool, typer.Option("--reports/--no-reports", help="Write a page for each galaxy too")]
-Dashboard = Annotated[bool, typer.Option("--dashboard", help="Ray's dashboard on http://127.0.0.1:8265")]
-Wait = Annotated[bool, typer.Option("--wait", help="Wait for another driver of the folder to end")]
+Reports = Annotated[bool, typer.Option("--reports/--no-reports", help="Also write a page for each galaxy")]
+Dashboard = Annotated[bool, typer.Option("--dashboard", help="Serve Ray's dashboard on http://127.0.0.1:8265")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for another driver of the folder to finish")]
 Against = Annotated[
     str | None,
-    typer.Option(help="Column with log10 of other masses [Msun], for the report; COLUMN_sd holds its error if there"),
+    typer.Option(help="Column of log10 reference masses [Msun] for the report; errors in COLUMN_sd, if present"),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on standard output, nothing else there")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object, and nothing else, on standard output")
+]
 
 
 @app.command("run")
 def run_command(
     sample: Annotated[Path, typer.Argument(help="Table of galaxies: .csv, .parquet or .toml")],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder; SAMPLE-survey if left out")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder (default SAMPLE-survey)")] = None,
     defaults: Annotated[
-        Path | None, typer.Option(help="TOML laid out as a galaxy file: what the rows leave out")
+        Path | None, typer.Option(help="TOML file with default values for the rows, laid out like a galaxy file")
     ] = None,
     address: Address = None,
     workers: Workers = None,
@@ -67,10 +73,10 @@ def run_command(
     wait: Wait = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Fit every galaxy of a sample. Without --address Ray is started on this machine.
+    """Fit every galaxy of a sample. Without --address, Ray is started on this machine.
 
-    What is finished is not done again; a row that was changed is. Whatever ends the command, the same one goes on.
-    Exit code 0 only if every galaxy converged, 3 if one did not or failed.
+    Finished galaxies are skipped unless their row has changed. If interrupted, rerun the same command to resume.
+    Exit code 0 if every galaxy converged, 3 if any did not converge or failed.
 
     Example: steelyard survey run sample.csv --defaults shared.toml --out sample-survey
     """
@@ -94,7 +100,7 @@ def resume_command(
     wait: Wait = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Go on with a survey from its folder alone: fits from their checkpoints, and failed galaxies once more.
+    """Resume a survey from its folder: continue fits from their checkpoints and retry failed galaxies.
 
     Example: steelyard survey resume sample-survey
     """
@@ -123,7 +129,7 @@ def _drive(
     with one_line_errors(), SurveyWatch(survey, quiet=as_json) as watch, report_warnings(watch):
         began = time.monotonic()
         tally = run_survey(folder, watch, sample=sample, cluster=cluster, reports=reports, wait=wait)
-    # The result comes first: nothing that fails from here on takes it away.
+    # The result comes first, so that later failures cannot hide it.
     state = survey_state(survey)
     if not as_json:
         print(
@@ -152,7 +158,7 @@ def _report(survey: SurveyFolder, against: str | None) -> Path:
 
 @app.command("status")
 def status_command(folder: Folder, as_json: JsonOption = False) -> None:
-    """Say how a survey stands, from any terminal that sees its folder.
+    """Show the progress of a survey.
 
     Example: steelyard survey status sample-survey
     """
@@ -179,7 +185,7 @@ def status_command(folder: Folder, as_json: JsonOption = False) -> None:
 
 @app.command("report")
 def report_command(folder: Folder, against: Against = None) -> None:
-    """Write the survey's page again, from what is finished by now.
+    """Rewrite the survey's page from the galaxies finished so far.
 
     Example: steelyard survey report sample-survey --against log10_mbh_literature
     """
@@ -196,13 +202,13 @@ def report_command(folder: Folder, against: Against = None) -> None:
 def relation_command(
     folder: Folder,
     covariate: Annotated[
-        str, typer.Option(help="Column, as log10 of a velocity dispersion; COLUMN_sd holds its error if there")
+        str, typer.Option(help="Column such as log10 of a velocity dispersion; errors in COLUMN_sd, if present")
     ],
     as_json: JsonOption = False,
 ) -> None:
     """Sample the intrinsic relation of log10 M_BH to a column: intercept, slope and scatter.
 
-    Exit code 0 only if the chains converged, 3 if they did not.
+    Exit code 0 if the chains converged, 3 if not.
 
     Example: steelyard survey relation sample-survey --covariate log10_sigma_kms
     """
@@ -222,7 +228,7 @@ def relation_command(
         ):
             print(f"{name} = {middle:.3f} +{high - middle:.3f} -{middle - low:.3f}")
         for name in relation.thin_galaxies:
-            say(f"warning: few draws of {name} reach the relation; sample it longer, or trust this less")
+            say(f"warning: few draws of {name} overlap the relation: its weight is uncertain; sample it longer")
         if not relation.converged:
             print("NOT CONVERGED: do not quote these numbers")
     if not relation.converged:

@@ -1,1 +1,1 @@
-"""Fits and models beside each other."""
+"""Comparison of fits and of models."""

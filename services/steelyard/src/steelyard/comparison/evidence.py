@@ -1,4 +1,4 @@
-"""Do the data want a black hole? Bayes factor of the models with and without one, by bridge sampling."""
+"""Bayes factor of the models with and without a black hole, by bridge sampling."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from steelyard.lease import fit_lease
 __all__ = ["ModelComparison", "ModelEvidence", "compare_models", "models_folder"]
 
 NO_BLACK_HOLE = 0.0
-"""log10 of the mass [Msun] that stands for none: one sun."""
+"""log10 of the mass [Msun] that represents no black hole: one solar mass."""
 WITH, WITHOUT = "with_black_hole", "without_black_hole"
 LEAST_OVERLAP = 0.01
 LARGEST_ERROR = 1.0
@@ -40,18 +40,18 @@ N_PROPOSALS = 1000
 
 @dataclass(frozen=True)
 class ModelEvidence:
-    """One of the two models.
+    """Evidence of one of the two models.
 
     Attributes:
-        folder: of its fit.
-        posterior_hash: of the chains that the evidence rests on.
-        converged: of the fit.
-        log_evidence: ln of the evidence, up to a constant that both models share.
-        error: its standard deviation, by chance in draws and proposals.
-        overlap: of posterior and bridge, see `sampler.Evidence`.
-        n_proposals: evaluations spent on it.
-        chi2: of the best draw.
-        log_likelihood: of the best draw.
+        folder: name of the fit's folder.
+        posterior_hash: hash of the chains used for the evidence.
+        converged: whether the fit converged.
+        log_evidence: natural logarithm of the evidence, up to a constant shared by both models.
+        error: statistical standard deviation of `log_evidence`.
+        overlap: overlap of posterior and bridge, see `sampler.Evidence`.
+        n_proposals: likelihood evaluations used.
+        chi2: chi-square of the best draw.
+        log_likelihood: log-likelihood of the best draw.
 
     """
 
@@ -67,20 +67,22 @@ class ModelEvidence:
 
     @property
     def is_reliable(self) -> bool:
-        """Whether chains and bridge bear the number."""
+        """Whether chains and bridge support the evidence."""
         return self.converged and self.overlap >= LEAST_OVERLAP and self.error <= LARGEST_ERROR
 
 
 @dataclass(frozen=True)
 class ModelComparison:
-    """The models with and without a black hole on the same data."""
+    """Comparison of the models with and without a black hole on the same data."""
 
     with_black_hole: ModelEvidence
+    """Evidence of the model with a black hole."""
     without_black_hole: ModelEvidence
+    """Evidence of the model without one."""
 
     @property
     def log_bayes_factor(self) -> float:
-        """ln of the odds by which the data shift belief towards a black hole."""
+        """Natural logarithm of the Bayes factor in favour of a black hole."""
         return self.with_black_hole.log_evidence - self.without_black_hole.log_evidence
 
     @property
@@ -90,20 +92,20 @@ class ModelComparison:
 
     @property
     def delta_chi2(self) -> float:
-        """Chi-square that a black hole saves at the best draws."""
+        """Decrease in chi-square due to a black hole, at the best draws."""
         return self.without_black_hole.chi2 - self.with_black_hole.chi2
 
     @property
     def is_reliable(self) -> bool:
-        """Whether both fits converged and both bridges held."""
+        """Whether both evidences are reliable."""
         return self.with_black_hole.is_reliable and self.without_black_hole.is_reliable
 
     @property
     def verdict(self) -> str:
-        """In words, on the scale of Kass & Raftery (1995, JASA 90, 773, section 3.2)."""
+        """Verdict in words on the scale of Kass & Raftery (1995, JASA 90, 773, section 3.2)."""
         size = abs(self.log_bayes_factor)
         if size < max(1.0, 2 * self.error):
-            return "the data do not decide between a black hole and none"
+            return "the data do not discriminate between the models with and without a black hole"
         words = ((3.0, "positive"), (5.0, "strong"), (np.inf, "very strong"))
         strength = next(word for limit, word in words if size <= limit)
         return f"{strength} evidence {'for' if self.log_bayes_factor > 0 else 'against'} a black hole"
@@ -117,28 +119,28 @@ def compare_models(
     progress: ProgressCallback | None = None,
     note: Note | None = None,
 ) -> ModelComparison:
-    """Fit a galaxy with and without a black hole, and weigh the two models.
+    """Fit a galaxy with and without a black hole and compute the Bayes factor.
 
-    Both fits have the same data, the same priors on all other parameters and the same likelihood. Chains are taken up
-    where an interrupted call left them, finished ones are not made again. The Bayes factor depends on the prior of
-    log10 M_BH: where the mass is measured, twice the range costs the black hole ln 2.
+    Both fits use the same data, likelihood and priors on all other parameters. Interrupted chains are resumed and
+    finished ones reused. The Bayes factor depends on the prior of log10 M_BH: for a measured mass, doubling the range
+    lowers its logarithm by ln 2.
 
     Args:
-        galaxy: the galaxy file, or a `Galaxy`, whose relative data path then starts at the working folder.
+        galaxy: galaxy file, or a `Galaxy`, whose relative data path starts in the working folder.
         out: folder for the two fits and `models.json`; `<name>-models` beside the galaxy file by default.
-        n_proposals: evaluations of each model's likelihood for its evidence.
+        n_proposals: likelihood evaluations per evidence.
         progress: called after every step of each fit and of the bridge.
         note: called with one line at each stage.
 
     Raises:
-        ContractError: bad input, or a galaxy file that fixes log10_mbh.
+        ContractError: the input is invalid, or the galaxy file fixes log10_mbh.
 
     """
     tell = note or (lambda _: None)
     base = Path() if isinstance(galaxy, Galaxy) else Path(galaxy).parent
     model = galaxy if isinstance(galaxy, Galaxy) else read_model(galaxy, Galaxy)
     if isinstance(model.priors["log10_mbh"], Fixed):
-        raise ContractError(model.name, "priors.log10_mbh is fixed: give it the prior of the model with a black hole")
+        raise ContractError(model.name, "priors.log10_mbh is fixed: set a prior for the model with a black hole")
     folder = Path(out) if out is not None else models_folder(model, base)
     none = model.priors.model_copy(update={"log10_mbh": Fixed(value=NO_BLACK_HOLE)})
     variants = {WITH: model, WITHOUT: model.model_copy(update={"priors": none})}
@@ -165,7 +167,7 @@ def compare_models(
                     found[name] = earlier
                     tell("its evidence is known already")
                 else:
-                    tell("bridging to its evidence")
+                    tell("computing its evidence by bridge sampling")
                     found[name] = _evidence(run, posterior.manifest, n_proposals, progress)
             with atomic_path(record, overwrite=True) as temporary:
                 temporary.write_text(json.dumps({key: asdict(one) for key, one in found.items()}, indent=2) + "\n")
@@ -173,7 +175,7 @@ def compare_models(
 
 
 def _known_evidences(record: Path) -> dict[str, ModelEvidence]:
-    """Return what an earlier call found; nothing where its record is damaged, for it can be computed again."""
+    """Return the evidences of an earlier call; empty if its record is damaged, as they can be recomputed."""
     try:
         return {name: ModelEvidence(**facts) for name, facts in read_json(record).items()}
     except (ContractError, TypeError):
@@ -181,12 +183,12 @@ def _known_evidences(record: Path) -> dict[str, ModelEvidence]:
 
 
 def models_folder(galaxy: Galaxy, base: Path) -> Path:
-    """Return where the two fits go if nobody says otherwise: `<name>-models` beside the galaxy file."""
+    """Return the default folder of the two fits: `<name>-models` beside the galaxy file."""
     return named_folder(galaxy.name, base, "models")
 
 
 def _share_data(source: RunFolder, target: RunFolder, galaxy: Galaxy, path: Path) -> None:
-    """Take the gridded data of another fit of the same visibilities, which may have taken minutes to grid."""
+    """Reuse the gridded data of another fit of the same visibilities; gridding may take minutes."""
     if target.path == source.path or target.gridded.exists() or not path.exists():
         return
     stamp = source_stamp(path, galaxy)
@@ -197,7 +199,7 @@ def _share_data(source: RunFolder, target: RunFolder, galaxy: Galaxy, path: Path
 def _evidence(
     run: RunFolder, manifest: Posterior, n_proposals: int, progress: ProgressCallback | None
 ) -> ModelEvidence:
-    """Bridge to the evidence of a finished fit, whose chains are in its checkpoint as the sampler moved them."""
+    """Compute the evidence of a finished fit from the unconstrained chains in its checkpoint."""
     galaxy = manifest.galaxy
     state = load_checkpoint(run.checkpoint).state
     with jax.enable_x64(True):

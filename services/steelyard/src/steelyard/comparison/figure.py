@@ -1,4 +1,4 @@
-"""Mass posteriors of several fits in one figure."""
+"""Figure with the mass posteriors of several fits."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ def draw_masses(comparison: Comparison, path: str | Path) -> None:
     """Draw the posteriors of log10 M_BH of several fits on one axis.
 
     Args:
-        comparison: of fits; those with a fixed mass are marked by a line.
-        path: file to write, .png, .pdf or .svg; an older one is replaced.
+        comparison: comparison of fits; fixed masses are drawn as lines.
+        path: file to write, .png, .pdf or .svg; an existing file is replaced.
 
     Raises:
-        ContractError: a file of another format.
+        ContractError: the file has another format.
 
     """
     path = Path(path)

@@ -1,4 +1,4 @@
-"""Finished fits side by side: other stars, other priors or another likelihood, and what the mass makes of it."""
+"""Comparison of finished fits with different stars, priors or likelihoods, and their masses."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ __all__ = ["Comparison", "FitRow", "compare", "read_fit"]
 
 @dataclass(frozen=True)
 class FitRow:
-    """What one fit says.
+    """Summary of one fit.
 
     Attributes:
-        folder: of the fit.
-        name: of the galaxy.
-        stars: "Nuker", "MGE" or "MGE, innermost removed"; with "+ halo" where there is one.
-        likelihood: of the fit.
-        converged: whether to trust the numbers.
+        folder: folder of the fit.
+        name: name of the galaxy.
+        stars: "Nuker", "MGE" or "MGE, innermost removed"; with "+ halo" if there is one.
+        likelihood: kind of the likelihood.
+        converged: whether the fit converged.
         black_hole: verdict and mass.
-        chi2_per_datum: of the best draw.
-        n_data: data that chi-square counts.
-        data_hash: of the gridded visibilities.
-        shift_dex: median of log10 M_BH less that of the first fit; None where one of them measures none,
-            or is of another galaxy.
-        shift_sigma: the same over the root of the two 68 % half-widths squared. Fits of the same data share their
-            noise: a shift of one sigma is then more than chance.
+        chi2_per_datum: chi-square per datum of the best draw.
+        n_data: number of data in chi-square.
+        data_hash: hash of the gridded visibilities.
+        shift_dex: median of log10 M_BH minus that of the first fit; None if either fit measures no mass or the
+            galaxies differ.
+        shift_sigma: `shift_dex` over the quadrature sum of the 68 % half-widths. Fits of the same data share their
+            noise, so a shift of one sigma is then more than chance.
         unconstrained: parameters that the data do not constrain.
 
     """
@@ -54,13 +54,14 @@ class FitRow:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Rows in the order of the folders given."""
+    """Comparison of several fits."""
 
     rows: tuple[FitRow, ...]
+    """Fits in the given order."""
 
     @property
     def same_data(self) -> bool:
-        """Whether all fits are of the same gridded visibilities."""
+        """Whether all fits use the same gridded visibilities."""
         return len({row.data_hash for row in self.rows}) == 1
 
     @property
@@ -70,18 +71,18 @@ class Comparison:
 
 
 def compare(folders: Sequence[str | Path]) -> Comparison:
-    """Compare finished fits, the first being the one that the others are compared with.
+    """Compare finished fits with the first of them.
 
     Args:
-        folders: of fits.
+        folders: folders of fits.
 
     Raises:
-        ContractError: a folder without a posterior, or with a damaged one.
-        ValueError: no folder.
+        ContractError: a folder contains no posterior, or a damaged one.
+        ValueError: no folder is given.
 
     """
     if not folders:
-        raise ValueError("nothing to compare: give the folders of some fits")
+        raise ValueError("nothing to compare: give the folders of finished fits")
     manifests = [read_fit(folder).manifest for folder in folders]
     name, first = manifests[0].galaxy.name, manifests[0].black_hole
     rows = [_row(str(folder), manifest, name, first) for folder, manifest in zip(folders, manifests, strict=True)]
@@ -89,10 +90,10 @@ def compare(folders: Sequence[str | Path]) -> Comparison:
 
 
 def read_fit(folder: str | Path) -> Store[Posterior]:
-    """Read the posterior of a fit's folder.
+    """Read the posterior in the folder of a fit.
 
     Raises:
-        ContractError: there is none, it is damaged, or a fit is at work there.
+        ContractError: the posterior is missing or damaged, or a fit is using the folder.
 
     """
     run = RunFolder(Path(folder))

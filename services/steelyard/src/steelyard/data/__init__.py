@@ -1,1 +1,1 @@
-"""The data of a fit: opened, checked, cropped, and what they say at first sight."""
+"""Data of a fit: loading, checks, cropping and first estimates."""

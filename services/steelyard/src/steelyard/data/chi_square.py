@@ -9,16 +9,16 @@ import numpy as np
 __all__ = ["CellMisfit", "cell_misfit"]
 
 LEAST_DOF = 4
-"""Degrees of freedom above which the chi-square of one cell has a variance."""
+"""Degrees of freedom above which the chi-square of one cell has a finite variance."""
 
 
 class CellMisfit(NamedTuple):
-    """Chi-square of cells, each of two data, the real and the imaginary part. Shape (channel, v, u).
+    """Chi-square of cells, each with two data, the real and imaginary part; fields of shape (channel, v, u).
 
     Attributes:
-        chi2: 0 in cells that are not used; expectation 2 in the others, of any degrees of freedom.
-        variance: of chi2 in a model that is right; 0 in cells that are not used.
-        used: cells with data and more than four degrees of freedom.
+        chi2: chi-square, 0 in unused cells; expectation 2 in the others for any degrees of freedom.
+        variance: variance of chi2 under a correct model, 0 in unused cells.
+        used: mask of cells with data and more than four degrees of freedom.
 
     """
 
@@ -34,15 +34,15 @@ class CellMisfit(NamedTuple):
 
 
 def cell_misfit(residual_squared: np.ndarray, dof: np.ndarray, mask: np.ndarray) -> CellMisfit:
-    """Return chi-squares of cells, scaled so that they can be added up whatever their degrees of freedom.
+    """Compute chi-squares of cells, scaled so that cells of any degrees of freedom can be added up.
 
     With a variance estimated from nu degrees of freedom, r^2 / 2 follows an F distribution of 2 and nu: mean
     nu / (nu - 2), variance nu^3 / ((nu - 2)^2 (nu - 4)).
 
     Args:
-        residual_squared: |mean - model|^2 over the estimated variance of the real part.
-        dof: degrees of freedom nu of that estimate, positive.
-        mask: cells that hold data.
+        residual_squared: |mean - model|^2 over the estimated variance of the real part, shape (channel, v, u).
+        dof: degrees of freedom nu of that estimate, positive, same shape.
+        mask: cells containing data, same shape.
 
     """
     used = np.asarray(mask, bool) & (dof > LEAST_DOF)

@@ -1,6 +1,6 @@
-"""The part of the uv plane that holds data: all that a model need compute.
+"""Cropping of the uv plane to the part with data, which is all that a model must compute.
 
-Pixels a third of the beam or finer make a uv plane whose outer two fifths no baseline reaches.
+With pixels of a third of the beam or finer, no baseline reaches the outer two fifths of the uv plane.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from steelyard_schemas import GriddedVisibilities, Store
 __all__ = ["trimmed"]
 
 STEP = 8
-"""Cells that the box grows by: galaxies seen by the same array then share shapes, and what is compiled for them."""
+"""Increment of the box [cells], so that galaxies observed with the same array share shapes and compiled code."""
 
 
 def trimmed(data: Store[GriddedVisibilities]) -> Store[GriddedVisibilities]:
-    """Leave out cells beyond the longest baseline in u or in v.
+    """Remove cells beyond the longest baseline in u or in v.
 
-    The same cells, then, of an image of the same field in fewer, larger pixels. The content hash stays that of the
-    whole grid.
+    The result is the grid of an image of the same field with fewer, larger pixels. The content hash remains that of
+    the whole grid.
     """
     manifest = data.manifest
     n = min(-(-_reach(data["mask"]) // STEP) * STEP, manifest.npix // 2)
@@ -36,7 +36,7 @@ def trimmed(data: Store[GriddedVisibilities]) -> Store[GriddedVisibilities]:
 
 
 def _reach(mask: np.ndarray) -> int:
-    """Return how many cells from the origin filled ones lie, in u or in v."""
+    """Return the largest distance of a filled cell from the origin, in u or v [cells]."""
     npix = mask.shape[-2]
     rows, columns = (np.flatnonzero(mask.any(axis=axes)) for axes in ((0, 2), (0, 1)))
     return int(max(np.minimum(rows, npix - rows).max(initial=1), columns.max(initial=1)))

@@ -1,4 +1,4 @@
-"""Estimates from gridded data: rough place, orientation, velocity and flux, to start a fit from."""
+"""Rough estimates of position, orientation, velocity and flux from gridded data, to start a fit."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["check_emission", "data_estimates"]
 
 DETECTION_SIGMA = 5.0
 SIDELOBES = 0.3
-"""Share of the peak below which emission may be a sidelobe of the dirty beam; a short track reaches a quarter."""
+"""Fraction of the peak below which emission may be a sidelobe; those of a short track reach a quarter."""
 
 
 def data_estimates(data: Store[GriddedVisibilities], rest_frequency_hz: float) -> DataEstimates:
     """Measure centre, velocity gradient and flux from the significant voxels of the dirty cube.
 
-    The systemic velocity is their mean radio velocity. The position angle comes from a plane v = a x + b y + c fitted
-    to their velocities in the galaxy's frame: (a, b) points to the receding side.
+    The systemic velocity is their mean radio velocity. The position angle follows from a plane v = a x + b y + c
+    fitted to their velocities in the galaxy's frame: (a, b) points to the receding side.
 
     Raises:
-        ContractError: the channels lie far to the blue of the line, or the cube holds no voxel brighter than five
-            times its noise.
+        ContractError: the channels lie far blueward of the line, or no voxel of the cube is brighter than five times
+            its noise.
 
     """
     cube = np.asarray(dirty_cube(data, correct_taper=False))
@@ -34,7 +34,7 @@ def data_estimates(data: Store[GriddedVisibilities], rest_frequency_hz: float) -
         raise ContractError(
             data.manifest.source,
             f"has channels at {velocity.min():.3g} km/s for a rest frequency of {rest_frequency_hz:.6g} Hz: give "
-            "[line] rest_frequency_hz of the line that was observed",
+            "[line] rest_frequency_hz of the observed line",
         )
     noise, brightest = _noise_and_peak(data.manifest.source, cube)
     npix, cell = data.manifest.npix, data.manifest.cell_arcsec
@@ -44,7 +44,7 @@ def data_estimates(data: Store[GriddedVisibilities], rest_frequency_hz: float) -
     if len(channel) < 3:
         raise ContractError(
             data.manifest.source,
-            f"no line emission stands out (the brightest voxel is {peak_sigma:.1f} times the noise): check the rest "
+            f"no line emission is detected (the brightest voxel is {peak_sigma:.1f} times the noise): check the rest "
             "frequency and the velocity range of the grid",
         )
     weight = cube[channel, y, x]
@@ -52,7 +52,7 @@ def data_estimates(data: Store[GriddedVisibilities], rest_frequency_hz: float) -
     vsys = float(np.average(velocity[channel], weights=weight))
     v = galaxy_velocity_kms(velocity[channel], vsys)
     design = np.stack([np.ones_like(east), east, north], axis=1) * np.sqrt(weight)[:, None]
-    # Measured from the mean, so that a point source has no gradient instead of a random one.
+    # Relative to the mean, so that a point source has no gradient instead of a random one.
     coefficients = np.linalg.lstsq(design, (v - np.average(v, weights=weight)) * np.sqrt(weight), rcond=None)[0]
     x0, y0 = np.average(east, weights=weight), np.average(north, weights=weight)
     return DataEstimates(
@@ -89,14 +89,14 @@ def _noise_and_peak(source: str, cube: np.ndarray) -> tuple[float, float]:
 
 
 def check_emission(data: Store[GriddedVisibilities], *, absorber: bool) -> None:
-    """Refuse a line in absorption, which no disc of gas in emission fits.
+    """Reject a line in absorption, which a disc in emission cannot fit.
 
     Args:
-        data: gridded, free of continuum.
-        absorber: whether the model has a central absorber, so that absorption beside emission is welcome.
+        data: gridded, continuum-subtracted data.
+        absorber: whether the model has a central absorber, which allows absorption beside emission.
 
     Raises:
-        ContractError: the line is in absorption, or mostly so and the model has no absorber.
+        ContractError: the line is in absorption, or partly so while the model has no absorber.
 
     """
     sign = line_sign(data)
@@ -115,7 +115,7 @@ def check_emission(data: Store[GriddedVisibilities], *, absorber: bool) -> None:
 
 
 def _short_baseline_flux(data: Store[GriddedVisibilities], width_kms: float) -> float:
-    """Line flux [Jy km/s] seen by the shortest tenth of the cells: an underestimate for a wide disc."""
+    """Line flux [Jy km/s] from the shortest tenth of the cells; an underestimate for an extended disc."""
     length = np.hypot(data["u_wavelengths"][None, :], data["v_wavelengths"][:, None])
     filled = data["mask"].any(axis=0)
     short = filled & (length <= np.quantile(length[filled], 0.1))

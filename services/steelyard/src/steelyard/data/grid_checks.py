@@ -1,4 +1,4 @@
-"""What a grid will do to a fit and its report, found before the fit: pixels too coarse, data beyond the edge."""
+"""Checks of a grid before the fit: pixels that are too coarse, data beyond the edge."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from vis_gridder import Beam, fit_beam
 __all__ = ["grid_warnings", "main_lobe"]
 
 CONSIDERABLE = 0.01
-"""Fraction of the data beyond the grid's edge that is worth a warning."""
+"""Fraction of the data beyond the edge of the grid that triggers a warning."""
 FEWEST_PIXELS = 2.0
-"""Pixels across the beam's minor axis below which the maps of a report show no beam."""
+"""Minimum pixels across the beam's minor axis for the maps of a report."""
 WANTED_PIXELS = 3.0
 ARCSEC = np.pi / 180 / 3600
 FINE, REACH = 8, 6
@@ -21,11 +21,11 @@ FINE, REACH = 8, 6
 
 
 def grid_warnings(data: Store[GriddedVisibilities], *, edge_is_known: bool) -> tuple[str, ...]:
-    """Return one line for each thing about a grid that harms a fit or its report.
+    """Return one line for each problem of a grid that affects a fit or its report.
 
     Args:
-        data: the gridded data.
-        edge_is_known: data beyond the edge were warned of when the grid was made.
+        data: gridded data.
+        edge_is_known: whether a warning about data beyond the edge was given when the grid was made.
 
     """
     manifest, noise = data.manifest, data.manifest.noise
@@ -43,16 +43,16 @@ def grid_warnings(data: Store[GriddedVisibilities], *, edge_is_known: bool) -> t
         npix = 2 * math.ceil(manifest.npix * manifest.cell_arcsec / cell / 2)
         warnings.append(
             f"pixels of {manifest.cell_arcsec:g} arcsec are too coarse for a beam of {beam.major_arcsec:.2g} x "
-            f"{beam.minor_arcsec:.2g} arcsec, the report will lack maps: cell_arcsec = {cell:g}, npix = {npix} "
-            "cover the same field with three pixels to the beam"
+            f"{beam.minor_arcsec:.2g} arcsec, so the report will lack maps: cell_arcsec = {cell:g}, "
+            f"npix = {npix} cover the same field with three pixels per beam"
         )
     return tuple(warnings)
 
 
 def main_lobe(data: Store[GriddedVisibilities]) -> Beam | None:
-    """Return the Gaussian main lobe of the dirty beam, computed on points finer than the pixels; None without one.
+    """Fit a Gaussian to the main lobe of the dirty beam, sampled finer than the pixels; None if impossible.
 
-    The beam is that of the channel in the middle of those with data.
+    The beam is that of the middle channel among those with data.
     """
     with_data = np.flatnonzero(data["mask"].any(axis=(1, 2)))
     if not with_data.size:

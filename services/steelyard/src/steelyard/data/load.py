@@ -1,4 +1,4 @@
-"""Gridded data for a galaxy file: read what is gridded already, grid what is not."""
+"""Gridded data for a galaxy file: read gridded data, or grid visibilities."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["is_gridded", "load_gridded"]
 
 
 def is_gridded(path: Path) -> bool:
-    """Tell whether a path is a store of gridded visibilities, a `.npz` gridded by viscube, or a FITS image cube."""
+    """Whether a path is a store of gridded visibilities, a `.npz` file gridded by viscube or a FITS image cube."""
     if is_store(path):
         return read_manifest(path).get("kind") == "gridded_visibilities"
     return is_viscube_grid(path) or is_image_cube(path)
@@ -40,7 +40,7 @@ def load_gridded(galaxy: Galaxy, folder: Path) -> Store[GriddedVisibilities]:
     """Return the gridded data of a galaxy; relative paths start at `folder`.
 
     Raises:
-        ContractError: the file is missing, is not what it should be, or needs a [data.grid] table.
+        ContractError: the file is missing or invalid, or needs a [data.grid] table, or must not have one.
 
     """
     path = folder / galaxy.data.path
@@ -50,14 +50,14 @@ def load_gridded(galaxy: Galaxy, folder: Path) -> Store[GriddedVisibilities]:
         if galaxy.data.grid is not None:
             raise ContractError(
                 path,
-                "is an image cube with a grid of its own: remove [data.grid] from the galaxy file; to cut it, make a "
-                f"store of it first (`steelyard grid {path}`)",
+                "is an image cube with its own grid: remove [data.grid] from the galaxy file; to crop it, make "
+                f"a store from it first (`steelyard grid {path}`)",
             )
         return _hashed(read_image_cube(path, rest_frequency_hz=galaxy.line.rest_frequency_hz))
     if is_gridded(path):
         if galaxy.data.grid is not None:
             raise ContractError(path, "is gridded already: remove [data.grid] from the galaxy file")
-        # A store of an earlier version of the contract is kept in today's, whose hash is another one.
+        # A store of an earlier contract version is kept in the current version, which changes its hash.
         return _hashed(read_store(path, GriddedVisibilities) if is_store(path) else read_viscube_grid(path))
     if galaxy.data.grid is None:
         raise ContractError(
@@ -76,6 +76,6 @@ def load_gridded(galaxy: Galaxy, folder: Path) -> Store[GriddedVisibilities]:
 
 
 def _hashed(data: Store[GriddedVisibilities]) -> Store[GriddedVisibilities]:
-    """Fill in the hash that the data will have on disk: the identity of a fit is the same before and after."""
+    """Fill in the hash that the data will have on disk, so that the identity of a fit does not change."""
     found = content_hash(data.manifest.model_dump(mode="json"), data.arrays)
     return Store(data.manifest.model_copy(update={"content_hash": found}), data.arrays)

@@ -1,4 +1,4 @@
-"""Velocities of gridded data: radio ones, and those in the frame of a galaxy (see docs/conventions.md)."""
+"""Velocities of gridded data, in the radio definition and in a galaxy's frame (see docs/conventions.md)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["channel_width_kms", "velocities_kms", "velocity_grid"]
 
 
 def velocity_grid(data: Store[GriddedVisibilities], rest_frequency_hz: float) -> VelocityGrid:
-    """Return the data's channels, described by their radio velocities."""
+    """Return the channels of the data as a grid of radio velocities."""
     return VelocityGrid.from_frequencies(data["frequency_hz"], data.manifest.channel_width_hz, rest_frequency_hz)
 
 
@@ -21,5 +21,5 @@ def velocities_kms(data: Store[GriddedVisibilities], rest_frequency_hz: float) -
 
 
 def channel_width_kms(data: Store[GriddedVisibilities], rest_frequency_hz: float, vsys_kms: float) -> float:
-    """Return the width of a channel in the frame of a galaxy: c times its width [Hz] over the line's observed one."""
+    """Return the channel width [km/s] in a galaxy's frame: c times width over observed frequency of the line."""
     return C_KMS * data.manifest.channel_width_hz / rest_frequency_hz / (1 - vsys_kms / C_KMS)

@@ -1,1 +1,1 @@
-"""A fit from galaxy file to posterior, and the folder that keeps it."""
+"""Fit of a galaxy file to a posterior, and the folder that stores it."""

@@ -1,4 +1,4 @@
-"""What a posterior says about the black hole: a mass, an upper limit, or nothing."""
+"""Black-hole verdict of a posterior: a mass, an upper limit or no constraint."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from steelyard.galaxy.parameters import prior_range
 __all__ = ["black_hole_verdict"]
 
 LOWEST_SHARE = 0.1
-"""Share of the prior range, at its low end, that stands for 'no black hole'."""
+"""Fraction of the prior range, at its low end, that represents 'no black hole'."""
 STRONG_EVIDENCE = 1 / 20
-"""Density of the posterior there over that of the prior, below which the data demand a black hole."""
+"""Ratio of posterior to prior density there below which the data require a black hole."""
 
 
 def black_hole_verdict(draws: np.ndarray | None, prior: Prior | None, fixed: float | None = None) -> BlackHole:
-    """Judge the draws of log10 M_BH against its prior.
+    """Compare the draws of log10 M_BH with their prior and derive the verdict.
 
     The ratio of posterior to prior mass in the lowest tenth of the prior range is a Savage-Dickey estimate of the
-    evidence for 'no black hole that matters' (Dickey 1971). Where it is not small there is no mass to quote.
+    evidence for 'no dynamically relevant black hole' (Dickey 1971). Unless it is small, no mass is quoted.
 
     Args:
-        draws: log10 of the mass, any shape; None if the mass was fixed.
-        prior: the prior of these draws.
-        fixed: the fixed value.
+        draws: log10 of the mass [Msun], any shape; None if the mass was fixed.
+        prior: prior of the draws.
+        fixed: fixed value of log10 M_BH.
 
     """
     if draws is None or prior is None:
@@ -42,7 +42,7 @@ def black_hole_verdict(draws: np.ndarray | None, prior: Prior | None, fixed: flo
     q16, median, q84, upper = (float(q) for q in np.quantile(values, [0.16, 0.5, 0.84, 0.95]))
     low, high = prior_range(prior)
     if not np.isfinite(low + high):
-        # A Gaussian prior without bounds: five of its standard deviations on either side hold all of it.
+        # An unbounded Gaussian prior: five standard deviations on either side contain essentially all of it.
         low, high = _gaussian_range(prior)
     share = float(np.mean(values < low + LOWEST_SHARE * (high - low)))
     ratio = share / LOWEST_SHARE
@@ -57,11 +57,11 @@ def black_hole_verdict(draws: np.ndarray | None, prior: Prior | None, fixed: flo
         verdict = "upper_limit"
         reason = (
             f"the posterior reaches the low end of the prior ({ratio:.2f} of the prior's density there): the data "
-            f"do not need a black hole; below 10^{upper:.1f} Msun the result is the prior's"
+            f"do not require a black hole; below 10^{upper:.1f} Msun the result follows the prior"
         )
     else:
         verdict = "unconstrained"
-        reason = "the posterior fills the prior: these data say nothing about a black hole"
+        reason = "the posterior fills the prior: the data do not constrain the black hole"
     return BlackHole(
         verdict=verdict,
         log10_mbh=median,

@@ -1,4 +1,4 @@
-"""How far the data narrowed each prior, and which parameters they leave alone."""
+"""Contraction of priors by the data, and identification of unconstrained parameters."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from steelyard_schemas import Posterior
 __all__ = ["UNCONSTRAINED_BELOW", "contraction", "prior_quantiles", "unconstrained"]
 
 UNCONSTRAINED_BELOW = 0.3
-"""Contraction below which a posterior, at least 70 % as wide as the prior, is mostly the prior's."""
+"""Contraction below which a posterior, at least 70 % as wide as the prior, mostly follows the prior."""
 
 
 def prior_quantiles(draws: np.ndarray, prior: sampler.Prior) -> np.ndarray:
-    """Return the quantiles under the prior, F(x), of draws of any shape: uniform in (0, 1) if nothing was learnt."""
-    # In double precision: a narrow posterior far from zero has few digits of its own in single.
+    """Return the prior quantiles F(x) of draws, any shape: uniform in (0, 1) if the data are uninformative."""
+    # Double precision: a narrow posterior far from zero loses its digits in single precision.
     with jax.enable_x64(True):
         return np.asarray(ndtr(prior.inverse(jnp.asarray(draws, jnp.float64))))
 
 
 def contraction(draws: np.ndarray, prior: sampler.Prior) -> float:
-    """Return 1 - sd(posterior) / sd(prior), both of the parameter's quantile under its prior.
+    """Return 1 - sd(posterior) / sd(prior), both measured in the parameter's quantile under its prior.
 
-    For a uniform prior this is the ratio of the parameter's own standard deviations, for a log-uniform one that of
-    its logarithm: it does not depend on the unit or scale in which a prior is written down. 1 for a parameter that is
-    known exactly, 0 for one that still follows its prior, below 0 for one spread wider (to both ends, say). The
-    plainer cousin of Betancourt's posterior contraction (Schad, Betancourt & Vasishth 2021), which takes variances.
+    For a uniform prior this uses the standard deviations of the parameter itself, for a log-uniform one those of its
+    logarithm, so it does not depend on the unit or scale of the prior. It is 1 for an exactly known parameter, 0 for
+    one that follows its prior, and negative for one that spreads wider (for example to both ends). Posterior
+    contraction as defined by Schad, Betancourt & Vasishth (2021) uses variances instead.
 
     Args:
-        draws: of the posterior, any shape.
-        prior: of the parameter.
+        draws: posterior draws of the parameter, any shape.
+        prior: prior of the parameter.
 
     """
     # The quantile is uniform under the prior: its standard deviation is 1 / sqrt(12).

@@ -1,4 +1,4 @@
-"""The bundled example: gridded visibilities of a mock of NGC 4697, and the galaxy file that fits them."""
+"""Bundled example: gridded visibilities of a mock of NGC 4697 and their galaxy file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["unpack_demo"]
 
 
 def unpack_demo(folder: Path) -> Path:
-    """Copy the example to a folder, where a user can read and change it; return its galaxy file."""
+    """Copy the example to a folder where the user can edit it; return the path of its galaxy file."""
     folder.mkdir(parents=True, exist_ok=True)
     with as_file(files("steelyard").joinpath("example")) as example:
         for part in ("mock_ngc4697.toml", "mock_ngc4697_grid.zarr"):

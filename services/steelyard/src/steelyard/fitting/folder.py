@@ -1,4 +1,4 @@
-"""The folder of one fit: what is in it, whose it is, and what can be taken up again."""
+"""Folder of one fit: its contents, its owner and what can be resumed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from steelyard.galaxy.accuracy import ChosenSubcells
 __all__ = ["RunFolder", "named_folder"]
 
 LONGEST_NAME = 200
-"""Bytes of a folder's name; file systems allow 255, some of them for temporary names beside it."""
+"""Maximum length of a folder name [bytes]; file systems allow 255, and temporary names need some of them."""
 
 
 def named_folder(name: str, base: Path, kind: str) -> Path:
@@ -42,15 +42,15 @@ def named_folder(name: str, base: Path, kind: str) -> Path:
     """
     folder = f"{name.replace(' ', '_')}-{kind}"
     if len(os.fsencode(folder)) > LONGEST_NAME:
-        raise ContractError(f"{name[:40]}...", "is too long a name for a folder: give one by --out")
+        raise ContractError(f"{name[:40]}...", "is too long a name for a folder: choose a folder with --out")
     return base / folder
 
 
 class RunFolder:
     """Paths and bookkeeping of one fit's output.
 
-    `run.json` remembers the identity of the inputs (galaxy file, data, surrogate), so that an interrupted fit is
-    taken up only by the same fit, and the state of the data file that `gridded.zarr` was made from.
+    `run.json` stores the identity of the inputs (galaxy file, data, surrogate), so that only the same fit resumes an
+    interrupted one, and the state of the data file from which `gridded.zarr` was made.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,47 +63,47 @@ class RunFolder:
         self._run = path / "run.json"
 
     def clear(self) -> None:
-        """Remove an earlier fit, and nothing else that may lie in the folder."""
-        # What says whose the rest is goes last.
+        """Remove an earlier fit but no other files in the folder."""
+        # The file that identifies the owner is removed last.
         for part in (self.posterior, self.checkpoint, self.approximation, self.report, self.gridded, self._run):
             remove_whole(part)
 
     def discard(self) -> None:
-        """Remove an earlier fit, and the folder too if nothing else lies in it."""
+        """Remove an earlier fit, and the folder itself if it is then empty."""
         self.clear()
         if self.path.is_dir() and not any(self.path.iterdir()):
             self.path.rmdir()
 
     def refuse_another_file(self, galaxy_file: Path, name: str) -> None:
-        """Check that a folder found by a galaxy's name is not that of another galaxy file of the same name.
+        """Check that a folder chosen by a galaxy's name does not belong to another galaxy file.
 
         Raises:
-            ContractError: it is, and that file is still there.
+            ContractError: it belongs to another galaxy file that still exists.
 
         """
         try:
             held = self._read().get("galaxy_file")
         except ContractError:
-            return  # nobody's; what is to be done about it is said later
+            return  # no valid owner; a later check reports the problem
         if held is None:
             return
         other = (self.path / str(held)).resolve()
         if other != galaxy_file.resolve() and other.exists():
             raise ContractError(
                 self.path,
-                f"belongs to {other}, whose galaxy has the name '{name}' too: give this one a folder of its own by "
-                "--out, or another name",
+                f"belongs to {other}, whose galaxy is also named '{name}': choose another folder with --out, or "
+                "another name",
             )
 
     def keep_galaxy_file(self, galaxy_file: Path) -> None:
-        """Remember whose folder this is; relative, so that both may move together."""
+        """Store the galaxy file that owns this folder, as a relative path so that both can move together."""
         self._update(galaxy_file=os.path.relpath(galaxy_file.resolve(), self.path.resolve()))
 
     def claim(self, identity: str) -> None:
-        """Make the folder that of `identity`.
+        """Claim the folder for the inputs with this identity.
 
         Raises:
-            ContractError: it holds chains of other inputs.
+            ContractError: the folder contains chains of other inputs.
 
         """
         held = self._read().get("identity")
@@ -111,19 +111,19 @@ class RunFolder:
             raise ContractError(
                 self.path,
                 "holds a fit of other inputs (galaxy file, data or surrogate differ): choose another --out, or "
-                "--restart to throw that fit away",
+                "discard that fit with --restart",
             )
         self._update(identity=identity)
 
     @property
     def is_begun(self) -> bool:
-        """Whether there are chains, or results of them."""
+        """Whether the folder contains chains or results."""
         return self.checkpoint.exists() or not vacant(self.posterior)
 
     def load_gridded(self, stamp: str | None) -> Store[GriddedVisibilities] | None:
         """Return the gridded data made earlier from a source with this stamp, if any.
 
-        Without a source (None), those that a fit was begun with: `claim` holds them to the identity of its inputs.
+        Without a source (None), return the data with which a fit was begun; `claim` verifies their identity.
         """
         known = self.is_begun if stamp is None else self._read().get("source") == stamp
         if not known or vacant(self.gridded):
@@ -131,19 +131,19 @@ class RunFolder:
         return read_store(self.gridded, GriddedVisibilities)
 
     def save_gridded(self, data: Store[GriddedVisibilities], stamp: str) -> None:
-        """Keep gridded data for a resumption and for the report."""
+        """Store gridded data for resuming and for the report."""
         write_store(self.gridded, data, overwrite=True)
         self._update(source=stamp)
 
     def save_approximation(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Keep what a resumed run needs to be the same run."""
+        """Store the arrays of the likelihood expansion, which a resumed run needs to be identical."""
         write_npz(self.approximation, arrays)
 
     def load_approximation(self) -> dict[str, np.ndarray]:
-        """Return what `save_approximation` kept.
+        """Return the arrays stored by `save_approximation`.
 
         Raises:
-            ContractError: it is not there, or damaged.
+            ContractError: the file is missing or damaged.
 
         """
         return read_npz(self.approximation, "use --restart")
@@ -157,16 +157,20 @@ class RunFolder:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the search for the mode had to say."""
+        """Warnings of the mode search."""
         return tuple(map(str, self._read().get("warnings") or ()))
 
     def keep_warnings(self, warnings: tuple[str, ...]) -> None:
-        """Remember what the search for the mode had to say."""
+        """Store the warnings of the mode search."""
         self._update(warnings=list(warnings))
 
     @property
     def subcells(self) -> ChosenSubcells:
-        """What the model of the chains was fitted with."""
+        """Subcells of the model that the chains use.
+
+        Raises:
+            ContractError: run.json is damaged.
+        """
         kept = self._read().get("subcells", {"subcells": "standard"})
         try:
             return ChosenSubcells(**kept)
@@ -174,7 +178,7 @@ class RunFolder:
             raise ContractError(self._run, f"is damaged ({error}); use --restart") from error
 
     def keep_subcells(self, chosen: ChosenSubcells) -> None:
-        """Remember with what the chains go on."""
+        """Store the subcells that the chains use."""
         self._update(subcells=chosen._asdict())
 
     def _read(self) -> dict[str, Any]:

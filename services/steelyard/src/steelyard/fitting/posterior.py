@@ -1,4 +1,4 @@
-"""From chains to the `Posterior` contract: marginals, convergence, black-hole verdict, provenance."""
+"""Assembly of the `Posterior` contract from chains: marginals, convergence, verdict, provenance."""
 
 from __future__ import annotations
 
@@ -49,11 +49,14 @@ def build_posterior(
     """Assemble the posterior of a fit.
 
     Args:
-        problem: what was fitted.
-        result: of the sampler.
-        complete: false for the part of an interrupted run.
-        subcells: what the model was fitted with.
-        warnings: of the search for the mode.
+        problem: galaxy and data that were fitted.
+        result: result of the sampler.
+        complete: false for the finished part of an interrupted run.
+        subcells: subcells of the model.
+        warnings: warnings of the mode search.
+
+    Returns:
+        Posterior store.
 
     """
     parameters, galaxy = problem.parameters, problem.galaxy

@@ -1,4 +1,4 @@
-"""From a galaxy file to a posterior: grid, find the mode, sample, keep everything on the way."""
+"""Fit of a galaxy file: grid, find the mode, sample, and store every stage."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ __all__ = ["default_folder", "fit"]
 ProgressCallback = Callable[[sampler.Progress], None]
 Note = Callable[[str], None]
 STEPS_BETWEEN_NEWS = 10
-"""One MALA step in five; the others are jumps. All chains together take a few seconds for them."""
+"""Sampler steps per progress update, a few seconds for all chains; one in five is a MALA step, the others jumps."""
 BYTES_PER_VOXEL = 32
-"""Of the gridded data and their dirty cube in double precision, with its transform."""
+"""Memory per voxel of gridded data, dirty cube in double precision and its transform [bytes]."""
 MIN_DRAWS = 8
-"""Draws per chain below which an interrupted run has nothing to show yet."""
+"""Minimum draws per chain for an interrupted run to write its results."""
 
 
 def default_folder(galaxy: Galaxy, base: Path) -> Path:
-    """Return where a fit goes if nobody says otherwise: `<name>-fit` beside the galaxy file.
+    """Return the default folder of a fit: `<name>-fit` beside the galaxy file.
 
     Raises:
         ContractError: the name is too long for a folder.
@@ -69,22 +69,23 @@ def fit(
     progress: ProgressCallback | None = None,
     note: Note | None = None,
 ) -> Store[Posterior]:
-    """Fit one galaxy and write all results to a folder; go on where an interrupted fit of the same inputs stopped.
+    """Fit one galaxy and write all results to a folder, resuming an interrupted fit of the same inputs.
 
     Args:
-        galaxy: the galaxy file, or a `Galaxy`.
+        galaxy: galaxy file, or a `Galaxy`.
         out: folder for gridded data, checkpoint and posterior; `<name>-fit` beside the galaxy file by default.
-        base: where a relative data path starts; the galaxy file's folder by default, of a `Galaxy` the working one.
-        restart: throw away an earlier fit in `out`.
+        base: folder where relative data paths start; by default that of the galaxy file, or the working folder for a
+            `Galaxy`.
+        restart: whether to discard an earlier fit in `out`.
         progress: called after every step of the search and every block of the sampler.
         note: called with one line at each stage.
 
     Returns:
-        The posterior, also in `out`/posterior.zarr. Its manifest's `converged` says whether to trust it.
+        Posterior, also written to `out`/posterior.zarr. Its manifest's `converged` shows whether to trust it.
 
     Raises:
-        ContractError: bad input, or `out` holds a fit of other inputs, or another process is at work there.
-        KeyboardInterrupt: after the finished part was written; the same call goes on from there.
+        ContractError: the input is invalid, `out` holds a fit of other inputs, or another process is using it.
+        KeyboardInterrupt: interrupted after writing the finished part; the same call resumes from there.
 
     """
     note = note or (lambda _: None)
@@ -94,7 +95,7 @@ def fit(
     model = galaxy if isinstance(galaxy, Galaxy) else read_model(galaxy, Galaxy)
     galaxy_file = None if isinstance(galaxy, Galaxy) else Path(galaxy)
     folder = RunFolder(Path(out) if out is not None else default_folder(model, base))
-    # Sums over a million residuals need double precision; the caller's own setting comes back afterwards.
+    # Sums over a million residuals need double precision; the caller's setting is restored afterwards.
     with jax.enable_x64(True), fit_lease(folder.path) as lease:
         if out is None and galaxy_file is not None:
             folder.refuse_another_file(galaxy_file, model.name)
@@ -111,7 +112,7 @@ def fit(
             return _fit(model, problem, folder, watched, note)
         except ValueError as error:
             if not folder.is_begun:
-                # Of a fit without a start nothing stays.
+                # A fit that never started leaves nothing behind.
                 folder.discard()
             if isinstance(error, ContractError):
                 raise
@@ -160,33 +161,33 @@ def _fit(
         return keep(run(config, progress), complete=True)
     except KeyboardInterrupt:
         if not folder.checkpoint.exists():
-            raise  # before the chains had a start
+            raise  # the chains have not started
         finished_steps = len(load_checkpoint(folder.checkpoint).state.draws)
         if finished_steps >= MIN_DRAWS:
-            # A run whose budget is what it has already done returns it as it stands.
+            # A run whose budget is already spent returns its draws as they are.
             keep(run(replace(config, max_steps=finished_steps), None), complete=False)
-            note(f"interrupted: the finished part is in {folder.posterior}; the same command goes on from here")
+            note(f"interrupted: the finished part is in {folder.posterior}; rerun the same command to resume")
         else:
-            note("interrupted during warm-up: nothing to show yet; the same command goes on from here")
+            note("interrupted during warm-up: no results yet; rerun the same command to resume")
         raise
 
 
 def _prepared(galaxy: Galaxy, base: Path, folder: RunFolder, restart: bool, note: Note) -> Problem:
-    """Grid the data, or take them from the folder, and claim the folder for this fit."""
+    """Grid the data, or read them from the folder, and claim the folder for this fit."""
     path = base / galaxy.data.path
     stamp = source_stamp(path, galaxy) if path.exists() else None
     kept = None if restart else folder.load_gridded(stamp)
     if kept is None:
         note(f"reading {path}")
     elif stamp is None:
-        note(f"{path} is gone: the gridded data in {folder.gridded} serve")
+        note(f"{path} no longer exists: using the gridded data in {folder.gridded}")
     data = load_gridded(galaxy, base) if kept is None else kept
     _check_memory(data)
     _say_what_is_known(data, note, gridded_now=kept is None and galaxy.data.grid is not None)
     problem = prepare(galaxy, data)
     if (warning := distance_warning(galaxy.distance.mpc, redshift(problem.estimates.vsys_kms))) is not None:
         note(f"warning: {warning}")
-    # Only now, so that bad input does not cost an earlier fit.
+    # Only now, so that invalid input does not delete an earlier fit.
     if restart:
         folder.clear()
     folder.claim(problem.identity)
@@ -196,7 +197,7 @@ def _prepared(galaxy: Galaxy, base: Path, folder: RunFolder, restart: bool, note
 
 
 def _check_memory(data: Store[GriddedVisibilities]) -> None:
-    """Refuse data whose dirty cube, the first thing that is made of them, does not fit in memory."""
+    """Raise ContractError if the dirty cube, the first product of the data, does not fit in memory."""
     n_channels, npix = len(data["frequency_hz"]), data.manifest.npix
     require_memory(
         data.manifest.source,
@@ -207,7 +208,7 @@ def _check_memory(data: Store[GriddedVisibilities]) -> None:
 
 
 def _say_what_is_known(data: Store[GriddedVisibilities], note: Note, *, gridded_now: bool) -> None:
-    """Report what the readers assumed and what is wrong with the grid, before hours are spent on a fit."""
+    """Report assumptions of the readers and problems of the grid before hours are spent on a fit."""
     for line in assumptions(data.manifest.history):
         note(line)
     for text in grid_warnings(data, edge_is_known=gridded_now):
@@ -220,9 +221,9 @@ def _start(
     progress: ProgressCallback | None,
     note: Note,
 ) -> tuple[Problem, sampler.Mode | np.ndarray, sampler.Approximation]:
-    """Find the mode and expand the likelihood there, or take the chains of an interrupted run and its expansion.
+    """Find the mode and expand the likelihood there, or load chains and expansion of an interrupted run.
 
-    The problem comes back with the subcells that its galaxy needs.
+    The returned problem has the subcells that its galaxy needs.
     """
     if folder.checkpoint.exists():
         problem = problem.with_subcells(folder.subcells.subcells)

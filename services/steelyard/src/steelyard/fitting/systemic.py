@@ -1,4 +1,4 @@
-"""The systemic velocity in the forms in which people quote it."""
+"""Systemic velocity in its usual definitions: radio, optical and redshift."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def systemic_velocity(radio_kms: np.ndarray, frame: FrequencyFrame) -> SystemicV
     """Summarise the systemic velocity.
 
     Args:
-        radio_kms: draws in the radio definition, any shape; one number where it was fixed.
-        frame: of the data's frequencies.
+        radio_kms: draws in the radio definition [km/s], any shape; a single number if it was fixed.
+        frame: reference frame of the data's frequencies.
 
     """
     middle = float(np.median(radio_kms))
@@ -31,7 +31,7 @@ def systemic_velocity(radio_kms: np.ndarray, frame: FrequencyFrame) -> SystemicV
 
 
 def systemic_text(systemic: SystemicVelocity) -> str:
-    """Return the three forms and their error in one line."""
+    """Format the three definitions and the error in one line."""
     return (
         f"systemic velocity {systemic.radio_kms:.1f} km/s (radio), {systemic.optical_kms:.1f} km/s (optical), "
         f"z = {systemic.redshift:.6f}; +- {systemic.sd_kms:.2g} km/s in the galaxy's frame; {systemic.frame}"

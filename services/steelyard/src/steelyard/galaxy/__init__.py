@@ -1,1 +1,1 @@
-"""A galaxy's forward model: from parameters to circular velocity, cube and visibilities."""
+"""Forward model of a galaxy: circular velocity, cube and visibilities from parameters."""

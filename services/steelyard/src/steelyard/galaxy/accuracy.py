@@ -1,4 +1,4 @@
-"""How fine a galaxy's subcells must be: judged by what still finer ones change."""
+"""Choice of a galaxy's subcells, judged by the change that finer ones make."""
 
 from __future__ import annotations
 
@@ -16,25 +16,26 @@ from steelyard.galaxy.predict import predicted_means, predicted_visibilities
 __all__ = ["LEVELS", "WANTED", "ChosenSubcells", "choose_subcells"]
 
 LEVELS: dict[SubcellGrade, tuple[Level, ...]] = {"standard": DEFAULT_LEVELS, "fine": finer(DEFAULT_LEVELS)}
-"""Of each name that a posterior may tell. Fine ones take up to three times as long (docs/kinematics.md)."""
+"""Refinement levels by grade. Fine ones take up to three times as long (docs/kinematics.md)."""
 WANTED = 1e-3
-"""Largest error of a visibility, in units of the peak amplitude."""
+"""Largest accepted error of a visibility, in units of the peak amplitude."""
 WANTED_SIGMA = 0.1
-"""Largest shift of a parameter by errors of the visibilities, in units of its standard deviation."""
+"""Largest accepted parameter shift due to errors of the visibilities, in standard deviations."""
 
 
 class ChosenSubcells(NamedTuple):
-    """Subcells that are fine enough, or the finest there are."""
+    """Subcells that are fine enough, or the finest available."""
 
     subcells: SubcellGrade
+    """Grade of the subcells."""
     visibility_error: float | None = None
-    """Largest change of a visibility by subcells of half the side, in units of their peak; None if unknown."""
+    """Largest change of a visibility when subcells are halved, in units of the peak; None if unknown."""
     shift_sigma: float | None = None
-    """By how much that moves parameters at most, to first order, in standard deviations; None if unknown."""
+    """Largest resulting first-order parameter shift, in standard deviations; None if unknown."""
 
     @property
     def enough(self) -> bool:
-        """Whether errors are as small as wanted, as far as they are known."""
+        """Whether all known errors are within the accepted limits."""
         return (self.visibility_error or 0) <= WANTED and (self.shift_sigma or 0) <= WANTED_SIGMA
 
 
@@ -43,18 +44,17 @@ def choose_subcells(
     params: Mapping[str, ArrayLike],
     shift_by: Callable[[np.ndarray], float] | None = None,
 ) -> ChosenSubcells:
-    """Choose for a galaxy as `params` have it, by computing its visibilities with finer and finer subcells.
+    """Choose the subcells for given parameters by computing the visibilities with successively finer ones.
 
-    Those of the cells that hold data, or of all cells if the model is of no data.
-
-    Errors fall to a sixteenth from one to the next, so that a change is nearly all of the error that it takes away.
-    It does not see what lies outside of all squares: where a large image cuts a disc off.
+    The comparison uses the cells containing data, or all cells of a model without data. Each refinement reduces
+    errors 16-fold, so the change measures nearly the whole error of the coarser subcells. Errors outside all squares
+    go unnoticed, where a large image cuts off a disc.
 
     Args:
-        model: of the galaxy.
+        model: model of the galaxy.
         params: all of its parameters.
-        shift_by: by how much a change of the cells' means (cell, channel) moves parameters at most, in units of their
-            standard deviations; None where there are no data that would tell.
+        shift_by: function returning the largest parameter shift, in standard deviations, for a change of the cell
+            means (cell, channel) [Jy]; None without data.
 
     """
     coarse = _visibilities(model, DEFAULT_LEVELS, params)

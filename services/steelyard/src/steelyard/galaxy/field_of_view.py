@@ -1,4 +1,4 @@
-"""Does the field of view hold the disc?"""
+"""Check that the disc fits in the field of view."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHARE = 0.9
 
 
 def flux_radius_arcsec(model: GalaxyModel, params: Mapping[str, ArrayLike], share: float = SHARE) -> float:
-    """Radius within which the disc has a share of its flux."""
+    """Return the radius [arcsec] enclosing a fraction `share` of the disc's flux."""
     radius = np.geomspace(1e-3 * model.grid.cell_arcsec, 20 * model.grid.field_arcsec, 4000)
     brightness = np.asarray(model.disc(params).surface_brightness(jnp.asarray(radius)))
     middle = 0.5 * (radius[1:] + radius[:-1])
@@ -26,14 +26,14 @@ def flux_radius_arcsec(model: GalaxyModel, params: Mapping[str, ArrayLike], shar
 
 
 def check_field(model: GalaxyModel, params: Mapping[str, ArrayLike]) -> None:
-    """Raise ContractError where the best disc does not fit in the image: its flux would fold back into it."""
+    """Raise ContractError if the best disc does not fit in the image: its flux would be aliased into it."""
     radius = flux_radius_arcsec(model, params)
     field = model.grid.field_arcsec
     offset = max(abs(float(np.asarray(params[name]))) for name in ("x0_arcsec", "y0_arcsec"))
     if radius + offset > field / 2:
         raise ContractError(
             model.galaxy.name,
-            f"the field of view is {field:.3g} arcsec, but {SHARE:.0%} of the disc's flux reaches out to "
+            f"the field of view is {field:.3g} arcsec, but {SHARE:.0%} of the disc's flux extends to "
             f"{radius + offset:.3g} arcsec from its centre: in [data.grid], make npix times cell_arcsec "
             f"{2.2 * (radius + offset):.3g} or more",
         )

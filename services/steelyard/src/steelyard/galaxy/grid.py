@@ -1,4 +1,4 @@
-"""What a model needs to know of the data that it is compared with."""
+"""Grid of a model: image, channels, attenuation and uv cells, as given by the data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from steelyard.data.velocity import velocity_grid
 
 __all__ = ["ModelGrid", "cell_moments_of", "refined_npix"]
 
-# Pixels of the image over those of the data, along a side: what `BandLimited` asks for.
+# Ratio of image pixels to data pixels along a side, as required by `BandLimited`.
 REFINEMENT = 4 / 3
 MARGIN_CYCLES = 0.42
 
@@ -33,19 +33,22 @@ MARGIN_CYCLES = 0.42
 )
 @dataclass(frozen=True)
 class ModelGrid:
-    """What a model needs to know of the data that it is compared with."""
+    """Description of the data that a model is compared with."""
 
     npix: int
+    """Pixels of the data's image along a side (static)."""
     cell_arcsec: float
+    """Side of these pixels [arcsec]."""
     channels: VelocityGrid
+    """Velocity channels of the data."""
     attenuation: Array
-    """Primary beam times gridding taper on the refined image, shape (y, x). The model computes in its precision."""
+    """Primary beam times gridding taper on the refined image, shape (y, x); its dtype sets the model's precision."""
     uv_cells: UvCells | None = None
-    """That hold data; None for a model without any."""
+    """uv cells containing data; None for a model without data."""
     levels: tuple[Level, ...] = DEFAULT_LEVELS
     """Supersampling of the image."""
     channels_at_once: int | None = None
-    """Of which a cube is made and transformed; None for all."""
+    """Channels rendered together; None for all."""
 
     @classmethod
     def of(
@@ -55,7 +58,7 @@ class ModelGrid:
         beam: Literal["gaussian", "airy", "none"] = "gaussian",
         dtype: DTypeLike = jnp.float32,
     ) -> ModelGrid:
-        """Describe gridded data, for a model that computes in `dtype`."""
+        """Build the grid from gridded data, for a model that computes in `dtype`."""
         manifest = data.manifest
         sky = SkyGrid(manifest.npix, manifest.cell_arcsec).divided(refined_npix(manifest.npix))
         attenuation = taper(sky.npix, sky.cell_arcsec, manifest.kernel)
@@ -65,29 +68,29 @@ class ModelGrid:
         channels = velocity_grid(data, rest_frequency_hz)
         moments = cell_moments_of(data) if manifest.cell_moments else None
         uv_cells = UvCells.of(data["mask"], sky, moments, dtype)
-        # Once to the device, not with each call of what is compiled.
+        # Moved to the device once instead of in each call of compiled code.
         return cls(manifest.npix, manifest.cell_arcsec, channels, jnp.asarray(attenuation, dtype), uv_cells)
 
     @property
     def sky(self) -> SkyGrid:
-        """The refined image grid."""
+        """Refined image grid."""
         npix = self.attenuation.shape[-1]
         return SkyGrid(npix, self.field_arcsec / npix)
 
     @property
     def field_arcsec(self) -> float:
-        """Side of the field of view."""
+        """Side of the field of view [arcsec]."""
         return self.npix * self.cell_arcsec
 
 
 def refined_npix(npix: int) -> int:
-    """Return how many pixels a model needs along a side for data of `npix` cells."""
-    # The response's outermost stencils reach to where the filter passes 95 %, which their small weights forgive.
+    """Return the number of pixels a model needs along a side for data of `npix` cells."""
+    # The outermost stencils reach frequencies where the filter passes 95 %; their small weights make this harmless.
     return math.ceil(max(REFINEMENT * npix, (npix + 2 * MARGIN) / (2 * MARGIN_CYCLES)))
 
 
 def cell_moments_of(data: Store[GriddedVisibilities]) -> CellMoments:
-    """Take the moments of the samples' places from gridded data, second ones as excess over the kernel's own."""
+    """Return the moments of sample positions in gridded data; second moments are in excess of the kernel's."""
     kernel_own = kernel_second_moment(data.manifest.kernel)
     excess_uu, excess_vv = (
         np.where(data["mask"], data[name].astype(np.float32) - kernel_own, 0.0) for name in ("spread_uu", "spread_vv")

@@ -1,4 +1,4 @@
-"""What a simulation may be asked for, in one table, and whether its data fit in memory."""
+"""Limits on the inputs of a simulation, and a check that its data fit in memory."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ LIMITS = {
     "channel_width_kms": _Limit(1e-4, 1e5, "km/s"),
     "seed": _Limit(0, 2**63 - 1, ""),
 }
-"""Lowest and highest value of each number that a simulation is given."""
+"""Lowest and highest value of each input of a simulation."""
 BYTES_PER_SAMPLE = 64
-"""Of one visibility of one channel while it is made: complex in double precision, its noise, weight and flag."""
+"""Peak memory per visibility and channel [bytes]: double-precision complex value, noise, weight and flag."""
 BYTES_PER_VOXEL = 128
-"""Of the model's cube, its subcells and its transform: 118 were measured."""
+"""Peak memory per voxel of the model's cube with its subcells and transform [bytes]; measured: 118."""
 LEAST_NOISE_JY = 1e-15
-"""Unless there is none; weights, its inverse square, are in single precision."""
+"""Minimum non-zero noise [Jy]: weights, its inverse square, are in single precision."""
 
 
 def check_simulation(**given: float) -> None:
-    """Refuse numbers of a simulation that make no sense, all at once.
+    """Check the inputs of a simulation and report all problems at once.
 
     Raises:
-        ContractError: a number is not finite, or beyond its limits.
+        ContractError: a value is not finite or exceeds its limits.
 
     """
     problems = []
@@ -53,10 +53,10 @@ def check_simulation(**given: float) -> None:
 
 
 def check_memory(galaxy: Galaxy, n_rows: float, n_channels: int) -> None:
-    """Refuse a simulation whose data or whose model's cube do not fit in this machine's memory.
+    """Check that the data and the model cube of a simulation fit in memory.
 
     Raises:
-        ContractError: they do not.
+        ContractError: they do not fit.
 
     """
     samples = float(n_rows) * n_channels

@@ -1,7 +1,7 @@
-"""The forward model of a galaxy: parameters in, circular velocity, cube and visibilities out.
+"""Forward model of a galaxy: circular velocity, cube and visibilities from parameters.
 
-Shapes are static and live in `ModelGrid`; the mass model is chosen once and closed over. Everything returned by
-`GalaxyModel` is pure and safe under jit, vmap and grad.
+Shapes are static and live in `ModelGrid`; the mass model is chosen once. All methods of `GalaxyModel` that take
+parameters are pure and safe under jit, vmap and grad.
 """
 
 from __future__ import annotations
@@ -66,15 +66,15 @@ __all__ = ["GalaxyModel"]
 
 N_RADII = 200
 BLOCK_BYTES = 3 * 2**20
-"""Of a cube that is made and transformed at once in a core's caches."""
+"""Bytes of cube per block, to fit the cache."""
 
 
 @jax.tree_util.register_pytree_node_class
 class GalaxyModel:
-    """The physics of one galaxy file on one data grid.
+    """Physics of one galaxy file on one data grid.
 
-    A pytree: what is compiled for one galaxy serves all whose `options` and shapes are the same. Inside of compiled
-    code it has no `galaxy`.
+    It is a pytree: code compiled for one galaxy serves all galaxies with the same `options` and shapes. Inside
+    compiled code it has no attribute `galaxy`.
     """
 
     def __init__(self, galaxy: Galaxy, grid: ModelGrid) -> None:
@@ -89,12 +89,12 @@ class GalaxyModel:
             self._disc_table = (radius, brightness)
         self._warp_radii = None if disc.warp is None else (disc.warp.reference_arcsec, disc.warp.outer_arcsec)
         self._continuum_jy = None if galaxy.absorber is None else galaxy.absorber.continuum_jy
-        # From a hundredth of a pixel, so that the innermost subcell lies on the table, to past the field's corner
-        # seen at high inclination, where an exponential disc holds nothing any more.
+        # From a hundredth of a pixel, so that the table covers the innermost subcell, to beyond the corner of the
+        # field deprojected at high inclination, where an exponential disc has no light left.
         self.radii_arcsec, self._log_step = log_radii(0.01 * grid.sky.cell_arcsec, 5 * grid.field_arcsec, N_RADII)
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], ModelOptions]:
-        """Data at the leaves, and what chooses code."""
+        """Return the data as leaves and the options as static part."""
         children = (
             self.grid,
             self._stars,
@@ -108,7 +108,7 @@ class GalaxyModel:
 
     @classmethod
     def tree_unflatten(cls, options: ModelOptions, children: tuple[Any, ...]) -> Self:
-        """Inverse of `tree_flatten`, but for the galaxy file."""
+        """Invert `tree_flatten`, without the galaxy file."""
         new = object.__new__(cls)
         new.options = options
         new.grid, new._stars, new._disc_table, new._warp_radii, new._continuum_jy = children[:5]
@@ -117,13 +117,13 @@ class GalaxyModel:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Precision that the model computes in: its grid's."""
+        """Precision of the model, set by its grid."""
         return self.grid.attenuation.dtype
 
     def in_blocks(self) -> Self:
-        """Return the same model, computing `cell_means` in blocks of channels that fit a core's caches."""
+        """Return a copy that computes `cell_means` in blocks of channels that fit the caches of a core."""
         new, n_channels = copy(self), self.grid.channels.n_channels
-        # Two channels are one complex image on the way back: blocks of equally many pairs.
+        # The backward pass transforms channels in pairs, so blocks hold equally many pairs.
         most = max(BLOCK_BYTES // (2 * self.grid.sky.npix**2 * self.dtype.itemsize), 1)
         n_blocks = math.ceil(n_channels / (2 * most))
         at_once = None if n_blocks == 1 else 2 * math.ceil(n_channels / (2 * n_blocks))
@@ -132,80 +132,80 @@ class GalaxyModel:
 
     @property
     def uv_cells(self) -> UvCells:
-        """Cells of the data that the model is compared with.
+        """uv cells of the data that the model is compared with.
 
         Raises:
-            ValueError: the model's grid is that of no data.
+            ValueError: the grid of the model was made without data.
 
         """
         if self.grid.uv_cells is None:
-            raise ValueError("this model is of no data, so that it has no cells: make its grid by ModelGrid.of")
+            raise ValueError("this model has no uv cells because its grid was made without data: use ModelGrid.of")
         return self.grid.uv_cells
 
     @property
     def surrogate(self) -> Surrogate | None:
-        """Of the stars."""
+        """Surrogate of the stellar law; None for an observed MGE."""
         return self.options.surrogate
 
     def with_levels(self, levels: tuple[Level, ...]) -> Self:
-        """Return the same model with other supersampling."""
+        """Return a copy with other supersampling levels."""
         new = copy(self)
         new.grid = replace(self.grid, levels=levels)
         return new
 
     def mge(self, params: Params) -> MGE:
-        """Gaussians of the stars."""
+        """Return the MGE of the stars."""
         if self._stars is not None:
             return optical_mge(self._stars, params)
         assert self.surrogate is not None
         return nuker_mge(self.surrogate, params)
 
     def circular_velocity(self, params: Params, radius_arcsec: ArrayLike, *, component: str = "total") -> Array:
-        """Circular velocity [km/s] of the 'total', or of one of `mass_components`; 0 where there is no such one."""
+        """Return v_c [km/s], shape of `radius_arcsec`, of the 'total' or one of `mass_components` (0 if absent)."""
         parts = self.mass_components(params)
         chosen = parts.values() if component == "total" else [parts[component]] if component in parts else []
         scale = pc_per_arcsec(jnp.asarray(params["distance_mpc"]))
         return circular_velocity(jnp.asarray(radius_arcsec) * scale, chosen)
 
     def mass_components(self, params: Params) -> dict[str, MassComponent]:
-        """Mass in whose gravity the gas moves, by kind: v_c^2 is the sum over these."""
+        """Return the mass components by kind; their v_c^2 add up."""
         parts: dict[str, MassComponent] = {
             "stars": ProjectedMge(self.mge(params), jnp.radians(params["inclination_deg"]))
         }
-        # At the redshift of the band's middle: across it the critical density changes by a few per cent of itself at
-        # most, and the rotation curve stays a function of the mass model alone.
+        # The redshift is that of mid-band: across it the critical density changes by a few per cent at most, and the
+        # rotation curve remains a function of the mass model alone.
         z = redshift(self.grid.channels.middle_kms)
         for kind in ("black_hole", *self.options.mass):
             parts[kind] = MASS[kind](params, z)
         return parts
 
     def disc(self, params: Params) -> Disc:
-        """Surface-brightness profile of the gas."""
+        """Return the surface-brightness profile of the gas."""
         return PROFILES[self.options.profile](params, self._disc_table)
 
     def dispersion(self, params: Params) -> ArrayLike | Dispersion:
-        """Velocity dispersion of the gas [km/s]: one number, or a law of radius."""
+        """Return the velocity dispersion of the gas [km/s], a number or a law of radius."""
         return DISPERSIONS[self.options.dispersion](params)
 
     def warp(self, params: Params) -> Warp | None:
-        """Change of the disc's orientation with radius."""
+        """Return the warp of the disc, None for a flat disc."""
         if self._warp_radii is None:
             return None
         pa, inclination = (jnp.radians(params[f"{name}_gradient_deg_per_arcsec"]) for name in ("pa", "inclination"))
         return Warp(pa, inclination, *self._warp_radii)
 
     def velocity_table(self, params: Params) -> Array:
-        """Circular velocity [km/s] on the model's own radii, `radii_arcsec`: what the renderer interpolates."""
+        """Return v_c [km/s] at `radii_arcsec`, the table that the renderer interpolates."""
         return self.circular_velocity(params, jnp.asarray(self.radii_arcsec, self.dtype))
 
     def gas(
         self, params: Params, velocity_table: Array | None = None
     ) -> tuple[Disc, Geometry, RotationCurve, ArrayLike, ArrayLike | Dispersion]:
-        """Surface brightness, orientation, rotation curve, flux [Jy km/s] and dispersion: what a renderer asks for.
+        """Return profile, geometry, rotation curve, flux [Jy km/s] and dispersion, the input of the renderer.
 
-        A `velocity_table` takes the place of the circular velocity that `params` imply.
+        A `velocity_table` [km/s] replaces the circular velocity implied by `params`.
         """
-        # Kept in its own precision: near 1e5 km/s, at high redshift, single precision holds it to 8 m/s only.
+        # Kept in its own precision: near 1e5 km/s, at high redshift, single precision resolves only 8 m/s.
         vsys_kms = jnp.asarray(params["vsys_kms"])
         params = {name: jnp.asarray(value, self.dtype) for name, value in params.items()}
         geometry = Geometry(
@@ -229,10 +229,10 @@ class GalaxyModel:
         attenuated: bool = True,
         pixel: Pixel = BOX,
     ) -> Array:
-        """Cube [Jy per pixel] on the refined image grid, (channel, y, x), with primary beam and taper if asked.
+        """Render the cube [Jy per pixel] on the refined image grid, shape (channel, y, x).
 
-        Pixels hold the flux within them, to look at; `visibilities` transforms `BAND_LIMITED` ones. For a
-        `velocity_table` see `gas`.
+        With `attenuated`, primary beam and taper are applied. Default pixels hold the flux within them, for display;
+        `visibilities` transforms `BAND_LIMITED` ones. `velocity_table` is as in `gas`.
         """
         response = self.options.spectral_response
         cube = render_cube(
@@ -246,13 +246,13 @@ class GalaxyModel:
         return smooth_channels(cube, response)
 
     def light(self, params: Params, velocity_table: Array | None = None) -> list[tuple[Square, Subcells]]:
-        """Mean light of subcells [Jy], attenuated, from which `cell_means` makes spectra; arguments as for `cube`."""
+        """Compute the attenuated mean light of subcells [Jy] for `cell_means`; arguments as for `cube`."""
         grid = self.grid
         sky = (grid.sky, grid.channels, grid.levels, grid.attenuation, BAND_LIMITED)
         return light_of_disc(*self.gas(params, velocity_table), *sky)
 
     def cell_means(self, params: Params, velocity_table: Array | None = None) -> Array:
-        """Expected means [Jy] of the data's cells, (cell, channel) as in `uv_cells`; arguments as for `cube`."""
+        """Compute the expected cell means [Jy], complex (cell, channel) as in `uv_cells`; arguments as for `cube`."""
         means = self._disc_means(params, velocity_table)
         if self._continuum_jy is None:
             return means
@@ -262,7 +262,7 @@ class GalaxyModel:
         return means + means_of_points(points.astype(self.dtype), self.uv_cells)
 
     def absorbed_flux(self, params: Params) -> Array:
-        """Flux density [Jy] of the central absorber, negative or 0, shape (channel,), before the primary beam."""
+        """Return the absorber's flux density [Jy], negative or 0, shape (channel,), before the primary beam."""
         response = self.options.spectral_response
         if self._continuum_jy is None:
             return jnp.zeros(self.grid.channels.n_channels)
@@ -272,7 +272,7 @@ class GalaxyModel:
         return smooth_channels(absorbed_flux(gas, params["vsys_kms"], channels), response)
 
     def _disc_means(self, params: Params, velocity_table: Array | None) -> Array:
-        """Expected means of the disc alone."""
+        """Expected cell means of the disc alone."""
         grid, response = self.grid, self.options.spectral_response
         if grid.channels_at_once is None:
             return expected_means(self.cube(params, velocity_table, pixel=BAND_LIMITED), self.uv_cells)
@@ -281,5 +281,5 @@ class GalaxyModel:
         return expected_means_in_blocks(light, edges, BAND_LIMITED, response, self.uv_cells, grid.channels_at_once)
 
     def visibilities(self, params: Params) -> Array:
-        """V [Jy] at the centres of all uv cells, whether or not they hold data, (channel, v, u)."""
+        """Compute V [Jy] at the centres of all uv cells, with or without data, (channel, v, u)."""
         return model_visibilities(self.cube(params, pixel=BAND_LIMITED), self.grid.sky, self.grid.npix)

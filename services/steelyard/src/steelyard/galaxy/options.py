@@ -1,4 +1,4 @@
-"""Options of a model: what chooses code, as against numbers."""
+"""Options of a model: settings that select code rather than numbers."""
 
 from __future__ import annotations
 
@@ -15,23 +15,27 @@ __all__ = ["ModelOptions"]
 
 
 class ModelOptions(NamedTuple):
-    """What chooses code: galaxies that agree in these, and in the shapes of their data, share what is compiled."""
+    """Settings that select code: galaxies with equal options and data shapes share compiled code."""
 
     profile: str
+    """Kind of the surface-brightness profile."""
     dispersion: str
+    """Kind of the dispersion law."""
     mass: tuple[str, ...]
-    """Kinds of the components beside stars and black hole."""
+    """Kinds of the mass components besides stars and black hole."""
     spectral_response: SpectralResponse
+    """Spectral response of the channels."""
     likelihood: str
+    """Kind of the likelihood."""
     surrogate: Surrogate | None
-    """Of the stars; None for an observed multi-Gaussian expansion."""
+    """Surrogate of the stellar law; None for an observed MGE."""
 
     @classmethod
     def of(cls, galaxy: Galaxy) -> ModelOptions:
-        """Read them off a galaxy file.
+        """Read the options from a galaxy file.
 
         Raises:
-            ContractError: no such surrogate, or priors outside of its domain.
+            ContractError: the surrogate does not exist, or priors exceed its domain.
 
         """
         surrogate = None

@@ -1,4 +1,4 @@
-"""Which parameters a galaxy has, their priors (defaults from the data) and their map to the sampler."""
+"""Parameters of a galaxy: priors, with defaults from the data, and their map to the sampler."""
 
 from __future__ import annotations
 
@@ -17,31 +17,33 @@ __all__ = ["Parameters", "prior_range", "resolve_parameters", "sampler_prior"]
 
 
 REDSHIFT_REACH_KMS = 300.0
-"""Half width, in the galaxy's frame, of the prior of the systemic velocity about a redshift given."""
+"""Half-width of the prior on the systemic velocity about a given redshift [km/s], in the galaxy's frame."""
 
 
 class Parameters(NamedTuple):
     """Priors of the sampled parameters, in the order of the sampler's vector, and the space they span."""
 
     priors: Mapping[str, Prior]
+    """Priors by name."""
     space: sampler.ParameterSpace
+    """Parameter space of the sampler, including fixed values."""
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Sampled parameters."""
+        """Names of the sampled parameters."""
         return self.space.names
 
     @property
     def fixed(self) -> dict[str, float]:
-        """Parameters that are not sampled."""
+        """Values of the parameters that are not sampled."""
         return dict(self.space.fixed)
 
 
 def resolve_parameters(galaxy: Galaxy, estimates: DataEstimates) -> Parameters:
-    """Fill in the priors that the galaxy file leaves to the data, and split off what is fixed.
+    """Derive priors missing from the galaxy file from the data, and separate fixed parameters.
 
     Raises:
-        ContractError: every parameter is fixed, or the data do not cover the line at the redshift given.
+        ContractError: every parameter is fixed, or the data do not cover the line at the given redshift.
 
     """
     given = {parameter.name: _prior(galaxy, parameter, estimates) for parameter in galaxy.parameters}
@@ -52,7 +54,7 @@ def resolve_parameters(galaxy: Galaxy, estimates: DataEstimates) -> Parameters:
 
 
 def _prior(galaxy: Galaxy, parameter: Parameter, estimates: DataEstimates) -> Prior:
-    """Return the prior of the galaxy file, or that which the data give."""
+    """Return the prior of the galaxy file, or the one derived from the data."""
     if parameter.name == "distance_mpc":
         return _distance_prior(galaxy.distance)
     if (given := galaxy.priors[parameter.name]) is not None:
@@ -70,7 +72,7 @@ def _distance_prior(distance: Distance) -> Prior:
 
 
 def _about_redshift(galaxy: Galaxy, z: float, estimates: DataEstimates) -> Prior:
-    """Uniform prior of the systemic velocity, radio definition, about a redshift and within the band."""
+    """Uniform prior on the systemic velocity [km/s, radio definition], around a redshift and within the band."""
     middle = radio_velocity_kms(z)
     half = REDSHIFT_REACH_KMS / (1 + z)
     low, high = max(middle - half, estimates.velocity_min_kms), min(middle + half, estimates.velocity_max_kms)
@@ -86,7 +88,7 @@ def _about_redshift(galaxy: Galaxy, z: float, estimates: DataEstimates) -> Prior
 
 
 def sampler_prior(prior: Prior) -> sampler.Prior | float:
-    """Return a galaxy file's prior as the sampler knows it; a fixed value as a number."""
+    """Convert a prior of the galaxy file to the sampler's; a fixed value becomes a number."""
     match prior:
         case Fixed():
             return prior.value

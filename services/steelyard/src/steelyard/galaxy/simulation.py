@@ -1,4 +1,4 @@
-"""Mock observations of a galaxy file: its [truth] seen by an array, or on the baselines of an existing data set."""
+"""Mock observations of a galaxy's [truth], with an array or on the baselines of an existing data set."""
 
 from __future__ import annotations
 
@@ -32,22 +32,24 @@ from steelyard.galaxy.model import GalaxyModel
 __all__ = ["Antennas", "channels_around", "read_antennas", "simulate", "simulate_like"]
 
 ALMA_LATITUDE_DEG = -23.0229
-# Finer pixels than a fit's, and with them finer subcells: data are not to share a fit's errors.
+# Finer pixels, and with them finer subcells, than in a fit, so that the data do not share its errors.
 SIMULATED_REFINEMENT = 2.0
 
 
 class Antennas(NamedTuple):
-    """An array's antennas: east, north, up [m], shape (antenna, 3), and their diameter."""
+    """Antennas of an array."""
 
     enu_m: np.ndarray
+    """Positions east, north and up [m], shape (antenna, 3)."""
     dish_diameter_m: float
+    """Dish diameter [m]."""
 
 
 def read_antennas(path: str | Path) -> Antennas:
     """Read a CASA configuration file in local tangent-plane coordinates (columns x y z diameter pad).
 
     Raises:
-        ContractError: not such a file, or other coordinates.
+        ContractError: the file has another format or other coordinates.
 
     """
     path = Path(path)
@@ -62,7 +64,7 @@ def read_antennas(path: str | Path) -> Antennas:
     try:
         numbers = np.array([[float(cell) for cell in row[:4]] for row in rows])
         if numbers.ndim != 2 or numbers.shape[1] != 4 or len(numbers) < 2:
-            raise ValueError("needs two or more antennas")
+            raise ValueError("two or more antennas are needed")
     except ValueError as error:
         raise ContractError(path, f"is not an antenna list of columns x y z diameter ({error})") from error
     return Antennas(numbers[:, :3], float(np.median(numbers[:, 3])))
@@ -72,9 +74,12 @@ def channels_around(galaxy: Galaxy, n_channels: int, width_kms: float) -> tuple[
     """Return ascending channel frequencies [Hz] centred on the galaxy's line, and their width.
 
     Args:
-        galaxy: with its systemic velocity in `truth`.
+        galaxy: galaxy with its systemic velocity in `truth`.
         n_channels: number of channels.
-        width_kms: width of a channel in the galaxy's frame, at the line's centre.
+        width_kms: channel width in the galaxy's frame [km/s], at the line's centre.
+
+    Returns:
+        Frequencies [Hz], shape (channel,), and channel width [Hz].
 
     """
     observed_hz = galaxy.line.rest_frequency_hz * (1 - true_parameters(galaxy)["vsys_kms"] / C_KMS)
@@ -95,19 +100,22 @@ def simulate(
     seed: int = 1,
     latitude_deg: float = ALMA_LATITUDE_DEG,
 ) -> Store[Visibilities]:
-    """Observe a galaxy's [truth] with an array on a track about transit.
+    """Simulate an observation of a galaxy's [truth] with an array, on a track centred on transit.
 
     Args:
-        galaxy: with every parameter in `truth` and a [data.grid], whose pixels carry the model.
-        antennas: the array.
-        declination_deg: of the target.
-        hours: length of the track.
-        integration_s: of one sample.
-        n_channels: centred on the systemic velocity.
-        channel_width_kms: width of a channel in the galaxy's frame.
-        noise_jy: standard deviation of the real part of one Stokes I visibility.
-        seed: of the noise.
-        latitude_deg: of the array.
+        galaxy: galaxy with every parameter in `truth` and a [data.grid] for the model image.
+        antennas: antennas of the array.
+        declination_deg: declination of the target [deg].
+        hours: length of the track [h].
+        integration_s: integration time [s].
+        n_channels: number of channels, centred on the systemic velocity.
+        channel_width_kms: channel width in the galaxy's frame [km/s].
+        noise_jy: standard deviation of the real part of one Stokes I visibility [Jy].
+        seed: random seed for the noise.
+        latitude_deg: latitude of the array [deg].
+
+    Returns:
+        Simulated visibilities.
 
     Raises:
         ContractError: numbers beyond their limits (`steelyard.galaxy.limits`), more data than fit in memory, or a
@@ -141,7 +149,11 @@ def simulate(
 
 
 def simulate_like(galaxy: Galaxy, data: Store[Visibilities], noise_jy: float, seed: int = 1) -> Store[Visibilities]:
-    """Observe a galaxy's [truth] on the baselines, times and channels of an existing data set."""
+    """Simulate a galaxy's [truth] on the baselines, times and channels of an existing data set.
+
+    Raises:
+        ContractError: as `simulate`.
+    """
     check_simulation(noise_jy=noise_jy, seed=seed)
     check_memory(galaxy, *data["vis"].shape)
     return _observe(galaxy, data["frequency_hz"], track_of(data), data.manifest.observation, noise_jy, seed)
@@ -164,7 +176,9 @@ def _observe(
     galaxy: Galaxy, frequency_hz: np.ndarray, track: UvTrack, observation: Observation, noise_jy: float, seed: int
 ) -> Store[Visibilities]:
     if galaxy.data.grid is None:
-        raise ContractError(galaxy.name, "a simulation needs [data.grid]: its pixels carry the model")
+        raise ContractError(
+            galaxy.name, "a simulation needs [data.grid], the pixels of the model image: add it to the galaxy file"
+        )
     wanted = galaxy.data.grid
     sky = SkyGrid(wanted.npix, wanted.cell_arcsec).refined(SIMULATED_REFINEMENT)
     width_hz = float(np.diff(frequency_hz).mean())

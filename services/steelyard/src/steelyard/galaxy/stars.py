@@ -1,4 +1,4 @@
-"""Stars: from the law of a galaxy file to the Gaussians that gravity is computed from."""
+"""Stellar mass: Gaussians (MGE) from the law in a galaxy file."""
 
 from __future__ import annotations
 
@@ -20,15 +20,18 @@ __all__ = ["OpticalStars", "check_domain", "nuker_mge", "optical_mge", "optical_
 
 
 class OpticalStars(NamedTuple):
-    """An observed multi-Gaussian expansion, arrays of shape (Gaussian,)."""
+    """Observed multi-Gaussian expansion, arrays of shape (Gaussian,)."""
 
     brightness_lsun_pc2: np.ndarray
+    """Peak surface brightness [Lsun pc^-2]."""
     sigma_arcsec: np.ndarray
+    """Dispersion along the major axis [arcsec]."""
     q_obs: np.ndarray
+    """Observed axis ratio."""
 
 
 def shared_surrogate(which: str) -> Surrogate:
-    """Load a surrogate by version or path, or the latest; the same object as long as the artifact is the same."""
+    """Load a surrogate by version or path, or the latest; equal artifacts share one object."""
     found = load_surrogate(None if which == "latest" else which)
     return _LOADED.setdefault(json.dumps(found.manifest.files, sort_keys=True), found)
 
@@ -37,7 +40,7 @@ _LOADED: WeakValueDictionary[str, Surrogate] = WeakValueDictionary()
 
 
 def nuker_mge(surrogate: Surrogate, params: Params) -> MGE:
-    """Stars by the neural deprojection of a Nuker law."""
+    """Return the stellar MGE of a Nuker law, from the surrogate."""
     gamma = jnp.asarray(params["gamma"])
     nuker = NukerParams(
         alpha=params["alpha"],
@@ -50,14 +53,14 @@ def nuker_mge(surrogate: Surrogate, params: Params) -> MGE:
 
 
 def optical_stars(stars: MgeStars) -> OpticalStars:
-    """Take the table of a galaxy file, innermost Gaussian removed if asked."""
+    """Read the MGE table of a galaxy file, without the innermost Gaussian if so requested."""
     order = np.argsort(stars.sigma_arcsec)[1 if stars.innermost == "remove" else 0 :]
     columns = (stars.surface_brightness_lsun_pc2, stars.sigma_arcsec, stars.q_obs)
     return OpticalStars(*(np.asarray(column)[order] for column in columns))
 
 
 def optical_mge(stars: OpticalStars, params: Params) -> MGE:
-    """Stars by an observed multi-Gaussian expansion and one mass-to-light ratio."""
+    """Return the stellar MGE from an observed expansion and a constant mass-to-light ratio."""
     inclination = jnp.radians(params["inclination_deg"])
     dtype = jnp.result_type(inclination)
     return MGE(
@@ -68,7 +71,7 @@ def optical_mge(stars: OpticalStars, params: Params) -> MGE:
 
 
 def check_domain(galaxy: Galaxy, surrogate: Surrogate) -> None:
-    """Raise ContractError where a prior leaves the box in which the surrogate's errors are known."""
+    """Raise ContractError if a prior exceeds the domain in which the surrogate was validated."""
     domain = surrogate.manifest.domain
     limits = {
         "alpha": (domain.alpha.low, domain.alpha.high),
@@ -81,8 +84,8 @@ def check_domain(galaxy: Galaxy, surrogate: Surrogate) -> None:
         reach = prior_range(getattr(galaxy.priors, name))
         if reach[0] < low or reach[1] > high:
             problems.append(
-                f"priors.{name} reaches from {reach[0]:g} to {reach[1]:g}, but surrogate {surrogate.version} holds "
-                f"from {low:.6g} to {high:.6g}: set low and high within"
+                f"priors.{name} reaches from {reach[0]:g} to {reach[1]:g}, but surrogate {surrogate.version} is "
+                f"valid from {low:.6g} to {high:.6g}: set low and high within these limits"
             )
     if problems:
         raise ContractError(galaxy.name, problems)

@@ -1,1 +1,1 @@
-"""The posterior density: likelihood, coordinates, approximation, starts and mode."""
+"""Posterior density: likelihood, coordinates, approximation, starting points and mode."""

@@ -1,10 +1,10 @@
-"""A likelihood that costs microseconds: a quadratic in the rotation curve instead of in the parameters.
+"""Fast approximate likelihood: quadratic in the rotation curve instead of in the parameters.
 
-Visibilities depend on the mass model only by way of the circular velocity. In the velocities at a few radii, and in
-the parameters of geometry and gas, they are nearly linear over the width of a posterior, while the degeneracies of a
-black hole with a Nuker law, bent as they are, lie in the cheap step from parameters to velocities, which is kept
-exactly. So log L(features) is replaced by its second-order expansion: about the mode at first, and, where that proves
-poor, about the middle of the draws that it leads to. Bent ridges may have their mode far from there.
+Visibilities depend on the mass model only through the circular velocity. They are nearly linear, over the width of a
+posterior, in the velocities at a few radii and in the parameters of geometry and gas. The curved degeneracies of a
+black hole with a Nuker law lie in the cheap step from parameters to velocities, which stays exact. log L(features) is
+therefore replaced by its second-order expansion, first about the mode and, if that proves poor, about the middle of
+the resulting draws: on a curved ridge the mode may be far from there.
 """
 
 from __future__ import annotations
@@ -31,38 +31,41 @@ N_SAMPLES = 200
 
 
 class Expansion(NamedTuple):
-    """log L = gradient . d - d . curvature . d / 2, d = features - centre; a pytree of arrays, double precision."""
+    """Expansion log L = gradient . d - d . curvature . d / 2, d = features - centre; a double-precision pytree."""
 
     centre: Array
+    """Features at the centre of the expansion, shape (n,)."""
     gradient: Array
+    """Gradient of log L, shape (n,)."""
     curvature: Array
+    """Negative Hessian of log L, shape (n, n)."""
 
 
 @jax.tree_util.register_pytree_node_class
 class Features:
-    """What the visibilities depend on: velocities [km/s] at nodes in radius, then the other sampled parameters."""
+    """Features that determine the visibilities: velocities [km/s] at nodes in radius, then other parameters."""
 
     def __init__(self, coordinates: Coordinates) -> None:
         self.coordinates = coordinates
         grid = coordinates.model.grid
-        # From well within a pixel of the image, where gas only feels the sum of what is further in, to its edge.
+        # From well within a pixel, where only the enclosed mass matters, to the edge of the image.
         self.nodes_arcsec = np.geomspace(0.2 * grid.sky.cell_arcsec, 0.5 * grid.field_arcsec, N_NODES)
         self.direct = tuple(name for name in coordinates.space.names if not PARAMETERS[name].curve_only)
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[str, ...]]:
-        """Coordinates and nodes, and the names of the other parameters."""
+        """Return coordinates and nodes as leaves and the names of the other parameters as static part."""
         return (self.coordinates, self.nodes_arcsec), self.direct
 
     @classmethod
     def tree_unflatten(cls, direct: tuple[str, ...], children: tuple[Any, ...]) -> Self:
-        """Inverse of `tree_flatten`."""
+        """Invert `tree_flatten`."""
         new = object.__new__(cls)
         new.coordinates, new.nodes_arcsec = children
         new.direct = direct
         return new
 
     def at(self, parameters: dict[str, Array]) -> Array:
-        """Features (n,) of a point in parameter space."""
+        """Compute the features, shape (n,), of a point in parameter space."""
         model = self.coordinates.model
         rounded = {name: jnp.asarray(value, model.dtype) for name, value in parameters.items()}
         velocity = model.circular_velocity(rounded, jnp.asarray(self.nodes_arcsec, model.dtype))
@@ -70,10 +73,10 @@ class Features:
         return jnp.concatenate([velocity.astype(jnp.result_type(float)), jnp.asarray(direct)])
 
     def cell_means(self, features: Array, origin: dict[str, Array]) -> Array:
-        """Expected means (cell, channel) of features near those of the parameters `origin`.
+        """Compute the expected means [Jy], (cell, channel), for features close to those of the parameters `origin`.
 
-        What the nodes' velocities differ by is added to the rotation curve, linear in ln R between nodes and constant
-        beyond the first and the last.
+        Velocity differences at the nodes are added to the rotation curve, interpolated linearly in ln R and constant
+        beyond the first and last node.
         """
         model = self.coordinates.model
         change = (features - self.at(origin))[:N_NODES]
@@ -86,7 +89,7 @@ class Features:
 
 
 def approximate_log_density(point: Array, features: Features, expansion: Expansion) -> Array:
-    """Approximate log posterior density, up to a constant, of unconstrained coordinates (dim,)."""
+    """Approximate the log posterior density, up to a constant, at unconstrained coordinates (dim,)."""
     coordinates = features.coordinates
     step = features.at(coordinates.parameters(point)) - expansion.centre
     log_likelihood = step @ expansion.gradient - 0.5 * step @ expansion.curvature @ step
@@ -96,7 +99,7 @@ def approximate_log_density(point: Array, features: Features, expansion: Expansi
 def approximation_about(
     mode: Mode, features: Features, cells: CellData, keep: Callable[[Expansion], None] = lambda _: None
 ) -> Approximation:
-    """Approximation about the mode, which the sampler may refine; `keep` gets each expansion when it is made."""
+    """Return the approximation about the mode, which the sampler may refine; `keep` receives each expansion."""
     expansion = about_mode(features, cells, mode)
     keep(expansion)
 
@@ -110,15 +113,15 @@ def approximation_about(
 
 
 def about_mode(features: Features, cells: CellData, mode: Mode) -> Expansion:
-    """Expand the likelihood about the mode, over the width of the Gaussian there."""
+    """Expand the likelihood about the mode, over the width of the Gaussian approximation there."""
     normal = np.random.default_rng(0).standard_normal((N_SAMPLES, len(mode.position)))
     return _expand(features, cells, mode.position, mode.position + normal @ mode.factor.T)
 
 
 def about_draws(features: Features, cells: CellData, draws: np.ndarray, before: Expansion) -> Expansion:
-    """Expand the likelihood about the middle of draws (n, dim) made with the expansion before, over their width.
+    """Expand the likelihood about the middle of draws (n, dim) from the previous expansion, over their width.
 
-    The middle is the draw whose features are nearest to the mean ones, in the metric of the likelihood.
+    The middle is the draw whose features are closest to their mean in the metric of the likelihood.
     """
     some = draws[np.linspace(0, len(draws) - 1, N_SAMPLES).astype(int)]
     there = np.asarray(_features_of(jnp.asarray(some), features), np.float64)
@@ -130,9 +133,9 @@ def about_draws(features: Features, cells: CellData, draws: np.ndarray, before: 
 def _expand(features: Features, cells: CellData, position: np.ndarray, draws: np.ndarray) -> Expansion:
     """Expand the likelihood about a position (dim,).
 
-    The curvature comes from central differences of the gradient over a posterior's width along the principal axes of
-    draws (n, dim): the curvature that counts is the one over that width. It is the observed one, since where a model
-    misfits the residuals bend the likelihood too. Directions in which it is negative are taken as flat.
+    The curvature comes from central differences of the gradient along the principal axes of draws (n, dim), over the
+    width of the posterior, which is the relevant scale. It is the observed curvature, because residuals of a poor
+    model contribute to it as well. Directions of negative curvature are treated as flat.
     """
     origin = features.coordinates.parameters(jnp.asarray(position))
     centre = features.at(origin)
@@ -153,7 +156,7 @@ def _expand(features: Features, cells: CellData, position: np.ndarray, draws: np
 
 @jax.jit
 def _gradient(at: Array, features: Features, origin: dict[str, Array], cells: CellData) -> Array:
-    """Gradient of the log-likelihood by features."""
+    """Gradient of the log-likelihood with respect to the features."""
     likelihood = LIKELIHOODS[features.coordinates.model.options.likelihood]
 
     def log_likelihood(at: Array) -> Array:
@@ -168,10 +171,10 @@ def _features_of(points: Array, features: Features) -> Array:
 
 
 def _axes(features: Features, draws: np.ndarray) -> np.ndarray:
-    """Rows span the features: principal axes, as long as they are wide, of draws (n, dim).
+    """Principal axes of the features of draws (n, dim), one per row, scaled by their widths.
 
-    Velocities are held to one channel, and no axis is shorter than a tenth of the features' own widths: the curve may
-    bend in ways that the draws do not know.
+    Velocity widths are limited to one channel, and no axis is shorter than a tenth of the features' own widths,
+    because the rotation curve may vary in ways that the draws do not sample.
     """
     sample = np.asarray(_features_of(jnp.asarray(draws), features), np.float64)
     sample = sample[np.all(np.isfinite(sample), axis=1)]

@@ -1,19 +1,20 @@
-"""The coordinates that the sampler moves in, and the way from there to a galaxy's parameters.
+"""Coordinates of the sampler, and their map to a galaxy's parameters.
 
-A coordinate is a parameter's score under its prior: z ~ N(0, 1). Three parameters of a Nuker law get other ones,
-because gas feels the stars' gravity where it is, and not at a break radius that may lie anywhere:
+A coordinate is the normal score of a parameter under its prior: z ~ N(0, 1). Three parameters of a Nuker law have
+other coordinates, because the gas probes the stellar potential at its own radii, not at a break radius that may lie
+anywhere:
 
 - in place of log10_sigma_b, log10 of the stellar mass M = v^2 R / G that the circular velocity at a pivot radius
   implies;
 - in place of gamma, the logarithmic slope at the pivot, gamma + (beta - gamma) x^alpha / (1 + x^alpha), which a step
-  in alpha, beta - gamma or r_b then leaves alone. The data may hold it to a hundredth where gamma itself is free.
+  in alpha, beta - gamma or r_b leaves unchanged. The data may constrain it to a hundredth while gamma is free;
 
 - in place of the score of beta - gamma, that score plus the logarithm of w (1 - w), w = x^alpha / (1 + x^alpha), to
   which the curvature of the profile at the pivot is proportional.
 
-All are shifts by functions of the other parameters, with a Jacobian of one; where mass or slope would lead beyond the
-bounds of log10_sigma_b or gamma, a `SoftInterval` bends them, and its Jacobian counts. The posterior is exactly that
-of the declared priors.
+All are shifts by functions of the other parameters, with a Jacobian of one. Where mass or slope would exceed the
+bounds of log10_sigma_b or gamma, a `SoftInterval` compresses them, and its Jacobian is included. The posterior is
+exactly that of the declared priors.
 """
 
 from __future__ import annotations
@@ -38,20 +39,20 @@ __all__ = ["Coordinates", "sampled_at", "sampled_parameters"]
 
 MASS, SLOPE, BREAK = "log10_sigma_b", "gamma", "beta_minus_gamma"
 MIDDLE_SLOPE = 1.0
-"""Where the coordinate of the slope has its zero: an isothermal sphere's projected slope."""
+"""Slope at which its coordinate is zero: the projected slope of an isothermal sphere."""
 EDGE = 0.05
-"""How far from its bounds gamma, or log10_sigma_b, is bent back."""
+"""Distance from the bounds of gamma or log10_sigma_b at which compression sets in."""
 BATCH = 256
-"""Draws that are taken to parameters together."""
+"""Draws converted to parameters together."""
 FAR = 0.05
-"""w (1 - w) below which the break is too far from the pivot to be felt, and its shift fades out."""
+"""Value of w (1 - w) below which the break is too far from the pivot to matter and its shift fades out."""
 
 
 @jax.tree_util.register_pytree_node_class
 class Coordinates:
     """Unconstrained coordinates, shape (dim,), one per sampled parameter in the order of the space.
 
-    A pytree that holds the model too: what is compiled for one galaxy serves all of the same shapes and options.
+    They are a pytree that includes the model: compiled code serves all galaxies with the same shapes and options.
     """
 
     def __init__(self, space: ParameterSpace, model: GalaxyModel, estimates: DataEstimates) -> None:
@@ -63,7 +64,7 @@ class Coordinates:
             for name, prior in space.priors.items()
             if name in (SLOPE, MASS)
         }
-        # About where the rotation of the gas puts it; only the start depends on it.
+        # Estimated from the rotation of the gas; only the starting point depends on it.
         pivot_pc = estimates.radius_arcsec * pc_per_arcsec(model.galaxy.distance.mpc)
         self._middle_mass = math.log10(estimates.rotation_kms**2 * pivot_pc / G_PC_KMS2_MSUN)
 
@@ -72,7 +73,7 @@ class Coordinates:
         return names.index(name) if name in names else None
 
     def with_model(self, model: GalaxyModel) -> Self:
-        """Return the same coordinates of another model of the galaxy."""
+        """Return a copy with another model of the galaxy."""
         new = copy(self)
         new.model = model
         return new
@@ -90,22 +91,22 @@ class Coordinates:
         return self._column(BREAK)
 
     def tree_flatten(self) -> tuple[tuple[Any, ...], None]:
-        """Everything, numbers and arrays at its leaves."""
+        """Return all contents as leaves."""
         return (self.space, self.model, self._pivot_arcsec, self._middle_mass, self._intervals), None
 
     @classmethod
     def tree_unflatten(cls, _: None, children: tuple[Any, ...]) -> Self:
-        """Inverse of `tree_flatten`."""
+        """Invert `tree_flatten`."""
         new = object.__new__(cls)
         new.space, new.model, new._pivot_arcsec, new._middle_mass, new._intervals = children
         return new
 
     def parameters(self, point: Array) -> dict[str, Array]:
-        """Every parameter of the model, fixed ones included, at one point (dim,)."""
+        """Convert one point (dim,) to all parameters of the model, including fixed ones."""
         return self._bent(point)[0]
 
     def _bent(self, point: Array) -> tuple[dict[str, Array], Array]:
-        """Every parameter, and the log of what the soft intervals stretch volume by."""
+        """All parameters, and the log Jacobian of the soft intervals."""
         values, stretch = self.space.constrain(self._scores(point)), jnp.zeros(())
         if self._slope is not None:
             slope, interval = MIDDLE_SLOPE + point[self._slope] - self._bend(values), self._intervals[SLOPE]
@@ -117,12 +118,12 @@ class Coordinates:
         return values, stretch
 
     def sampled(self, point: Array) -> Array:
-        """Sampled parameters only, (dim,), in the order of the space."""
+        """Convert one point to the sampled parameters, (dim,), in the order of the space."""
         values = self.parameters(point)
         return jnp.stack([values[name] for name in self.space.names])
 
     def log_prior(self, point: Array) -> Array:
-        """Log density of the declared priors at a point, up to a constant."""
+        """Return the log density of the declared priors at a point, up to a constant."""
         values, stretch = self._bent(point)
         total = self.space.log_prior(self._scores(point)) + stretch
         for name, column in ((SLOPE, self._slope), (MASS, self._mass)):
@@ -131,7 +132,7 @@ class Coordinates:
         return total
 
     def from_scores(self, scores: Array) -> Array:
-        """Return the point of given prior scores (dim,); that of log10_sigma_b counts as tenths of a dex in mass."""
+        """Convert prior scores (dim,) to a point; the score of log10_sigma_b becomes tenths of a dex in mass."""
         point = jnp.asarray(scores)
         values = self.space.constrain(point)
         if self._break is not None:
@@ -145,28 +146,28 @@ class Coordinates:
         return point
 
     def _scores(self, point: Array) -> Array:
-        """Prior scores at a point; the columns of slope and mass stay as they are."""
+        """Prior scores at a point; the columns of slope and mass are unchanged."""
         if self._break is None:
             return point
         return point.at[self._break].add(-self._log_curvature(self.space.constrain(point)))
 
     def _log_curvature(self, values: dict[str, Array]) -> Array:
-        """log of w (1 - w) over its maximum, faded out where it is small; depends on alpha and r_b only."""
+        """Logarithm of w (1 - w) over its maximum, faded out where small; depends on alpha and r_b only."""
         inside = self._inside_break(values)
         return jnp.log((inside * (1 - inside) + FAR) / (0.25 + FAR))
 
     def _inside_break(self, values: dict[str, Array]) -> Array:
-        """w = x^alpha / (1 + x^alpha), x = pivot / r_b: how much of the break lies within the pivot."""
+        """Fraction w = x^alpha / (1 + x^alpha), x = pivot / r_b, of the break inside the pivot."""
         pivot_pc = self._pivot_arcsec * pc_per_arcsec(values["distance_mpc"])
         log_x = jnp.log(pivot_pc) - values["log10_r_b_pc"] * math.log(10)
         return jax.nn.sigmoid(values["alpha"] * log_x)
 
     def _bend(self, values: dict[str, Array]) -> Array:
-        """What the break adds to the slope at the pivot."""
+        """Contribution of the break to the slope at the pivot."""
         return values["beta_minus_gamma"] * self._inside_break(values)
 
     def _log10_unit_mass(self, values: dict[str, Array]) -> Array:
-        """log10 of v^2 R / G [Msun] at the pivot for Sigma_b = 1 Msun / pc^2."""
+        """Logarithm (base 10) of v^2 R / G [Msun] at the pivot for Sigma_b = 1 Msun / pc^2."""
         dtype = self.model.dtype
         unit = {name: jnp.asarray(value, dtype) for name, value in values.items()} | {MASS: jnp.zeros((), dtype)}
         speed = self.model.circular_velocity(unit, jnp.asarray(self._pivot_arcsec, dtype), component="stars")
@@ -175,7 +176,7 @@ class Coordinates:
 
 
 def sampled_parameters(coordinates: Coordinates, draws: np.ndarray) -> np.ndarray:
-    """Take points (..., dim) to sampled parameters of the same shape, in batches of one size: one program for all."""
+    """Convert points (..., dim) to sampled parameters of the same shape, in equal batches that share a program."""
     flat = draws.reshape(-1, draws.shape[-1])
     padded = np.resize(flat, (-(-len(flat) // BATCH) * BATCH, flat.shape[1])).reshape(-1, BATCH, flat.shape[1])
     found = [np.asarray(_sampled_batch(coordinates, batch), np.float64) for batch in padded]
@@ -188,5 +189,5 @@ def _sampled_batch(coordinates: Coordinates, points: Array) -> Array:
 
 
 def sampled_at(point: Array, coordinates: Coordinates) -> Array:
-    """Sampled parameters (dim,) of a point: `Coordinates.sampled` as one function for all galaxies."""
+    """Call `Coordinates.sampled` at a point (dim,), as one function for all galaxies."""
     return coordinates.sampled(point)

@@ -1,4 +1,4 @@
-"""The posterior density of a galaxy over the sampler's unconstrained parameters."""
+"""Posterior density of a galaxy over the sampler's unconstrained coordinates."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ __all__ = ["CellData", "cell_data", "log_density", "residual_squared"]
 
 
 class CellData(NamedTuple):
-    """What the likelihood needs of each cell, shape (cell, channel). Empty ones have inverse variance 0."""
+    """Data of the likelihood, shape (cell, channel)."""
 
     mean: Array
+    """Cell means [Jy], complex."""
     inverse_variance: Array
+    """Inverse variance of the real part [Jy^-2], 0 in empty cells."""
     dof: Array
+    """Degrees of freedom of the variance."""
 
 
 def cell_data(data: Store[GriddedVisibilities], cells: UvCells) -> CellData:
-    """Take gridded visibilities of the model's cells to the device, in the model's precision."""
+    """Gather gridded visibilities in the model's cells, on the device and in the model's precision."""
     mask, dtype = data["mask"], cells.coefficients.dtype
     inverse = np.divide(1.0, data["variance"], out=np.zeros(mask.shape), where=mask)
     return CellData(
@@ -37,7 +40,7 @@ def cell_data(data: Store[GriddedVisibilities], cells: UvCells) -> CellData:
 
 
 def residual_squared(model: Array, cells: CellData) -> Array:
-    """|mean - model|^2 over the variance of the real part; expectation 2 per cell for known noise."""
+    """Return |mean - model|^2 over the variance of the real part, (cell, channel); expectation 2 for known noise."""
     difference = cells.mean - model
     return (difference.real**2 + difference.imag**2) * cells.inverse_variance
 
@@ -48,9 +51,9 @@ def _single_core_log_density(point: Array, coordinates: Coordinates, cells: Cell
 
 
 def _log_density(point: Array, coordinates: Coordinates, cells: CellData) -> Array:
-    """Return log p(point | data) up to a constant, of the unconstrained coordinates (dim,).
+    """Return log p(point | data), up to a constant, at unconstrained coordinates (dim,).
 
-    One function for all galaxies: compiled once, it serves those of the same shapes and options.
+    It is one function for all galaxies: compiled once, it serves those with the same shapes and options.
     """
     model = coordinates.model
     means = model.cell_means(coordinates.parameters(point))

@@ -1,4 +1,4 @@
-"""The mode of a galaxy's posterior, by a model whose subcells are fine enough there."""
+"""Search for the mode of a galaxy's posterior, with subcells that are fine enough there."""
 
 from __future__ import annotations
 
@@ -21,30 +21,33 @@ from steelyard.inference.starts import starting_points
 __all__ = ["FoundMode", "search_mode", "subcell_warnings"]
 
 N_STEPS_ON, RATE_ON = 20, 0.01
-"""From the mode by coarser subcells to that by finer ones, which lies within the former's errors."""
+"""Steps and learning rate from the mode with coarser subcells to that with finer ones, which is nearby."""
 
 
 class FoundMode(NamedTuple):
-    """What a search for the mode ends with."""
+    """Result of a mode search."""
 
     problem: Problem
-    """With the subcells that the galaxy needs."""
+    """Problem with the subcells that the galaxy needs."""
     mode: sampler.Mode
+    """Mode of the posterior."""
     subcells: ChosenSubcells
+    """Subcells of the model and their errors."""
     warnings: tuple[str, ...]
+    """Warnings for the user."""
 
 
 def search_mode(
     problem: Problem, progress: Callable[[sampler.Progress], None] | None, note: Callable[[str], None]
 ) -> FoundMode:
-    """Search from many starts with standard subcells; where finer ones are needed go on with them.
+    """Search for the mode from many starts with standard subcells, then with finer ones if needed.
 
     Raises:
         ContractError: the best disc does not fit in the image.
 
     """
     settings = problem.galaxy.sampler
-    note(f"searching the mode of {len(problem.parameters.names)} parameters from {settings.n_starts} starts")
+    note(f"searching for the mode of {len(problem.parameters.names)} parameters from {settings.n_starts} starts")
     points = starting_points(
         problem.parameters, problem.coordinates, problem.estimates, settings.n_starts, settings.seed
     )
@@ -55,7 +58,7 @@ def search_mode(
     warnings = _mode_warnings(mode)
     chosen = choose_subcells(problem.model, at_mode, shift_at_mode(problem, mode))
     if chosen.subcells != "standard":
-        note(f"going on with {chosen.subcells} subcells: with standard ones the model's errors are too large")
+        note(f"continuing with {chosen.subcells} subcells: standard ones leave too large model errors")
         problem, before = problem.with_subcells(chosen.subcells), mode
         mode = search(
             mode.position[None],
@@ -69,18 +72,18 @@ def search_mode(
 
 
 def shift_at_mode(problem: Problem, mode: sampler.Mode) -> Callable[[np.ndarray], float]:
-    """Return by how much a change of the visibilities at the mode moves parameters at most, in standard deviations.
+    """Return a function for the largest parameter shift due to a change of the visibilities at the mode.
 
-    To first order: the Newton step to the new mode, whose length in coordinates whitened by the posterior's
-    covariance bounds the shift of every parameter. A change of the model counts as the opposite one of the data: that
-    it differs from point to point, which lets it pull on the noise too, is left out.
+    To first order the mode moves by a Newton step, whose length in coordinates whitened by the posterior covariance
+    bounds the shift of every parameter in standard deviations. A change of the model is treated as the opposite
+    change of the data; its variation from point to point, which couples to the noise, is neglected.
 
     Args:
-        problem: of which `mode` is the mode.
-        mode: with its curvature.
+        problem: problem whose mode is `mode`.
+        mode: mode with its curvature.
 
     Returns:
-        Function of a change of the cells' means [Jy], shape (cell, channel).
+        Function of a change of the cell means [Jy], shape (cell, channel), that returns standard deviations.
 
     """
     batch = batch_size(problem)
@@ -100,7 +103,7 @@ def shift_at_mode(problem: Problem, mode: sampler.Mode) -> Callable[[np.ndarray]
 
 
 def batch_size(problem: Problem) -> int:
-    """Points that a search evaluates together: as many as there are chains, so that sampling shares its program."""
+    """Return the batch size of the search: the number of chains, so that sampling reuses its program."""
     settings = problem.galaxy.sampler
     return min(settings.n_chains, settings.n_starts)
 
@@ -112,17 +115,17 @@ def _mode_warnings(mode: sampler.Mode) -> tuple[str, ...]:
     if mode.is_multimodal:
         n = sum(start.verdict == "rival" for start in mode.starts)
         warnings.append(
-            f"{n} of {len(mode.starts)} starts ended on another peak of like height: the posterior is multimodal"
+            f"{n} of {len(mode.starts)} starts ended on another peak of similar height: the posterior is multimodal"
         )
     return tuple(warnings)
 
 
 def subcell_warnings(chosen: ChosenSubcells) -> tuple[str, ...]:
-    """What a user should know of subcells that are not fine enough."""
+    """Return warnings about subcells that are not fine enough."""
     if chosen.enough:
         return ()
     shift = "" if chosen.shift_sigma is None else f", which may move parameters by {chosen.shift_sigma:.1f} sigma"
     return (
-        f"the model's visibilities are exact to {chosen.visibility_error:.1e} of their peak only{shift}: even fine "
-        "subcells do not resolve the disc's minor axis, or how its velocity changes, as well as these data need",
+        f"the model's visibilities are accurate only to {chosen.visibility_error:.1e} of their peak{shift}: even "
+        "fine subcells do not resolve the disc's minor axis or velocity gradient as well as these data require",
     )

@@ -1,4 +1,4 @@
-"""A galaxy beside its data: all that the posterior density rests on."""
+"""Inference problem: a galaxy, its data and its model."""
 
 from __future__ import annotations
 
@@ -27,34 +27,39 @@ __all__ = ["Problem", "prepare"]
 
 @dataclass(frozen=True)
 class Problem:
-    """A galaxy, its data as far out as they reach, and the model that joins them."""
+    """A galaxy, its cropped data and the model that connects them."""
 
     galaxy: Galaxy
+    """Galaxy file."""
     data: Store[GriddedVisibilities]
+    """Gridded data, cropped to the longest baseline."""
     estimates: DataEstimates
+    """First estimates from the data."""
     parameters: Parameters
+    """Parameters and priors."""
     coordinates: Coordinates
+    """Coordinates of the sampler, with the model."""
 
     @property
     def model(self) -> GalaxyModel:
-        """Of the coordinates."""
+        """The galaxy model."""
         return self.coordinates.model
 
     @cached_property
     def cells(self) -> CellData:
-        """What the likelihood needs of the data: the model's own cells, in its precision."""
+        """Data of the likelihood in the model's cells and precision."""
         return cell_data(self.data, self.model.uv_cells)
 
     def with_subcells(self, subcells: SubcellGrade) -> Problem:
-        """Return the same problem for a model with other subcells."""
+        """Return a copy whose model has other subcells."""
         model = self.model.with_levels(LEVELS[subcells])
         return replace(self, coordinates=self.coordinates.with_model(model))
 
     @property
     def identity(self) -> str:
-        """Hash of galaxy file, data, surrogate and priors: a fit with the same one need not be done again.
+        """Hash of galaxy file, data, surrogate and priors that identifies a fit.
 
-        The priors count by themselves: those that the galaxy file leaves out come from a first look at the data.
+        Priors are included because those missing from the galaxy file come from first estimates from the data.
         """
         surrogate = self.model.surrogate
         artifact = None if surrogate is None else json.dumps(surrogate.manifest.files, sort_keys=True)
@@ -67,7 +72,8 @@ def prepare(galaxy: Galaxy, data: Store[GriddedVisibilities], dtype: DTypeLike =
     """Check a galaxy against its data and set up the model, which computes in `dtype`.
 
     Raises:
-        ContractError: priors outside the surrogate's domain, no emission, a line in absorption, nothing to sample.
+        ContractError: priors exceed the surrogate's domain, the data show no emission or a line in absorption, or
+            every parameter is fixed.
 
     """
     rest_hz, cells = galaxy.line.rest_frequency_hz, trimmed(data)

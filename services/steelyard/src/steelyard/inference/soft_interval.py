@@ -1,7 +1,7 @@
-"""A map from the real line to an interval that is the identity inside, and bends within a width of its ends.
+"""Map from the real line to an interval: the identity inside, compressed within a width of its ends.
 
-A probit or logit squeezes the whole interval; here a coordinate that the data hold well keeps its scale until near
-an end, and a chain never runs into a wall.
+A probit or logit compresses the whole interval. Here a well-constrained coordinate keeps its scale until close to an
+end, and a chain never hits a boundary.
 """
 
 from __future__ import annotations
@@ -17,21 +17,24 @@ __all__ = ["OpenRange", "SoftInterval"]
 
 
 class SoftInterval(NamedTuple):
-    """low + w [softplus((u - low) / w) - softplus((u - high) / w)], both ends finite."""
+    """Soft interval low + w [softplus((u - low) / w) - softplus((u - high) / w)] with finite ends."""
 
     low: ArrayLike
+    """Lower end."""
     high: ArrayLike
+    """Upper end."""
     width: ArrayLike
+    """Width w of the compressed zone at either end."""
 
     def forward(self, u: Array) -> Array:
-        """Value in (low, high) for any u."""
+        """Map any u to a value in (low, high), same shape."""
         low, high, width = map(jnp.asarray, self)
         above_low, above_high = ((u - end) / width for end in (low, high))
         inside = low + width * (jax.nn.softplus(above_low) - jax.nn.softplus(above_high))
-        return jnp.clip(inside, low, high)  # rounding may leave the interval
+        return jnp.clip(inside, low, high)  # rounding may exceed the interval
 
     def inverse(self, value: ArrayLike) -> Array:
-        """The u of a value; one at an end is moved inside by a millionth of the width."""
+        """Map a value to u; a value at an end is first moved inside by a millionth of the width."""
         value = jnp.asarray(value)
         low, high, width = map(jnp.asarray, self)
         span = (high - low) / width
@@ -39,7 +42,7 @@ class SoftInterval(NamedTuple):
         return low + width * (t + jnp.log(-jnp.expm1(-t)) - jnp.log(-jnp.expm1(t - span)))
 
     def log_slope(self, u: Array) -> Array:
-        """log of d forward / du."""
+        """Return log(d forward / du), shape of `u`."""
         low, high, width = map(jnp.asarray, self)
         above_low, above_high = ((u - end) / width for end in (low, high))
         overlap = jnp.log1p(-jnp.exp((low - high) / width))
@@ -47,7 +50,7 @@ class SoftInterval(NamedTuple):
 
 
 class OpenRange(NamedTuple):
-    """In place of a `SoftInterval` where a range has an open end: the identity."""
+    """Identity map, used instead of a `SoftInterval` for a range with an open end."""
 
     def forward(self, u: Array) -> Array:
         """Return u."""

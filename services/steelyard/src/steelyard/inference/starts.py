@@ -1,4 +1,4 @@
-"""Starting points for the search of the mode: near the estimates from the data, or drawn from the prior."""
+"""Starting points of the mode search: near the estimates from the data, or drawn from the prior."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def starting_points(
 ) -> np.ndarray:
     """Draw unconstrained starting points, shape (n, parameter).
 
-    Places, angles and velocities scatter about the data's estimates; the rest is drawn from the prior, pulled
-    towards its middle, where gradients lead somewhere.
+    Positions, angles and velocities scatter around the estimates from the data; the others are drawn from the prior,
+    contracted towards its middle, where gradients are informative.
     """
     dim = len(parameters.names)
     rng = np.random.default_rng(seed)
@@ -33,7 +33,7 @@ def starting_points(
         margin = 0.02 * (high - low) if np.isfinite(high - low) else 0.0
         values = start.value + start.scatter * rng.standard_normal(n)
         if parameter.period is not None and np.isfinite(high - low):
-            # A prior such as 200 to 300 degrees may hold the start one turn away.
+            # A prior such as 200 to 300 degrees may contain the start only after adding a full turn.
             values = low + (values - low) % parameter.period
         values = np.clip(values, low + margin, high - margin)
         points[:, column] = np.asarray(parameters.space.priors[name].inverse(values))

@@ -1,4 +1,4 @@
-"""The report of a fit: one self-contained HTML page."""
+"""Report of a fit: one self-contained HTML page."""
 
 from steelyard.report.page import ReportWarning, report_or_warning, write_report
 

@@ -1,4 +1,4 @@
-"""The figures of the report, each a function of the products."""
+"""Figures of the report, each a function of the products."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ __all__ = [
 ]
 
 DATA, MODEL, STARS = "#222222", "#d1495b", "#2e86ab"
-# Total, stars, black hole, then what else there is: the palette of Okabe & Ito, told apart in grey by their dashes.
+# Total, stars, black hole, then other components: palette of Okabe & Ito; dashes distinguish them in grey.
 CURVES = ((MODEL, "-"), (STARS, "-"), (DATA, "-"), ("#e69f00", "--"), ("#009e73", "-."), ("#cc79a7", ":"))
-# v_optical = c (f_rest / f - 1) of v_radio = c (1 - f / f_rest), and back: what `secondary_axis` asks for.
+# v_optical = c (f_rest / f - 1) from v_radio = c (1 - f / f_rest), and its inverse, for `secondary_axis`.
 RADIO_TO_OPTICAL = (optical_velocity_kms, lambda optical: optical / (1 + optical / C_KMS))
 
 
 def mass_posterior(products: Products) -> Figure:
-    """Posterior of the black-hole mass beside its prior."""
+    """Draw the posterior of the black-hole mass with its prior."""
     figure = Figure(figsize=(5.6, 3.4), layout="constrained")
     axes = figure.subplots()
     hole = products.manifest.black_hole
@@ -54,7 +54,7 @@ def mass_posterior(products: Products) -> Figure:
     if (truth := products.manifest.galaxy.truth.get("log10_mbh")) is not None:
         axes.axvline(truth, color=MODEL, linewidth=2, label=f"truth {truth:.3f}")
     axes.set(xlabel=r"$\log_{10}\,(M_{\rm BH}\,/\,M_\odot)$", ylabel="probability density")
-    # Above the axes: a posterior that is its prior fills all of them.
+    # The legend goes above the axes, which a posterior equal to its prior fills completely.
     axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=3, borderaxespad=0.2)
     return figure
 
@@ -65,7 +65,7 @@ def _around(values: np.ndarray) -> tuple[float, float]:
 
 
 def corner_plot(products: Products) -> Figure:
-    """Marginals of every parameter and every pair."""
+    """Draw the marginal posteriors of all parameters and pairs."""
     flat = products.draws.reshape(-1, len(products.names))
     truth = products.manifest.galaxy.truth
     truths = [truth.get(name) for name in products.names]
@@ -88,7 +88,7 @@ def corner_plot(products: Products) -> Figure:
         max_n_ticks=3,
         plot_datapoints=False,
         fill_contours=True,
-        # Four thousand draws fill 30 bins; fewer would show shot noise as structure.
+        # Four thousand draws suffice for 30 bins; with fewer, shot noise would look like structure.
         bins=30 if len(flat) > 4000 else 18,
         smooth=0.8,
     )
@@ -98,7 +98,7 @@ def corner_plot(products: Products) -> Figure:
 
 
 def _with_truth(values: np.ndarray, truth: float | None) -> tuple[float, float]:
-    """Range of the values and, unless it is far off, of their truth."""
+    """Range of the values, including their truth unless it is far off."""
     low, high = float(values.min()), float(values.max())
     sd = float(values.std())
     if truth is None or abs(truth - values.mean()) > 6 * sd:
@@ -107,7 +107,7 @@ def _with_truth(values: np.ndarray, truth: float | None) -> tuple[float, float]:
 
 
 def rotation_curve(products: Products) -> Figure:
-    """Circular velocity with its 68 % band, and that of each mass component."""
+    """Draw the circular velocity and that of each mass component, with 68 % bands."""
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.subplots()
     bands = products.rotation
@@ -128,7 +128,7 @@ def rotation_curve(products: Products) -> Figure:
 
 
 def spectrum(products: Products) -> Figure:
-    """Flux in the disc's aperture per channel: data, model, residual."""
+    """Draw the flux density in the disc's aperture per channel: data, model and residual."""
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     v = products.radio_kms
@@ -148,7 +148,7 @@ def spectrum(products: Products) -> Figure:
 
 
 def position_velocity(products: Products) -> Figure:
-    """Cut along the major axis: data and residual in grey, model in contours."""
+    """Draw position-velocity cuts along the major axis: data and residual in colour, model in contours."""
     figure = Figure(figsize=(9.0, 3.9), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)
     offset, data = products.position_velocity(products.data)
@@ -172,9 +172,9 @@ def position_velocity(products: Products) -> Figure:
 
 
 def channel_maps(products: Products, n: int = 7) -> Figure:
-    """Dirty channel maps of data, model and residual, every few channels over the line, at their radio velocities."""
+    """Draw dirty channel maps of data, model and residual across the line, labelled by radio velocity."""
     bright = np.flatnonzero(products.modelled.max(axis=(1, 2)) > 0.15 * products.modelled.max())
-    # From low to high velocity, as people read a cube.
+    # From low to high velocity, as is customary.
     chosen = np.linspace(bright[-1], bright[0], n).round().astype(int)
     figure = Figure(figsize=(1.55 * n + 1.0, 5.2), layout="compressed")
     rows = figure.subplots(3, n, sharex=True, sharey=True, squeeze=False)
@@ -198,7 +198,7 @@ def channel_maps(products: Products, n: int = 7) -> Figure:
 
 
 def traces(products: Products, names: tuple[str, ...] = ("log10_mbh", "inclination_deg")) -> Figure:
-    """Draws in order, chain by chain."""
+    """Draw trace plots of the chains."""
     shown = [name for name in names if name in products.names] or list(products.names[:1])
     figure = Figure(figsize=(7.6, 1.5 * (len(shown) + 1)), layout="constrained")
     panels = figure.subplots(len(shown) + 1, 1, sharex=True)
@@ -211,14 +211,14 @@ def traces(products: Products, names: tuple[str, ...] = ("log10_mbh", "inclinati
 
 
 def sky_map(axes: Axes, image: np.ndarray, products: Products, n_ticks: int = 5, **style: Any) -> AxesImage:
-    """Draw an image with east to the left, as on the sky."""
+    """Draw an image with east to the left."""
     half = products.extent_arcsec()
     shown = axes.imshow(image, origin="lower", extent=_extent(products), interpolation="nearest", **style)
     x0, y0 = products.best["x0_arcsec"], products.best["y0_arcsec"]
     axes.set_xlim(x0 + half, x0 - half)
     axes.set_ylim(y0 - half, y0 + half)
     axes.set_aspect("equal")
-    # A number of ticks that follows from the size of the axes would change while the layout is sought, and spoil it.
+    # A number of ticks that depends on the size of the axes would change during layout and spoil it.
     axes.locator_params(nbins=n_ticks)
     return shown
 
@@ -241,7 +241,7 @@ def beam_ellipse(axes: Axes, products: Products) -> None:
     (x_left, x_right), (y_low, y_high) = axes.get_xlim(), axes.get_ylim()
     place = (x_left - 0.12 * (x_left - x_right), y_low + 0.12 * (y_high - y_low))
     beam = products.beam
-    # matplotlib turns counter-clockwise from +x; with east to the left a position angle turns the other way.
+    # matplotlib angles run counter-clockwise from +x; with east to the left, position angles run the other way.
     axes.add_patch(
         Ellipse(place, beam.minor_arcsec, beam.major_arcsec, angle=-beam.pa_deg, facecolor="0.6", edgecolor="k")
     )

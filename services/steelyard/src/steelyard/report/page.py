@@ -1,4 +1,4 @@
-"""Assemble the page: figures as embedded PNG, numbers as tables, nothing loaded from elsewhere."""
+"""Report page: figures as embedded PNG, numbers as tables, no external resources."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ FIGURES: dict[str, Callable[[Products], Figure]] = {
 
 
 class ReportWarning(UserWarning):
-    """The fit stands, but part of its report could not be made."""
+    """Warning that part of a report could not be made; the fit itself is valid."""
 
 
 def report_or_warning(folder: str | Path) -> Path | None:
-    """Write the report of a fit; where that fails, warn and return None: the posterior is what counts.
+    """Write the report of a fit; if that fails, warn and return None, since the posterior is safe.
 
     Warns:
-        ReportWarning: there is no report, or it lacks a figure.
+        ReportWarning: the report is missing or lacks a figure.
 
     """
     try:
         return write_report(folder)
-    except Exception as error:  # whatever it is, the posterior is written
+    except Exception as error:  # whatever the error, the posterior is already written
         warnings.warn(f"the report was not written: {_reason(error)}", ReportWarning, stacklevel=2)
         return None
 
@@ -67,14 +67,14 @@ def write_report(
     """Write `report.html` in a fit's folder and return its path.
 
     Args:
-        folder: output of a fit.
-        figure_folder: also write each figure there, as PNG.
-        progress: called with figures done and in all.
+        folder: output folder of a fit.
+        figure_folder: folder for PNG copies of the figures, if any.
+        progress: called with the number of finished figures and their total.
 
-    Each figure stands alone: where one cannot be drawn the page says why.
+    Figures are independent: for one that cannot be drawn, the page gives the reason.
 
     Raises:
-        ContractError: the folder holds no posterior, or a damaged one, or a fit is at work there.
+        ContractError: the posterior is missing or damaged, or a fit is using the folder.
 
     Warns:
         ReportWarning: a figure could not be drawn.
@@ -95,7 +95,7 @@ def _write_report(
     for done, (name, draw) in enumerate(FIGURES.items()):
         try:
             png = _png(draw(products))
-        except Exception as error:  # a figure never costs the others
+        except Exception as error:  # a failed figure must not affect the others
             missing[name] = _reason(error)
         else:
             images[name] = base64.b64encode(png).decode()
@@ -114,7 +114,7 @@ def _write_report(
 
 
 def headline(hole: BlackHole) -> str:
-    """Return the result in one line."""
+    """Format the result in one line."""
     match hole.verdict:
         case "measured":
             up, down = hole.log10_mbh_q84 - hole.log10_mbh, hole.log10_mbh - hole.log10_mbh_q16
@@ -143,7 +143,7 @@ def _reason(error: Exception) -> str:
 
 
 def _unless_it_fails[T](compute: Callable[[], T]) -> T | None:
-    """Return a number of the page, None where it cannot be computed; figures say why."""
+    """Return a number for the page, or None if it cannot be computed; the figures give the reason."""
     try:
         return compute()
     except Exception:
@@ -194,7 +194,7 @@ def _context(products: Products, images: dict[str, str], missing: dict[str, str]
 
 
 def _digits(p: ParameterSummary, value: float) -> str:
-    """Print to a tenth of the standard deviation."""
+    """Format a value to a tenth of the standard deviation."""
     return f"{value:.{decimals(p.sd)}f}"
 
 

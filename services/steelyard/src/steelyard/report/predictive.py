@@ -1,4 +1,4 @@
-"""Does the model explain the data? Chi-square of the cells, and mock data of the posterior beside the real ones."""
+"""Posterior predictive checks: chi-square of the cells, and moment maps of mock data from the posterior."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from steelyard.report.products import Products
 __all__ = ["PredictedMoments", "best_misfit", "predicted_moments"]
 
 N_REPLICATES = 40
-"""Mock data sets; the 68 % range of as many is good to a tenth and a half."""
+"""Number of mock data sets; it determines their 68 % range to about 15 %."""
 SEEN = 0.8
-"""Share of the mock data sets that must show a pixel's velocity, as the data do, before the two are compared."""
+"""Minimum fraction of mock data sets with a value in a pixel for a comparison with the data."""
 
 
 def best_misfit(products: Products) -> CellMisfit:
-    """Chi-square of every cell (channel, v, u) under the best draw."""
+    """Compute the chi-square of every cell (channel, v, u) for the best draw."""
     store = products.data_store
     mask, variance = store["mask"], store["variance"].astype(float)
     difference = np.where(mask, store["mean"] - products.best_visibilities, 0)
@@ -29,12 +29,12 @@ def best_misfit(products: Products) -> CellMisfit:
 
 @dataclass(frozen=True)
 class PredictedMoments:
-    """Moment maps of the data beside those of mock data drawn from the posterior; each entry has shape (y, x).
+    """Moment maps of the data and of mock data from the posterior; each map has shape (y, x).
 
     Attributes:
-        data: of the data.
+            data: of the data.
         median: of the mock data, pixel by pixel; NaN where too few of them show a velocity.
-        deviation: data - median, in units of half the 68 % range of the mock data.
+            deviation: data - median, in units of half the 68 % range of the mock data.
 
     """
 
@@ -44,16 +44,16 @@ class PredictedMoments:
 
 
 def predicted_moments(products: Products, n: int = N_REPLICATES, seed: int = 0) -> PredictedMoments:
-    """Draw mock data from the posterior predictive distribution and take their moments as those of the data.
+    """Compute moments of mock data from the posterior predictive distribution, as for the data.
 
-    Each has the visibilities of one draw of the posterior and noise of its own in every cell: Student's t of the
-    cell's degrees of freedom where the likelihood is that, Gaussian otherwise, of the cell's estimated error. The
-    paper's doubled errors widen a posterior; nobody takes them for the noise.
+    Each mock has the visibilities of one posterior draw plus independent noise in every cell, with the cell's
+    estimated error: Student's t with the cell's degrees of freedom for that likelihood, otherwise Gaussian. The
+    doubled errors of `gaussian_x2` widen the posterior but do not describe the noise.
 
     Args:
-        products: of the fit.
-        n: mock data sets.
-        seed: of draws of the noise.
+        products: products of the fit.
+        n: number of mock data sets.
+        seed: random seed for the noise.
 
     """
     rng = np.random.default_rng(seed)
@@ -66,7 +66,7 @@ def predicted_moments(products: Products, n: int = N_REPLICATES, seed: int = 0) 
     for field in Moments._fields[:3]:
         stack = np.stack([getattr(replica, field) for replica in replicas])
         shown = np.mean(np.isfinite(stack), axis=0) >= SEEN
-        # Pixels without any value would make NumPy warn.
+        # NumPy would warn about pixels without any value.
         low, middle, high = np.nanquantile(np.where(shown, stack, 0.0), [0.16, 0.5, 0.84], axis=0)
         spread = np.where(shown & (high > low), 0.5 * (high - low), np.nan)
         median[field] = np.where(shown, middle, np.nan)
@@ -82,6 +82,6 @@ def _noise(products: Products, rng: np.random.Generator) -> np.ndarray:
     sigma = np.sqrt(np.where(mask, store["variance"], 0).astype(float))
     if products.manifest.galaxy.likelihood.kind == "student_t":
         dof = np.where(mask, store["dof"], 1).astype(float)
-        # Real and imaginary part share their estimated variance.
+        # Real and imaginary part share one estimated variance.
         sigma = sigma / np.sqrt(rng.chisquare(dof) / dof)
     return (parts[0] + 1j * parts[1]) * sigma

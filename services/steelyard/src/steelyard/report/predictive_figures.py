@@ -1,4 +1,4 @@
-"""Figures of the predictive checks: chi-square, predicted moments, and what became of the priors."""
+"""Figures of the predictive checks: chi-square, predicted moments, priors against posteriors."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ N_LENGTHS = 16
 
 
 def chi_square(products: Products) -> Figure:
-    """Chi-square per datum of the best draw: over the uv plane, per channel, and against baseline length."""
+    """Draw chi-square per datum of the best draw: over the uv plane, per channel and against baseline length."""
     misfit = best_misfit(products)
     u, v = (products.data_store[name] / 1e3 for name in ("u_wavelengths", "v_wavelengths"))
     length = np.hypot(u[None, :], v[:, None])
@@ -29,7 +29,7 @@ def chi_square(products: Products) -> Figure:
     _series(panels["channels"], products.radio_kms, *misfit.reduced(axis=(1, 2)))
     panels["channels"].set_xlabel("velocity, radio [km/s]")
     filled = misfit.used.any(axis=0)
-    # As many cells in each bin, so that the bands are about as wide.
+    # Equal numbers of cells per bin make the bands about equally wide.
     n_bins = int(np.clip(filled.sum() // 4, 2, N_LENGTHS))
     edges = np.quantile(length[filled], np.linspace(0, 1, n_bins + 1))
     bins = np.clip(np.searchsorted(edges, length[filled], side="right") - 1, 0, n_bins - 1)
@@ -45,7 +45,7 @@ def chi_square(products: Products) -> Figure:
 
 
 def _plane(axes: Axes, u: np.ndarray, v: np.ndarray, reduced: np.ndarray, sd: np.ndarray) -> None:
-    """Draw a half plane and its mirror image: a real sky is seen the same way from both ends of a baseline."""
+    """Draw a half plane and its mirror image; a real sky is symmetric, V(-u, -v) = conj V(u, v)."""
     order = np.argsort(v)
     half = reduced[order]
     steps = np.concatenate([-u[:0:-1], u])
@@ -68,7 +68,7 @@ def _plane(axes: Axes, u: np.ndarray, v: np.ndarray, reduced: np.ndarray, sd: np
 
 
 def _series(axes: Axes, x: np.ndarray, value: np.ndarray, sd: np.ndarray) -> None:
-    """Chi-square per datum beside the one and two standard deviations that noise alone would make."""
+    """Draw chi-square per datum with the one- and two-sigma bands expected from noise alone."""
     order = np.argsort(x)
     x, value, sd = x[order], value[order], sd[order]
     for factor, shade in ((2, "0.92"), (1, "0.84")):
@@ -80,7 +80,7 @@ def _series(axes: Axes, x: np.ndarray, value: np.ndarray, sd: np.ndarray) -> Non
 
 
 def moment_maps(products: Products) -> Figure:
-    """Moments 0, 1, 2 of the data, of the posterior's predictions, and how far the two are apart."""
+    """Draw moments 0, 1, 2 of the data and of the posterior prediction, and their difference in sigma."""
     maps = predicted_moments(products)
     figure = Figure(figsize=(10.2, 8.6), layout="compressed")
     grid = figure.subplots(3, 3, sharex=True, sharey=True)
@@ -114,7 +114,7 @@ def _reach(values: np.ndarray) -> float:
 
 
 def prior_to_posterior(products: Products) -> Figure:
-    """Where in its prior each parameter's posterior lies: bars that span the panel have learnt nothing."""
+    """Draw each posterior in quantiles of its prior; a bar that spans the panel means no constraint."""
     names = products.names
     figure = Figure(figsize=(7.6, 0.34 * len(names) + 1.3), layout="constrained")
     axes = figure.subplots()

@@ -1,4 +1,4 @@
-"""What the figures show, computed once from a run folder: cubes, spectra, rotation curves."""
+"""Products shown in the figures, computed once per run folder: cubes, spectra, rotation curves."""
 
 from __future__ import annotations
 
@@ -28,16 +28,18 @@ N_CURVES = 200
 
 @dataclass(frozen=True)
 class RotationBands:
-    """Circular velocity against radius: 16, 50 and 84 % quantiles, shape (3, radius)."""
+    """Circular velocity against radius, as 16, 50 and 84 % quantiles."""
 
     radius_arcsec: np.ndarray
+    """Radii [arcsec], shape (radius,)."""
     total_kms: np.ndarray
+    """Total circular velocity [km/s], shape (3, radius)."""
     parts_kms: dict[str, np.ndarray]
-    """Each mass component by its title: "stars", "black hole", "halo"."""
+    """Velocity of each mass component [km/s], shape (3, radius), by title: "stars", "black hole", "halo"."""
 
 
 class Products:
-    """A posterior beside its data. Cubes are dirty: what the array saw, not deconvolved."""
+    """Products of a posterior and its data. Cubes are dirty, that is, not deconvolved."""
 
     def __init__(self, posterior: Store[Posterior], data: Store[GriddedVisibilities]) -> None:
         self.posterior = posterior
@@ -47,7 +49,7 @@ class Products:
         grid = ModelGrid.of(data, galaxy.line.rest_frequency_hz, galaxy.data.primary_beam)
         self.model = GalaxyModel(galaxy, grid).with_levels(LEVELS[self.manifest.quality.subcells])
         self.radio_kms = velocities_kms(data, galaxy.line.rest_frequency_hz)
-        """Radio velocities of the channels, shape (channel,)."""
+        """Radio velocities of the channels [km/s], shape (channel,)."""
         self.names = tuple(p.name for p in self.manifest.parameters)
 
     @cached_property
@@ -57,14 +59,14 @@ class Products:
 
     @cached_property
     def best(self) -> dict[str, float]:
-        """Parameters of the draw with the highest density, fixed ones included."""
+        """Parameters of the draw with the highest density, including fixed ones."""
         lp = self.posterior["sample_stats/lp"]
         chain, draw = np.unravel_index(np.argmax(lp), lp.shape)
         return {**dict(zip(self.names, self.draws[chain, draw].tolist(), strict=True)), **self.manifest.fixed}
 
     @cached_property
     def velocity_kms(self) -> np.ndarray:
-        """Velocities of the channels about the best systemic one, in the galaxy's frame, shape (channel,)."""
+        """Channel velocities about the best systemic velocity [km/s], in the galaxy's frame, shape (channel,)."""
         return galaxy_velocity_kms(self.radio_kms, self.best["vsys_kms"])
 
     @cached_property
@@ -74,7 +76,7 @@ class Products:
 
     @cached_property
     def modelled(self) -> np.ndarray:
-        """Dirty cube of the best model: the same cells, the same weights."""
+        """Dirty cube of the best model [Jy/beam], with the cells and weights of the data."""
         return self.dirty(self.best_visibilities)
 
     @cached_property
@@ -83,16 +85,16 @@ class Products:
         return self.visibilities(self.best)
 
     def visibilities(self, parameters: dict[str, float]) -> np.ndarray:
-        """Cell means of a model [Jy], (channel, v, u), 0 where no channel holds data; every parameter is needed."""
+        """Compute the cell means of a model [Jy], (channel, v, u), 0 in cells without data; needs every parameter."""
         return predicted_on_half_plane(self.model, parameters)
 
     def dirty(self, visibilities: np.ndarray) -> np.ndarray:
-        """Dirty cube [Jy/beam] of any cell means, with the cells and weights of the data."""
+        """Make the dirty cube [Jy/beam] of given cell means, with the cells and weights of the data."""
         arrays = dict(self.data_store.arrays) | {"mean": np.where(self.data_store["mask"], visibilities, 0)}
         return np.asarray(dirty_cube(Store(self.data_store.manifest, arrays)))
 
     def some_draws(self, n: int) -> list[dict[str, float]]:
-        """Parameters of up to n draws, evenly spread over the chains, fixed ones included."""
+        """Return the parameters of up to n draws, evenly spread over the chains, including fixed ones."""
         flat = self.draws.reshape(-1, len(self.names))
         chosen = flat[np.linspace(0, len(flat) - 1, min(n, len(flat))).astype(int)]
         return [{**dict(zip(self.names, draw.tolist(), strict=True)), **self.manifest.fixed} for draw in chosen]
@@ -115,34 +117,34 @@ class Products:
 
     @cached_property
     def radius_arcsec(self) -> float:
-        """Radius that holds 90 % of the disc's flux."""
+        """Radius enclosing 90 % of the disc's flux [arcsec]."""
         return flux_radius_arcsec(self.model, self.best)
 
     def extent_arcsec(self) -> float:
-        """Half-width of the maps: the disc and a margin, within the field."""
+        """Return the half-width of the maps [arcsec]: the disc plus a margin, within the field."""
         margin = max(1.15 * self.radius_arcsec, 3 * self.beam.major_arcsec)
         return min(margin, 0.5 * self.model.grid.field_arcsec)
 
     def moments(self, cube: np.ndarray) -> Moments:
-        """Moments 0, 1, 2 of voxels above four times the noise; velocities are those in the galaxy's frame."""
+        """Compute moments 0, 1, 2 of voxels above four times the noise; velocities are in the galaxy's frame."""
         return moments(cube, self.velocity_kms, threshold=4 * self.noise)
 
     def aperture(self) -> np.ndarray:
-        """Pixels where the model's velocity-integrated dirty image exceeds a tenth of its peak, shape (y, x)."""
+        """Return the mask (y, x) where the model's integrated dirty image exceeds a tenth of its peak."""
         total = self.modelled.sum(axis=0)
         return total > 0.1 * total.max()
 
     def spectrum(self, cube: np.ndarray) -> np.ndarray:
-        """Flux density [Jy] in the aperture per channel; dirty, hence short of flux the array does not see."""
+        """Return the flux density [Jy] in the aperture per channel, without flux that the array resolves out."""
         pixel = self.data_store.manifest.cell_arcsec
         beam_pixels = np.pi * self.beam.major_arcsec * self.beam.minor_arcsec / (4 * np.log(2)) / pixel**2
         return cube[:, self.aperture()].sum(axis=1) / beam_pixels
 
     def position_velocity(self, cube: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Cut along the major axis, averaged over a beam's width.
+        """Cut a cube along the major axis, averaged over a beam width.
 
         Returns:
-            Offsets [arcsec], positive to the receding side, and brightness (channel, offset).
+            Offsets [arcsec], positive on the receding side, and brightness [Jy/beam], (channel, offset).
 
         """
         cell, npix = self.data_store.manifest.cell_arcsec, self.data_store.manifest.npix
@@ -158,7 +160,7 @@ class Products:
 
     @cached_property
     def rotation(self) -> RotationBands:
-        """Rotation curve and its parts over the posterior."""
+        """Rotation curve and its components over the posterior."""
         flat = self.draws.reshape(-1, len(self.names))
         chosen = flat[np.linspace(0, len(flat) - 1, min(N_CURVES, len(flat))).astype(int)]
         params = {name: jnp.asarray(chosen[:, i], jnp.float32) for i, name in enumerate(self.names)}

@@ -1,4 +1,4 @@
-"""How many digits of a parameter are worth printing."""
+"""Number of significant decimals of a parameter."""
 
 from math import floor, log10
 
@@ -6,5 +6,5 @@ __all__ = ["decimals"]
 
 
 def decimals(sd: float) -> int:
-    """Return the number of decimals that reach a tenth of a standard deviation."""
+    """Return the number of decimals needed to resolve a tenth of the standard deviation."""
     return min(max(0, 1 - floor(log10(sd))), 8) if sd > 0 else 3

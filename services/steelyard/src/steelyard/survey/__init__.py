@@ -1,1 +1,1 @@
-"""Surveys: a table of galaxies, a folder of results, and what the two say together. Nothing here needs Ray."""
+"""Surveys: a table of galaxies, a folder of results and their summary, without Ray."""

@@ -1,4 +1,4 @@
-"""The work of a real survey: one fit."""
+"""Work function of a survey: one fit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["fit_galaxy"]
 
 
 def fit_galaxy(job: SurveyJob, place: JobPlace) -> Outcome:
-    """Fit one galaxy in its folder, going on from what lies there, and write its report."""
+    """Fit one galaxy in its folder, resuming an earlier fit, and write its report."""
     posterior = fit(
         job.galaxy,
         place.folder,

@@ -1,7 +1,7 @@
-"""The folder of a survey: what was planned, and one folder per galaxy with all that came of it.
+"""Folder of a survey: the plan, and one folder per galaxy with its results.
 
-Everything that must outlive a process lies here, written whole or not at all; a survey goes on from nothing else. On
-a cluster it is on a file system that every node sees under the same path.
+Everything that must outlive a process is stored here, written atomically, and a survey resumes from it alone. On a
+cluster the folder is on a file system that every node sees under the same path.
 """
 
 from __future__ import annotations
@@ -43,24 +43,30 @@ __all__ = ["PlannedJob", "SurveyFolder", "changes", "plan_jobs"]
 
 PLAN_VERSION = 1
 PLANNED = [str, str, str, str, dict, bytes]
-"""Types of the fields of a planned job."""
+"""Field types of a planned job."""
 AGAIN = "plan again with `steelyard survey run`"
 REPLANNING_S = 1.0
 MOST_PROBLEMS = 50
 MOST_NAMES = 5
 LONGEST_NAME = 80
-"""Characters of a galaxy's name that its folder bears."""
+"""Maximum number of characters of a galaxy's name in its folder name."""
 
 
 class PlannedJob(NamedTuple):
-    """One job of a survey's plan; the driver passes `message`, a packed `SurveyJob`, on without opening it."""
+    """One job of a survey's plan."""
 
     job_id: str
+    """Hash that identifies the job."""
     name: str
+    """Name of the galaxy."""
     output: str
+    """Name of its folder."""
     shape: str
+    """Key of the array shapes; jobs with equal keys share compiled code."""
     columns: dict[str, Cell]
+    """Further columns of the sample."""
     message: bytes
+    """Packed `SurveyJob`, which the driver forwards unopened."""
 
 
 class SurveyFolder:
@@ -77,14 +83,14 @@ class SurveyFolder:
         self._checked: tuple[int, int, int] | None = None
 
     def job_folder(self, output: str) -> Path:
-        """Where one galaxy's posterior, checkpoint, status and record are."""
+        """Return the folder with one galaxy's posterior, checkpoint, status and record."""
         return safe_member(self.path / "galaxies", output)
 
     def write_plan(self, jobs: Iterable[PlannedJob], sample: Path) -> int:
-        """Replace the plan, with jobs of like shape one after the other; return their number."""
+        """Replace the plan, with jobs ordered by shape; return their number."""
         self.path.mkdir(parents=True, exist_ok=True)
         places: list[tuple[str, int, int]] = []
-        # By way of a file, so that only the places of a hundred thousand jobs are in memory to be sorted.
+        # Jobs are spooled to a file, so that only their positions are in memory for sorting.
         with (
             TemporaryFile(dir=self.path) as spool,
             atomic_path(self.plan, overwrite=True) as temporary,
@@ -101,7 +107,7 @@ class SurveyFolder:
         about = {
             "survey": PLAN_VERSION,
             "sample": sample.name,
-            # Relative, so that both may move together.
+            # Relative, so that both can move together.
             "data_folder": os.path.relpath(sample.parent, self.path),
             "jobs": len(places),
             "plan_sha256": digest.hexdigest(),
@@ -112,20 +118,20 @@ class SurveyFolder:
         return len(places)
 
     def jobs(self) -> Iterator[PlannedJob]:
-        """Yield the planned jobs, reading as it goes: a hundred thousand of them need no memory.
+        """Yield the planned jobs, reading them one by one to save memory.
 
         Raises:
-            ContractError: there is no plan here, or not the one that was made.
+            ContractError: the plan is missing or altered.
 
         """
         self._check_plan()
         for fields in read_msgpack(self.plan, advice=AGAIN):
             if not isinstance(fields, list) or [type(field) for field in fields] != PLANNED:
-                raise ContractError(self.plan, f"holds something else than jobs; {AGAIN}")
+                raise ContractError(self.plan, f"contains something other than jobs; {AGAIN}")
             yield PlannedJob(*fields)
 
     def _check_plan(self) -> None:
-        """Compare the plan with what survey.json says of it; once for each plan, for it is as long as the sample."""
+        """Check the plan against survey.json, once per plan because it is as long as the sample."""
         try:
             facts = os.stat(self.plan)
         except OSError as error:
@@ -134,11 +140,11 @@ class SurveyFolder:
         if seen == self._checked:
             return
         if not self._plan_is_whole():
-            time.sleep(REPLANNING_S)  # a driver replaces the plan first, then what is said of it
+            time.sleep(REPLANNING_S)  # a driver replaces first the plan, then survey.json
             if not self._plan_is_whole():
                 raise ContractError(
                     self.plan,
-                    f"is cut or altered: it is not the plan of {self.n_jobs} galaxies made here: {AGAIN}",
+                    f"is truncated or altered: it is not the plan of {self.n_jobs} galaxies made here: {AGAIN}",
                 )
         self._checked = seen
 
@@ -147,11 +153,11 @@ class SurveyFolder:
         if "plan_sha256" in about:
             with open_file(self.plan) as file:
                 return hashlib.file_digest(file, "sha256").hexdigest() == about["plan_sha256"]
-        # A survey planned before the hash was kept.
+        # A survey planned before hashes were stored.
         return sum(1 for _ in read_msgpack(self.plan, advice=AGAIN)) == about["jobs"]
 
     def job_ids(self) -> dict[str, str]:
-        """Return the job of each planned galaxy, by its name; none where there is no plan, or no sound one."""
+        """Return the job id of each planned galaxy by name; empty without a valid plan."""
         try:
             return {job.name: job.job_id for job in self.jobs()}
         except ContractError:
@@ -164,11 +170,11 @@ class SurveyFolder:
 
     @property
     def data_folder(self) -> Path:
-        """Where the relative data paths of the sample start."""
+        """Folder where the relative data paths of the sample start."""
         return self.path / self._about()["data_folder"]
 
     def record(self, output: str) -> JobRecord | None:
-        """How a job ended, if it did.
+        """Return the record of a finished job, else None.
 
         Raises:
             ContractError: the record is damaged.
@@ -178,22 +184,22 @@ class SurveyFolder:
         return read_model(path, JobRecord) if path.exists() else None
 
     def record_or_reason(self, output: str) -> tuple[JobRecord | None, str]:
-        """Return how a job ended, and why that cannot be said where its record is damaged: one must not hide all."""
+        """Return the record, or the reason why it cannot be read: one damaged record must not hide the others."""
         try:
             return self.record(output), ""
         except ContractError as error:
-            return None, f"its record is damaged ({error}): the next run does it again"
+            return None, f"its record is damaged ({error}): the next run repeats the job"
 
     def record_path(self, output: str) -> Path:
-        """Where a job's record lies."""
+        """Return the path of a job's record."""
         return self.job_folder(output) / "record.json"
 
     def write_record(self, output: str, record: JobRecord) -> None:
-        """Keep how a job ended, in place of how it ended before."""
+        """Write a job's record, replacing an earlier one."""
         write_model(self.record_path(output), record, overwrite=True)
 
     def is_finished(self, job: PlannedJob) -> bool:
-        """Whether a job of this identity has its posterior. What failed is tried again by the next run."""
+        """Whether the job with this identity has a posterior; failed jobs are retried by the next run."""
         try:
             known = read_json(self.record_path(job.output))
         except ContractError:
@@ -209,16 +215,16 @@ class SurveyFolder:
                 self.about, f"was planned by another version ({about.get('survey')!r}): plan it again"
             )
         if not isinstance(about.get("jobs"), int) or not isinstance(about.get("data_folder"), str):
-            raise ContractError(self.about, f"says neither how many jobs there are nor where their data; {AGAIN}")
+            raise ContractError(self.about, f"lacks the number of jobs or the data folder; {AGAIN}")
         return about
 
 
 def changes(before: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """Say in one line what became of a sample since it was planned before; empty if nothing.
+    """Describe in one line how a sample differs from the earlier plan; empty if it does not.
 
     Args:
-        before: the job of each galaxy by its name, as it was.
-        after: as it is.
+        before: job id of each galaxy by name in the earlier plan.
+        after: the same in the new plan.
 
     """
     new, gone = after.keys() - before.keys(), before.keys() - after.keys()
@@ -226,10 +232,10 @@ def changes(before: Mapping[str, str], after: Mapping[str, str]) -> str:
     parts = [
         (changed, "changed in row, data or surrogate"),
         (new, "new"),
-        (gone, "no longer in the sample: their folders stay, the report leaves them out"),
+        (gone, "no longer in the sample: their folders are kept, the report omits them"),
     ]
     told = [f"{len(names)} {what} ({_some(names)})" for names, what in parts if names]
-    return f"the sample differs from the one planned before: {'; '.join(told)}" if told else ""
+    return f"the sample differs from the earlier plan: {'; '.join(told)}" if told else ""
 
 
 def _some(names: Collection[str]) -> str:
@@ -239,10 +245,10 @@ def _some(names: Collection[str]) -> str:
 
 
 def plan_jobs(rows: Iterable[SampleRow], data_folder: Path, shelf: SurrogateShelf) -> Iterator[PlannedJob]:
-    """Turn the rows of a sample into jobs.
+    """Convert the rows of a sample to jobs.
 
     Raises:
-        ContractError: after the last row, with every problem of every row; two galaxies of one name are one.
+        ContractError: any row has problems (duplicate names included); raised after the last row, listing them all.
 
     """
     problems: list[str] = []
@@ -275,14 +281,14 @@ def _planned(row: SampleRow, data_folder: Path, shelf: SurrogateShelf) -> Planne
         stars = galaxy.stars.model_copy(update={"surrogate": resolved.name})
         galaxy = galaxy.model_copy(update={"stars": stars})
     keys = JobKeys(galaxy, data_stamp(data_folder / galaxy.data.path), surrogate)
-    # The hash keeps the results of a galaxy whose row was changed apart from those before.
+    # The hash separates the results of a galaxy whose row was changed from the earlier ones.
     output = f"{re.sub(r'[^A-Za-z0-9.+-]+', '_', galaxy.name)[:LONGEST_NAME]}-{keys.fit[:10]}"
     job = SurveyJob(job_id=keys.job, galaxy=galaxy, output=output)
     return PlannedJob(keys.job, galaxy.name, output, _shape(job), row.columns, pack(job))
 
 
 def _shape(job: SurveyJob) -> str:
-    """What the shapes of a fit's arrays depend on, as far as the galaxy file tells."""
+    """Key of the array shapes of a fit, as far as the galaxy file determines them."""
     galaxy = job.galaxy
     sampled = [name for name, prior in galaxy.priors if prior is None or prior.kind != "fixed"]
     parts = [type(galaxy.stars).__name__, galaxy.disc, galaxy.mass, galaxy.data.grid, galaxy.likelihood.kind]

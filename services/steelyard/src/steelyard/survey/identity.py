@@ -1,4 +1,4 @@
-"""What makes a job the same job: a hash of the galaxy file, its data and the surrogate."""
+"""Identity of jobs: a hash of the galaxy file, its data and the surrogate."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ __all__ = ["JobKeys", "draws_hash"]
 class JobKeys:
     """Two hashes of one job.
 
-    `fit` covers all that decides the draws; `job` also how long to go on. A job with a larger budget is another job,
-    but the same fit: it goes on in the same folder.
+    `fit` covers everything that determines the draws, `job` also the sampling budget. A job with a larger budget is a
+    different job but the same fit, which continues in the same folder.
     """
 
     def __init__(self, galaxy: Galaxy, data: str, surrogate: str | None) -> None:
@@ -25,5 +25,5 @@ class JobKeys:
 
 
 def draws_hash[M: StoreContract](store: Store[M]) -> str:
-    """Return the hash of a store's arrays alone: equal for every undisturbed, killed or resumed run of a job."""
+    """Return the hash of a store's arrays alone, equal for every run of a job, interrupted or not."""
     return content_hash({}, store.arrays)

@@ -1,6 +1,6 @@
-"""One job, in whatever process: do the work, and turn what comes of it, good or bad, into a record.
+"""Execution of one job in any process: run the work function and record its outcome or failure.
 
-The work is a function named `module:function`, so that fits, tests and benchmarks go the same way.
+The work function is named `module:function`, so that fits, tests and benchmarks share the code.
 """
 
 from __future__ import annotations
@@ -27,29 +27,37 @@ REASON_LENGTH = 600
 
 
 class Outcome(NamedTuple):
-    """What the work made."""
+    """Outcome of a work function."""
 
     status: Literal["converged", "not_converged"]
+    """Whether the fit converged."""
     reason: str | None
+    """Warnings, if any."""
     posterior_hash: str
+    """Content hash of the posterior."""
     draws_hash: str
+    """Hash of the draws alone."""
 
 
 @dataclass(frozen=True)
 class JobPlace:
-    """Where a job reads and writes, and whom it tells."""
+    """Folders and status writer of a job."""
 
     folder: Path
+    """Output folder."""
     data_folder: Path
+    """Folder where relative data paths start."""
     reports: bool
+    """Whether to write a report."""
     status: StatusWriter
+    """Receives the progress."""
 
 
 Work = Callable[[SurveyJob, JobPlace], Outcome]
 
 
 def find_work(name: str) -> Work:
-    """Import the function `module:function`."""
+    """Import the work function `module:function`."""
     module, _, function = name.partition(":")
     work: Work = getattr(import_module(module), function)
     return work
@@ -58,9 +66,9 @@ def find_work(name: str) -> Work:
 def run_job(
     work: Work, job: SurveyJob, survey: SurveyFolder, data_folder: Path, *, reports: bool = True, attempt: int = 1
 ) -> JobRecord:
-    """Do one job and keep its record; whatever goes wrong becomes the record's reason.
+    """Run one job and write its record; any exception becomes the reason of a failure.
 
-    Only what ends the process passes: KeyboardInterrupt, SystemExit, a signal.
+    Only KeyboardInterrupt, SystemExit and signals propagate.
     """
     folder = survey.job_folder(job.output)
     status = StatusWriter(folder / STATUS_FILE, job.galaxy.name)
@@ -74,7 +82,7 @@ def run_job(
                 reason = outcome.reason
             finally:
                 status.close()
-    except Exception as error:  # one galaxy must not stop the others, whatever its fit runs into
+    except Exception as error:  # a failing galaxy must not stop the others
         reason = reason_of(error)
     record = JobRecord(
         job_id=job.job_id,
@@ -92,7 +100,7 @@ def run_job(
     try:
         survey.write_record(job.output, record)
     except OSError as error:
-        # The driver is told all the same. Without its record the job is done again, from what it left.
+        # The driver still receives the record. Without it on disk, the job is rerun from its checkpoint.
         reason = reason or reason_of(error)
         return record.model_copy(update={"status": "failed", "reason": reason})
     return record
@@ -114,12 +122,12 @@ def failure(job_id: str, name: str, reason: str, attempts: int) -> JobRecord:
 
 
 def reason_of(error: BaseException) -> str:
-    """Say in one line what went wrong, and what to do where that is known."""
+    """Describe an error in one line, with a remedy if one is known."""
     line = " ".join(str(error).split()) or type(error).__name__
     if is_full(error):
-        line = f"no space left to write ({line}): free some, then `steelyard survey resume`"
+        line = f"no space left to write ({line}): free some space, then run `steelyard survey resume`"
     elif isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in line:
-        line = f"out of memory ({line}): fewer workers per GPU or machine, or a smaller grid"
+        line = f"out of memory ({line}): use fewer workers per GPU or machine, or a smaller grid"
     elif not isinstance(error, ContractError | OSError | ValueError):
         frames = traceback.extract_tb(error.__traceback__)
         place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

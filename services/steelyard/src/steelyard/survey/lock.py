@@ -1,4 +1,4 @@
-"""Who may write in a survey: one driver for its folder, one worker per galaxy."""
+"""Locks of a survey: one driver per folder, one worker per galaxy."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["LEASE_S", "driver_lock", "driver_of", "job_lock"]
 
 @contextmanager
 def driver_lock(path: Path, *, wait: bool = False) -> Iterator[SoftFileLease]:
-    """Hold a survey's folder.
+    """Hold the folder of a survey; with `wait`, wait for another driver to release it.
 
     Raises:
-        ContractError: another driver holds it, and `wait` is false.
+        ContractError: another driver holds the folder and `wait` is false.
 
     """
     refusal = (
-        "is in the hands of another driver ({owner}): wait for it (--wait), watch it with `steelyard survey status`, "
+        "is held by another driver ({owner}): wait for it (--wait), watch it with `steelyard survey status`, "
         f"or stop it; if its machine is gone, try again in {LEASE_S:.0f} s"
     )
     with hold(path, refusal, timeout_s=-1 if wait else 0) as lease:
@@ -30,16 +30,16 @@ def driver_lock(path: Path, *, wait: bool = False) -> Iterator[SoftFileLease]:
 
 
 def driver_of(path: Path) -> str | None:
-    """Name the process that holds a survey's folder; None if nobody does, or one of this machine that has died."""
+    """Return the name of the process that holds a survey's folder; None if none, or one that died here."""
     return owner_of(path)
 
 
 @contextmanager
 def job_lock(folder: Path) -> Iterator[None]:
-    """Hold one galaxy's folder; wait for a worker that was given up but still runs.
+    """Hold the folder of one galaxy, waiting for an abandoned worker that still runs.
 
     Raises:
-        ContractError: it does not come free.
+        ContractError: the folder is not released in time.
 
     """
     with fit_lease(folder, timeout_s=2 * LEASE_S):

@@ -1,4 +1,4 @@
-"""The black-hole masses of a survey beside the truth, or beside a column of the sample."""
+"""Black-hole masses of a survey compared with the truth or a column of the sample."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MASS = "log10_mbh"
 
 
 class MassRow(NamedTuple):
-    """One galaxy of the report; masses as log10 of Msun, None where there is none."""
+    """One galaxy of the report; masses are log10 of Msun, None if there is none."""
 
     name: str
     output: str
@@ -32,7 +32,7 @@ class MassRow(NamedTuple):
 
     @property
     def pull(self) -> float | None:
-        """(mass - reference) over the error of the difference."""
+        """Pull: (mass - reference) over the error of the difference."""
         if self.log10_mbh is None or self.sd is None or self.reference is None:
             return None
         error = math.hypot(self.sd, self.reference_sd)
@@ -40,7 +40,7 @@ class MassRow(NamedTuple):
 
 
 class PullSummary(NamedTuple):
-    """Mean and standard deviation of pulls, each with its standard error for a normal distribution."""
+    """Mean and standard deviation of pulls, with standard errors for a normal distribution."""
 
     n: int
     mean: float
@@ -50,15 +50,15 @@ class PullSummary(NamedTuple):
 
 
 def mass_rows(survey: SurveyFolder, against: str | None = None) -> list[MassRow]:
-    """Read every galaxy's record and, where there is one, its posterior's summary.
+    """Read the record of every galaxy and the summary of its posterior, if any.
 
     Args:
-        survey: the folder.
-        against: column of log10 masses [Msun] to compare with; [truth] of the galaxy by default. The column
-            `<against>_sd` counts as its error where it is there.
+        survey: folder of the survey.
+        against: column of log10 reference masses [Msun], by default the [truth] of each galaxy; errors are taken
+            from the column `<against>_sd`, if present.
 
     Raises:
-        ContractError: no galaxy has a number in that column.
+        ContractError: there is no valid plan, or no galaxy has a number in that column.
 
     """
     rows = [_row(survey, job, against) for job in survey.jobs()]
@@ -97,7 +97,7 @@ def _row(survey: SurveyFolder, job: PlannedJob, against: str | None) -> MassRow:
 
 
 def pull_summary(pulls: Iterable[float | None]) -> PullSummary | None:
-    """Summarise the pulls that there are; None for fewer than two."""
+    """Summarise the pulls that are not None; None if there are fewer than two."""
     values = np.array([pull for pull in pulls if pull is not None])
     n = len(values)
     if n < 2:

@@ -1,4 +1,4 @@
-"""Work that is none: what is left is the driver's own cost per job."""
+"""Empty job: measures driver overhead."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ __all__ = ["no_work"]
 
 
 def no_work(job: SurveyJob, place: JobPlace) -> Outcome:
-    """Return at once; only the record is written."""
+    """Return immediately; only the record is written."""
     nothing = content_hash({}, {})
     return Outcome("converged", None, nothing, nothing)

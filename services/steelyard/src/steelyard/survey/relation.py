@@ -1,12 +1,12 @@
-"""The sample's intrinsic relation of black-hole mass to another property, from the single galaxies' posteriors.
+"""Intrinsic relation between black-hole mass and another property, from the posteriors of a sample.
 
-log10 M = intercept + slope (x - pivot), with a Gaussian intrinsic scatter in log10 M. Each galaxy was fitted under
-its own prior; its draws m_k stand for its likelihood once that is divided out (Hogg, Myers & Bovy 2010):
+log10 M = intercept + slope (x - pivot), with a Gaussian intrinsic scatter in log10 M. Each galaxy was fitted with
+its own prior; dividing it out, its draws m_k represent the likelihood (Hogg, Myers & Bovy 2010):
 
     L_i(relation) = mean over k of N(m_k | intercept + slope (x_i - pivot), variance_i) / prior_i(m_k),
     variance_i = scatter^2 + slope^2 sd(x_i)^2.
 
-Galaxies with only an upper limit count like all others: their draws say what the data know.
+Galaxies with only an upper limit are treated like all others: their draws contain the information of the data.
 """
 
 from __future__ import annotations
@@ -32,54 +32,64 @@ __all__ = ["MassDraws", "Relation", "fit_relation", "read_masses"]
 
 MASS = "log10_mbh"
 MOST_DRAWS = 1000
-"""Draws kept of each galaxy; a mean over them is what the sum needs, and it is taken in every step."""
+"""Maximum number of draws per galaxy; every sampler step averages over them."""
 LEAST_GALAXIES = 4
 FEW = 20
-"""Effective draws below which one galaxy's weights rest on too few of its draws."""
+"""Minimum effective number of draws behind the weight of a galaxy."""
 BOUNDS = {"intercept": (0.0, 14.0), "angle": (-1.55, 1.55), "scatter": (0.01, 3.0)}
 
 
 class MassDraws(NamedTuple):
-    """One galaxy: draws of log10 M_BH, the log of its prior at each, its covariate and that one's error."""
+    """Mass draws and covariate of one galaxy."""
 
     name: str
+    """Name of the galaxy."""
     log10_mbh: np.ndarray
+    """Draws of log10 M_BH [Msun], shape (draw,)."""
     log_prior: np.ndarray
+    """Log prior density at each draw, shape (draw,)."""
     covariate: float
+    """Covariate of the relation."""
     covariate_sd: float = 0.0
+    """Standard deviation of the covariate."""
 
 
 @dataclass(frozen=True)
 class Relation:
-    """Posterior of a relation: median and 68 % interval of each part."""
+    """Posterior of a relation; intervals are (q16, median, q84)."""
 
     covariate: str
+    """Name of the covariate."""
     pivot: float
+    """Covariate at which the intercept is quoted."""
     n_galaxies: int
+    """Number of galaxies."""
     intercept: tuple[float, float, float]
-    """q16, median, q84 of log10 M_BH [Msun] at the pivot."""
+    """log10 M_BH [Msun] at the pivot."""
     slope: tuple[float, float, float]
+    """Slope in dex of M_BH per unit of the covariate."""
     scatter: tuple[float, float, float]
-    """Intrinsic, in dex of M_BH."""
+    """Intrinsic scatter in M_BH [dex]."""
     converged: bool
+    """Whether the chains converged."""
     thin_galaxies: tuple[str, ...]
-    """Galaxies whose weights rest on few draws at the median relation: sample them longer, or trust this less."""
+    """Galaxies whose weights rest on few draws at the median relation; sample them longer."""
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data."""
+        """Return the relation as plain data."""
         return asdict(self)
 
 
 def read_masses(survey: SurveyFolder, covariate: str) -> list[MassDraws]:
     """Return the draws of every converged galaxy that has the covariate.
 
-    The column `<covariate>_sd` counts as the covariate's error where it is there.
+    Errors of the covariate are taken from the column `<covariate>_sd`, if present.
 
     Raises:
-        ContractError: too few galaxies have both.
+        ContractError: too few galaxies have both mass and covariate.
 
     Warns:
-        UserWarning: a galaxy's record or posterior is damaged, and it is left out.
+        UserWarning: a galaxy is omitted because its record or posterior is damaged.
 
     """
     found = []
@@ -93,12 +103,12 @@ def read_masses(survey: SurveyFolder, covariate: str) -> list[MassDraws]:
                 continue
             store = read_store(survey.job_folder(job.output) / "posterior.zarr", Posterior)
         except ContractError as error:
-            warnings.warn(f"{job.name} is left out: {error}", UserWarning, stacklevel=2)
+            warnings.warn(f"{job.name} is omitted: {error}", UserWarning, stacklevel=2)
             continue
         declared = next((p.prior for p in store.manifest.parameters if p.name == MASS), None)
         prior = None if declared is None else sampler_prior(declared)
         if prior is None or isinstance(prior, float):
-            continue  # a mass that was held fixed says nothing of the relation
+            continue  # a fixed mass carries no information about the relation
         draws = store[f"posterior/{MASS}"].ravel()
         draws = draws[:: math.ceil(len(draws) / MOST_DRAWS)]
         spread = job.columns.get(f"{covariate}_sd", 0.0)
@@ -116,12 +126,12 @@ def read_masses(survey: SurveyFolder, covariate: str) -> list[MassDraws]:
 def fit_relation(galaxies: Sequence[MassDraws], covariate: str, *, seed: int = 1) -> Relation:
     """Sample intercept, slope and scatter.
 
-    Priors: uniform in the intercept, in the angle whose tangent is the slope, and in the scatter (0.01 to 3 dex).
+    Priors are uniform in the intercept, in the angle whose tangent is the slope, and in the scatter (0.01 to 3 dex).
 
     Args:
-        galaxies: their draws.
-        covariate: its name, for the result.
-        seed: of the sampler.
+        galaxies: mass draws and covariates.
+        covariate: name of the covariate, for the result.
+        seed: random seed of the sampler.
 
     """
     with jax.enable_x64(True):
@@ -179,7 +189,7 @@ def _fit(galaxies: Sequence[MassDraws], covariate: str, seed: int) -> Relation:
 
 
 def _padded(galaxies: Sequence[MassDraws]) -> tuple[np.ndarray, np.ndarray]:
-    """Lay draws and the logs of their importance weights out as (galaxy, draw); missing ones weigh nothing."""
+    """Arrange draws and their log importance weights as (galaxy, draw); padding has zero weight."""
     n = max(len(galaxy.log10_mbh) for galaxy in galaxies)
     draws, weights = np.zeros((len(galaxies), n)), np.full((len(galaxies), n), -np.inf)
     for i, galaxy in enumerate(galaxies):
@@ -190,7 +200,7 @@ def _padded(galaxies: Sequence[MassDraws]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _effective(terms: np.ndarray) -> np.ndarray:
-    """Return (sum w)^2 / sum w^2 of each row."""
+    """Return the effective number of draws, (sum w)^2 / sum w^2, of each row."""
     weights = np.exp(terms - terms.max(axis=1, keepdims=True))
     effective: np.ndarray = weights.sum(axis=1) ** 2 / (weights**2).sum(axis=1)
     return effective

@@ -1,4 +1,4 @@
-"""The page of a survey: masses against what they should be, pulls, failures with their reasons."""
+"""Page of a survey: masses against reference values, pulls, and failures with their reasons."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ DATA, MODEL = "#2e86ab", "#d1495b"
 
 
 def write_survey_report(survey: SurveyFolder, *, against: str | None = None) -> Path:
-    """Write `report.html` in a survey's folder; it opens in a browser and needs nothing else.
+    """Write `report.html`, a self-contained page, in a survey's folder.
 
     Args:
-        survey: the folder, of a finished survey or of one that still runs.
-        against: column of the sample with log10 masses [Msun]; the [truth] of mocks by default.
+        survey: folder of a finished or running survey.
+        against: column of the sample with log10 reference masses [Msun]; by default the [truth] of mocks.
 
     Raises:
-        ContractError: no survey there, or no such column.
+        ContractError: the folder contains no survey, or the sample no such column.
 
     """
     rows = mass_rows(survey, against)
@@ -60,7 +60,7 @@ def write_survey_report(survey: SurveyFolder, *, against: str | None = None) -> 
 
 
 def _figure(rows: list[MassRow], against: str) -> str | None:
-    """Draw masses against reference and the pulls; None where there is nothing to compare."""
+    """Draw masses against references, and the pulls; None if there is nothing to compare."""
     known = [
         (row.reference, row.log10_mbh, row.sd, row.reference_sd, row.pull, row.verdict)
         for row in rows

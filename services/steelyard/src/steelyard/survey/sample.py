@@ -1,8 +1,8 @@
-"""A sample of galaxies as a table: CSV, Parquet or TOML; each row a galaxy over shared defaults.
+"""Sample of galaxies as a table (CSV, Parquet or TOML); each row is a galaxy with shared defaults.
 
 A column named after a field of the galaxy file (`name`, `distance.mpc`, `priors.log10_mbh.low`) sets that field; the
-column `galaxy_file` names a file to start from instead of the defaults; any other column without a dot is kept beside
-the galaxy, for the report and for relations between galaxies. An empty cell leaves the default.
+column `galaxy_file` names a file that replaces the defaults; any other column without a dot is kept with the galaxy,
+for the report and for relations. An empty cell keeps the default.
 """
 
 from __future__ import annotations
@@ -22,36 +22,39 @@ __all__ = ["SampleRow", "read_defaults", "sample_rows"]
 Cell = float | str
 FILE_COLUMN = "galaxy_file"
 DEEPEST = 8
-"""Dots in the name of a column; a galaxy file's fields have four at most."""
+"""Maximum number of dots in a column name; fields of a galaxy file have at most four."""
 SUFFIXES = (".csv", ".parquet", ".toml")
 
 
 class SampleRow(NamedTuple):
-    """One row of a sample: a galaxy and what else the table says of it, or what is wrong with the row."""
+    """One row of a sample: a galaxy and its further columns, or the problems of the row."""
 
     number: int
-    """From 1, not counting a header."""
+    """Row number from 1, not counting a header."""
     galaxy: Galaxy | None
+    """Galaxy, None for a row with problems."""
     columns: dict[str, Cell]
+    """Columns that are not fields of a galaxy file."""
     problems: tuple[str, ...] = ()
+    """Problems of the row."""
 
 
 def read_defaults(path: str | Path) -> dict[str, Any]:
-    """Read what rows leave out: a TOML file laid out as a galaxy file, with any of its fields.
+    """Read the default fields of all rows, a TOML file laid out like a galaxy file.
 
     Raises:
-        ContractError: it cannot be read, or is no TOML.
+        ContractError: the file cannot be read or is not valid TOML.
 
     """
     return read_toml(path)
 
 
 def sample_rows(path: str | Path, defaults: Mapping[str, Any] | None = None) -> Iterator[SampleRow]:
-    """Yield the rows of a sample one by one; a row with problems has no galaxy, and the next ones still come.
+    """Yield the rows of a sample one by one; a row with problems has no galaxy and does not stop the others.
 
     Args:
         path: .csv, .parquet, or .toml with a table [defaults] and tables [[galaxy]].
-        defaults: fields of the galaxy file for all rows; those of a TOML sample go before them.
+        defaults: fields of the galaxy file for all rows; those of a TOML sample take precedence.
 
     Raises:
         ContractError: the table cannot be read, or has no rows.
@@ -105,7 +108,7 @@ def _row(number: int, table: dict[str, Any], defaults: Mapping[str, Any], path: 
 
 
 def _from_file(folder: Path, name: str) -> dict[str, Any]:
-    """Return a galaxy file's content, its data path made to start at the sample's folder."""
+    """Return the content of a galaxy file, with its data path relative to the sample's folder."""
     try:
         galaxy = read_model(folder / name, Galaxy)
     except ContractError as error:
@@ -116,14 +119,14 @@ def _from_file(folder: Path, name: str) -> dict[str, Any]:
 
 
 def _placed(label: str, problem: str, table: Mapping[str, Any]) -> str:
-    """Say which column a problem comes from, if it is one of this row's."""
+    """Name the column that a problem comes from, if it is one of this row."""
     field, _, message = problem.partition(": ")
     columns = list(_leaves(table))
     for column in columns:
         parts = iter(field.split("."))
-        if all(part in parts for part in column.split(".")):  # a union puts the name of its branch in between
+        if all(part in parts for part in column.split(".")):  # a union inserts the name of its branch
             return f"{label}, column '{column}': {message}"
-    for length in range(field.count(".") + 1, 1, -1):  # a fault of the table that the column belongs to
+    for length in range(field.count(".") + 1, 1, -1):  # a problem of the table that the column belongs to
         start = ".".join(field.split(".")[:length]) + "."
         for column in columns:
             if column.startswith(start):
@@ -140,7 +143,7 @@ def _leaves(table: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay one table over another. A table that states its kind replaces the other, whose fields may not be its."""
+    """Merge one table over another. A table of another kind replaces it, since their fields may differ."""
     result = dict(below)
     for name, value in above.items():
         old = result.get(name)
@@ -154,7 +157,7 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 
 def _nested(cells: Mapping[str, Cell]) -> dict[str, Any]:
-    """Turn dotted columns into tables."""
+    """Convert dotted columns to nested tables."""
     tree: dict[str, Any] = {}
     for column, value in cells.items():
         *parents, leaf = column.split(".")
@@ -168,7 +171,7 @@ def _nested(cells: Mapping[str, Cell]) -> dict[str, Any]:
 
 
 def _cells(path: Path) -> Iterator[dict[str, Cell]]:
-    """Yield the cells of each row that are not empty."""
+    """Yield the non-empty cells of each row."""
     if path.suffix not in SUFFIXES:
         raise ContractError(path, f"a sample is one of {', '.join(SUFFIXES)}")
     try:
@@ -191,7 +194,7 @@ def _csv(path: Path) -> Iterator[dict[str, Cell]]:
 
 
 def _value(column: str, cell: str) -> Cell:
-    """A galaxy's fields are converted by their contract; other columns are numbers where they look like one."""
+    """Convert a cell to a number if it looks like one; fields of the galaxy are left to their contract."""
     if column.partition(".")[0] in Galaxy.model_fields or column == FILE_COLUMN:
         return cell
     try:

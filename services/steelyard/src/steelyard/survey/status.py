@@ -1,4 +1,4 @@
-"""Where a job stands, told by its worker through a small file that any process may read."""
+"""Status of a job, written by its worker to a small file that any process can read."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = ["STATUS_FILE", "JobStatus", "StatusWriter", "read_status", "worker_na
 
 STATUS_FILE = "status.json"
 STATUS_SECONDS = 2.0
-"""Time between two writings: a hundred workers on one file server ask it for fifty small files per second."""
+"""Minimum interval between writes [s]: a hundred workers then write fifty small files per second."""
 
 
 @dataclass(frozen=True)
 class JobStatus:
-    """What a job is at; None where it is not known (yet)."""
+    """Status of a running job; None for unknown values."""
 
     name: str
     stage: str
@@ -41,7 +41,7 @@ class JobStatus:
 
 
 class StatusWriter:
-    """Progress of one job as a file, renewed every two seconds at most; never the cause of a failure."""
+    """Writes the progress of one job to a file, at most every two seconds; write errors are ignored."""
 
     def __init__(self, path: Path, name: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._path, self._name, self._clock = path, name, clock
@@ -49,16 +49,16 @@ class StatusWriter:
         self._last = -float("inf")
 
     def note(self, line: str) -> None:
-        """Take a line about what begins now."""
+        """Record the start of a stage."""
         self._write(JobStatus(self._name, line, self._worker, time.time()))
 
     def step(self, stage: str, done: int, total: int) -> None:
-        """Take how far a stage has come."""
+        """Record the progress of a stage."""
         if self._is_due():
             self._write(JobStatus(self._name, stage, self._worker, time.time(), done, total))
 
     def progress(self, at: sampler.Progress) -> None:
-        """Take the sampler's progress."""
+        """Record the progress of the sampler."""
         if not self._is_due():
             return
         self._write(
@@ -77,7 +77,7 @@ class StatusWriter:
         )
 
     def close(self) -> None:
-        """Remove the file: the job's record says what came of it."""
+        """Remove the file; the record of the job holds the outcome."""
         with suppress(OSError):
             self._path.unlink(missing_ok=True)
 
@@ -91,7 +91,7 @@ class StatusWriter:
 
 
 def read_status(folders: Iterator[Path]) -> Iterator[JobStatus]:
-    """Yield the status of those jobs that are at work, of the folders given."""
+    """Yield the status of the jobs at work in the given folders."""
     known = {field.name for field in fields(JobStatus)}
     for folder in folders:
         with suppress(OSError, ValueError, TypeError):
@@ -100,5 +100,5 @@ def read_status(folders: Iterator[Path]) -> Iterator[JobStatus]:
 
 
 def worker_name() -> str:
-    """Host and process, for people."""
+    """Return host name and process number."""
     return f"{socket.gethostname()}:{os.getpid()}"

@@ -1,4 +1,4 @@
-"""The state of a survey, read from its folder by whoever asks."""
+"""State of a survey, read from its folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_FAILURES = 1000
 
 @dataclass
 class SurveyState:
-    """Counts of a survey's jobs, the galaxies at work and the failures."""
+    """Counts of a survey's jobs, galaxies at work, and failures."""
 
     total: int
     driver: str | None
@@ -25,21 +25,21 @@ class SurveyState:
     failed: int = 0
     waiting: int = 0
     damaged: int = 0
-    """Jobs whose record cannot be read; the next run does them again."""
+    """Jobs whose record cannot be read; the next run repeats them."""
     at_work: list[JobStatus] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
-    """Reason by name of the galaxy."""
+    """Reason of failure by galaxy name."""
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain data."""
+        """Return the state as plain data."""
         return asdict(self)
 
 
 def survey_state(survey: SurveyFolder) -> SurveyState:
-    """Look through a survey's records and status files; asks nothing of the driver or of Ray.
+    """Read a survey's records and status files, without contacting the driver or Ray.
 
     Raises:
-        ContractError: there is no survey in the folder, or its plan is damaged.
+        ContractError: the folder contains no survey, or its plan is damaged.
 
     """
     state = SurveyState(survey.n_jobs, driver_of(survey.lock))
@@ -53,7 +53,7 @@ def survey_state(survey: SurveyFolder) -> SurveyState:
             state.damaged += not at_work
             continue
         if record is None or record.job_id != job.job_id or record.status == "failed":
-            # Without a driver, what a killed worker left says nothing of now.
+            # Without a driver, status files are leftovers of killed workers.
             at_work = list(read_status(iter([survey.job_folder(job.output)]))) if state.driver else []
             state.at_work += at_work
             if at_work or record is None or record.job_id != job.job_id:

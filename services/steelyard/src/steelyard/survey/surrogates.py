@@ -1,4 +1,4 @@
-"""The surrogates of a survey: named by version in its jobs, and kept beside them where the package ships none."""
+"""Surrogates of a survey: named by version in its jobs, and stored with them unless the package ships them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ __all__ = ["Resolved", "SurrogateShelf", "read_parts", "unpack_parts"]
 
 
 class Resolved(NamedTuple):
-    """What a job says of its surrogate."""
+    """Version and hash of a surrogate."""
 
     name: str
+    """Version, or "latest"."""
     hash: str
+    """Hash of its weights."""
 
 
 class SurrogateShelf:
-    """A folder with one artifact per version: a registry as `STEELYARD_SURROGATES` names one.
+    """Folder with one artifact per version, in the layout of a `STEELYARD_SURROGATES` registry.
 
-    A path means nothing on another machine, so a job names the version, and the artifact comes along.
+    A path is meaningless on another machine, so a job names the version and the artifact is shipped along.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,10 +40,10 @@ class SurrogateShelf:
         self._known: dict[str, Resolved] = {}
 
     def resolve(self, which: str) -> Resolved:
-        """Return version and hash of a surrogate; what is not shipped with the package is copied to the shelf.
+        """Return version and hash of a surrogate; artifacts not shipped with the package are copied to the shelf.
 
         Raises:
-            ContractError: there is no such artifact, or one of its version with another content.
+            ContractError: the artifact does not exist, or its version exists with different content.
 
         """
         if which not in self._known:
@@ -49,7 +51,7 @@ class SurrogateShelf:
         return self._known[which]
 
     def _resolve(self, which: str) -> Resolved:
-        # Not at the top of the file: it loads JAX, which workers that have no galaxy yet, and tests, can do without.
+        # Imported here because it loads JAX, which tests and workers without a galaxy do not need.
         from nuker_surrogate.artifacts.files import artifact_files
         from nuker_surrogate.artifacts.open import find_artifact
         from nuker_surrogate.artifacts.versions import shipped_versions
@@ -62,7 +64,9 @@ class SurrogateShelf:
         there = find_artifact(version) if version in shipped_versions() else self.folder / version
         if there.exists() and read_model(there / MANIFEST, SurrogateArtifact).files != manifest.files:
             raise ContractError(
-                which, f"is version {version}, but {there} holds another artifact of that version: release it anew"
+                which,
+                f"is version {version}, but {there} holds a different artifact of that version: "
+                "release it under a new version",
             )
         if not there.exists():
             with atomic_path(there, overwrite=False) as temporary:
@@ -74,14 +78,14 @@ class SurrogateShelf:
 
 
 def read_parts(folder: Path) -> dict[str, bytes]:
-    """Return all files below a folder by their relative path."""
+    """Return the contents of all files below a folder by relative path."""
     return {name: read_bytes(folder / name, 2**30) for name in member_files(folder)} if folder.is_dir() else {}
 
 
 def unpack_parts(parts: dict[str, bytes], folder: Path) -> Path:
-    """Write what `read_parts` returned below a folder, once for all processes of a node; return where.
+    """Write the files of `read_parts` below a folder, once for all processes of a node; return the folder.
 
-    The place is named by the content, so that what another process wrote there serves as it is.
+    Its name is the hash of the content, so that files written by another process can be used as they are.
     """
     digest = hashlib.sha256()
     for name, data in sorted(parts.items()):

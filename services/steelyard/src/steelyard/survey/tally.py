@@ -1,4 +1,4 @@
-"""How a survey stands, and whom its driver tells."""
+"""Counts of a survey, and the watcher that receives driver events."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Tally", "Watcher"]
 
 @dataclass
 class Tally:
-    """How a survey stands."""
+    """Counts of a survey's jobs by outcome."""
 
     total: int
     skipped: int = 0
@@ -26,18 +26,18 @@ class Tally:
 
     @property
     def done(self) -> int:
-        """Jobs that need nothing more, those of earlier runs included."""
+        """Number of finished jobs, including those of earlier runs."""
         return self.skipped + self.converged + self.not_converged + self.failed
 
 
 class Watcher(Protocol):
-    """Whom the driver tells."""
+    """Receives driver events."""
 
     def ended(self, record: JobRecord, tally: Tally) -> None:
-        """Take a job's end."""
+        """Receive the record of a finished job."""
 
     def note(self, line: str) -> None:
-        """Take a line of news."""
+        """Receive a message line."""
 
     def tick(self, tally: Tally) -> None:
-        """Take a second's passing."""
+        """Receive the counts, once per second."""

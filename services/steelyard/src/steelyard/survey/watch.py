@@ -1,4 +1,4 @@
-"""What a survey prints while it runs: a live table on a terminal, a line per galaxy elsewhere."""
+"""Console output of a running survey: a live table on a terminal, a line per galaxy elsewhere."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PLAIN_SECONDS = 30.0
 
 
 class SurveyWatch:
-    """A watcher of the driver that prints to stderr."""
+    """Watcher that prints driver events to stderr."""
 
     def __init__(self, folder: SurveyFolder, *, quiet: bool = False) -> None:
         self._folder = folder
@@ -48,13 +48,13 @@ class SurveyWatch:
         self._console.print(plain(line), soft_wrap=True)
 
     def ended(self, record: JobRecord, tally: Tally) -> None:
-        """Print how a galaxy ended."""
+        """Print the outcome of a galaxy."""
         why = f": {record.reason}" if record.reason else ""
         state = record.status.replace("_", " ")
         self.note(f"[{tally.done}/{tally.total}] {record.name} {state} after {record.wall_s:.0f} s{why}")
 
     def tick(self, tally: Tally) -> None:
-        """Renew the table, or print a line now and then."""
+        """Refresh the table, or print an occasional line."""
         now = time.monotonic()
         if self._live is None and now - self._said < PLAIN_SECONDS:
             return
@@ -83,7 +83,7 @@ class SurveyWatch:
 
 
 def status_table(rows: list[JobStatus]) -> Table:
-    """Lay out the galaxies at work."""
+    """Build the table of the galaxies at work."""
     table = Table(box=None, header_style="bold")
     for column in ("galaxy", "stage", "step", "acceptance", "R-hat", "ESS", "ETA", "worker"):
         table.add_column(column, justify="left" if column in ("galaxy", "stage", "worker") else "right", no_wrap=True)
