@@ -185,7 +185,7 @@ MGE = {"kind": "mge", "surface_brightness_lsun_pc2": [10.0, 5.0], "sigma_arcsec"
         ),
         (
             {"disc__table__surface_brightness": [5.0, 4.0, 3.0, 2.0, 1.0]},
-            "disc.table: surface_brightness must be above 0 somewhere and end with 0, where the disc ends; "
+            "disc.table: surface_brightness must be above 0 somewhere and end with 0 at the edge of the disc; "
             "it ends with 1",
         ),
         (
@@ -198,7 +198,8 @@ MGE = {"kind": "mge", "surface_brightness_lsun_pc2": [10.0, 5.0], "sigma_arcsec"
         ),
         (
             {"stars": {**MGE, "q_obs": [0.9]}},
-            "stars.mge: surface_brightness_lsun_pc2, sigma_arcsec and q_obs must have equal lengths, found 2, 2 and 1",
+            "stars.mge: surface_brightness_lsun_pc2, sigma_arcsec and q_obs must have equal lengths, "
+            "found 2, 2 and 1",
         ),
         (
             {"stars": MGE, "priors__inclination_deg": {"kind": "sine", "low": 50.0, "high": 85.0}},
