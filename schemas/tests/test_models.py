@@ -133,8 +133,7 @@ MGE = {"kind": "mge", "surface_brightness_lsun_pc2": [10.0, 5.0], "sigma_arcsec"
         ({"priors__q": UNIFORM}, "priors.q.uniform: low = 2 must be below high = 1"),
         (
             {"name": "NGC 1/2, a/b"},
-            "name: a folder is named after it, so it may hold letters, digits, spaces and . + - _ ( ) [ ], but not "
-            "'/' ','",
+            "name: it names a folder, so it may contain letters, digits, spaces and . + - _ ( ) [ ], but not '/' ','",
         ),
         (
             {"priors__inclination_deg": {"kind": "sine", "low": 20.0, "high": 120.0}},
@@ -181,7 +180,7 @@ MGE = {"kind": "mge", "surface_brightness_lsun_pc2": [10.0, 5.0], "sigma_arcsec"
         ),
         (
             {"disc__table__radius_arcsec": [0.0, 1.0, 2.0]},
-            "disc.table: radius_arcsec and surface_brightness must have one length, found 3 and 5",
+            "disc.table: radius_arcsec and surface_brightness must have equal lengths, found 3 and 5",
         ),
         (
             {"disc__table__surface_brightness": [5.0, 4.0, 3.0, 2.0, 1.0]},
