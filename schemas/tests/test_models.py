@@ -133,8 +133,7 @@ MGE = {"kind": "mge", "surface_brightness_lsun_pc2": [10.0, 5.0], "sigma_arcsec"
         ({"priors__q": UNIFORM}, "priors.q.uniform: low = 2 must be below high = 1"),
         (
             {"name": "NGC 1/2, a/b"},
-            "name: a folder is named after it, so it may hold letters, digits, spaces and . + - _ ( ) [ ], but not "
-            "'/' ','",
+            "name: it names a folder, so it may contain letters, digits, spaces and . + - _ ( ) [ ], but not '/' ','",
         ),
         (
             {"priors__inclination_deg": {"kind": "sine", "low": 20.0, "high": 120.0}},
@@ -181,11 +180,11 @@ MGE = {"kind": "mge", "surface_brightness_lsun_pc2": [10.0, 5.0], "sigma_arcsec"
         ),
         (
             {"disc__table__radius_arcsec": [0.0, 1.0, 2.0]},
-            "disc.table: radius_arcsec and surface_brightness must have one length, found 3 and 5",
+            "disc.table: radius_arcsec and surface_brightness must have equal lengths, found 3 and 5",
         ),
         (
             {"disc__table__surface_brightness": [5.0, 4.0, 3.0, 2.0, 1.0]},
-            "disc.table: surface_brightness must be above 0 somewhere and end with 0, where the disc ends; "
+            "disc.table: surface_brightness must be above 0 somewhere and end with 0 at the edge of the disc; "
             "it ends with 1",
         ),
         (
@@ -198,8 +197,8 @@ MGE = {"kind": "mge", "surface_brightness_lsun_pc2": [10.0, 5.0], "sigma_arcsec"
         ),
         (
             {"stars": {**MGE, "q_obs": [0.9]}},
-            "stars.mge: surface_brightness_lsun_pc2, sigma_arcsec and q_obs must have equal lengths, found 2, 2 and "
-            "1",
+            "stars.mge: surface_brightness_lsun_pc2, sigma_arcsec and q_obs must have equal lengths, "
+            "found 2, 2 and 1",
         ),
         (
             {"stars": MGE, "priors__inclination_deg": {"kind": "sine", "low": 50.0, "high": 85.0}},

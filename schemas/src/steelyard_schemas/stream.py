@@ -143,7 +143,7 @@ def open_store[M: StoreContract](path: str | Path, expect: type[M]) -> StoreRead
 
     Raises:
         ContractError: the path is not a store of this kind, or the store is newer or truncated. Damage to rows is
-            detected only at the end of a pass over them.
+            only detected at the end of a pass over them.
 
     """
     path = Path(path)
@@ -168,8 +168,8 @@ def write_stream[M: StoreContract](
 
     Args:
         path: path of the store.
-        manifest: model, or a function that returns it if parts are known only after the last row. The function
-            is called before the first block, to determine the arrays, and again after the last.
+        manifest: model, or a function that returns it if parts are known only after the last row. The
+            function is called before the first block, to determine the arrays, and again after the last.
         small: arrays without the dimension `row`; together they must define all other dimensions.
         n_rows: maximum number of rows.
         blocks: blocks of the arrays with rows, each of any length. They are copied, so buffers may be reused.

@@ -173,7 +173,7 @@ def test_one_driver_at_a_time(survey):
         )
         refused = subprocess.run([sys.executable, "-c", second, str(survey.lock)], capture_output=True, text=True)
         assert refused.returncode == 1
-        assert "is in the hands of another driver (process " in refused.stderr
+        assert "is held by another driver (process " in refused.stderr
         assert "--wait" in refused.stderr
     assert driver_of(survey.lock) is None
     with driver_lock(survey.lock):
