@@ -312,7 +312,7 @@ def test_unknown_kind():
 def test_a_newer_version_says_what_it_needs(make):
     told = (
         r"galaxy schema_version '1\.10' is newer than this installation reads \(1\.3\): "
-        r"update steelyard-schemas to one that knows galaxy 1\.10"
+        r"update steelyard-schemas to a release that supports galaxy 1\.10"
     )
     with pytest.raises(ContractError, match=told):
         parse(data(make, schema_version="1.10"), where="g")

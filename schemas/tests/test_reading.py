@@ -62,10 +62,10 @@ def test_only_regular_files_of_bounded_size_are_read(tmp_path):
     (tmp_path / "a.json").write_bytes(b'{"a": 1}')
     assert read_bytes(tmp_path / "a.json", 8) == b'{"a": 1}'
     assert read_json(tmp_path / "a.json", limit=8) == {"a": 1}
-    refused("longer than the 7 bytes", read_json, tmp_path / "a.json", limit=7)
+    refused("longer than 7 bytes", read_json, tmp_path / "a.json", limit=7)
     with (tmp_path / "large.json").open("wb") as file:
         file.truncate(2**40)  # holes: it takes no room
-    refused("longer than the 67,108,864 bytes", read_json, tmp_path / "large.json")
+    refused("longer than 67,108,864 bytes", read_json, tmp_path / "large.json")
     (tmp_path / "link.json").symlink_to(tmp_path / "a.json")
     assert read_json(tmp_path / "link.json") == {"a": 1}
 

@@ -60,10 +60,10 @@ def test_help_loads_neither_figures_nor_sampler(what):
 
 def test_validate_what_is_valid(workplace, finished):
     for path, kind, expected in (
-        (workplace / "toy.toml", "galaxy", "1.2"),
+        (workplace / "toy.toml", "galaxy", "1.3"),
         (workplace / "toy.zarr", "visibilities", "1.1"),
         (finished.folder / "gridded.zarr", "gridded_visibilities", "1.2"),
-        (finished.folder / "posterior.zarr", "posterior", "1.4"),
+        (finished.folder / "posterior.zarr", "posterior", "1.5"),
     ):
         plain = run("validate", path)
         assert plain.exit_code == 0, plain.stderr
