@@ -50,7 +50,7 @@ class Nodes:
         self._process.communicate("stop\n", timeout=60)
 
 
-def until(what, seconds=60.0):
+def until(what, seconds=240.0):
     """Wait for a truth, and return it."""
     end = time.monotonic() + seconds
     while not (found := what()):
