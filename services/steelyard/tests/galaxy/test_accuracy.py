@@ -139,5 +139,5 @@ def test_visibilities_that_even_fine_subcells_do_not_hold_are_told(toy_problem, 
     (warning,) = subcell_warnings(chosen)
     assert f"accurate only to {chosen.visibility_error:.1e} of their peak:" in warning
     (warning,) = subcell_warnings(chosen._replace(visibility_error=5e-4, shift_sigma=0.4))
-    assert "only, which may move parameters by 0.4 sigma" in warning
+    assert "of their peak, which may move parameters by 0.4 sigma" in warning
     assert subcell_warnings(choose_subcells(toy_problem.model, truth)) == ()

@@ -186,7 +186,7 @@ def test_samples_away_from_the_centres_of_cells(toy, toy_grid, truth, monkeypatc
         toy_grid, offset_u=du, offset_v=dv, spread_uu=moment + du**2, spread_uv=du * dv, spread_vv=moment + dv**2
     )
     model = model_on(moved, toy)
-    monkeypatch.setattr("steelyard.galaxy.model.REFINEMENT", 4.0)  # an image that damps nothing near these baselines
+    monkeypatch.setattr("steelyard.galaxy.grid.REFINEMENT", 4.0)  # an image that damps nothing near these baselines
     fine = model_on(without_moments(toy_grid), toy)
     mask, sky = toy_grid["mask"].any(axis=0), fine.grid.sky
     cell = toy_grid["u_wavelengths"][1]
