@@ -1,4 +1,4 @@
-"""All tests compute as commands do, and share what they compile: processes of one run keep one folder of programs."""
+"""All tests compute as commands do, and keep what they compile until the run ends, each worker in its own folder."""
 
 import os
 import shutil
@@ -16,8 +16,12 @@ FOLDER = pytest.StashKey[str]()
 
 
 def pytest_configure(config):
-    """Name the folder in the environment, which the workers of this run and the commands that tests start inherit."""
-    if PLACE not in os.environ:
+    """Name the folder in the environment, which commands that tests start inherit."""
+    worker = getattr(config, "workerinput", {}).get("workerid")
+    if worker is not None:
+        # Not one for all: JAX writes without a temporary name, and warns of a program that is half there.
+        os.environ[PLACE] = os.path.join(os.environ[PLACE], worker)
+    elif PLACE not in os.environ:
         config.stash[FOLDER] = tempfile.mkdtemp(prefix="steelyard-tests-")
         # Most of what tests compile takes less than the second from which on JAX keeps it.
         os.environ.update({PLACE: config.stash[FOLDER], LEAST_SECONDS: "0.2"})
