@@ -185,7 +185,7 @@ def test_a_refused_sample_leaves_no_folder_behind(tmp_path):
     table = tmp_path / "sample.csv"
     table.write_text("name,distance.mpc\nA,-1\n")
     with pytest.raises(ContractError, match="row 1"):
-        run_survey(tmp_path / "out", SimpleNamespace(), sample=SampleFiles(table))
+        run_survey(tmp_path / "out", SimpleNamespace(note=lambda _: None), sample=SampleFiles(table))
     assert [path.name for path in tmp_path.iterdir()] == ["sample.csv"]
 
 
