@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+import sampler.chains.checkpoint
 import steelyard.fitting.run
 import steelyard.lease
 import steelyard_schemas.atomic
@@ -54,7 +55,7 @@ def stamps(folder):
 @pytest.fixture
 def full_at(monkeypatch):
     """Return a function that makes the disk full as a file or folder of this name is about to be whole."""
-    write_through = steelyard_schemas.atomic._sync
+    write_through, replace_file = steelyard_schemas.atomic._sync, sampler.chains.checkpoint.replace_file
 
     def fill(name):
         def full(path):
@@ -62,7 +63,16 @@ def full_at(monkeypatch):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             write_through(path)
 
+        def full_checkpoint(path, write):
+            def cut(file):
+                write(file)
+                if path.name == name:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+            replace_file(path, cut)
+
         monkeypatch.setattr(steelyard_schemas.atomic, "_sync", full)
+        monkeypatch.setattr(sampler.chains.checkpoint, "replace_file", full_checkpoint)
 
     return fill
 
@@ -141,10 +151,8 @@ def test_a_finished_fit_is_shown_after_its_data_have_moved(workplace, out, finis
     shutil.rmtree(workplace / "toy.zarr")
     result = run("fit", workplace / "toy.toml", "-o", out)
     assert result.exit_code == 0, result.stderr
-    assert (
-        f"{workplace / 'toy.zarr'} no longer exists: using the gridded data in {out / 'gridded.zarr'} serve"
-        in result.stderr
-    )
+    moved = f"{workplace / 'toy.zarr'} no longer exists: using the gridded data in {out / 'gridded.zarr'}"
+    assert moved in result.stderr
     assert f"already finished: {out / 'posterior.zarr'}" in result.stderr
     assert "log10(M_BH / Msun)" in result.stdout
 
