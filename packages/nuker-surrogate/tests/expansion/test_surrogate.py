@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from nuker_surrogate import NukerParams, load_surrogate, surface_density
 from nuker_surrogate.artifacts.versions import shipped_versions
@@ -108,6 +108,7 @@ def test_the_gradient_is_that_of_the_profile(surrogate):
 # Two laws a batch: every new shape is a compilation.
 @settings(deadline=None, max_examples=30)
 @given(st.lists(st.tuples(*[st.floats(0, 1)] * 4), min_size=2, max_size=2))
+@example([(0.0, 0.0, 0.0, 0.0), (0.0, 1.0, 1.0, 0.0)])  # the steepest laws with a soft break inside
 def test_batches_transformations_and_precisions_agree(surrogate, units):
     low, high = limits()
     params = from_box(low + np.array(units) * (high - low))
@@ -119,12 +120,14 @@ def test_batches_transformations_and_precisions_agree(surrogate, units):
         double = np.asarray(surrogate.coefficients(params))
     assert double.dtype == np.float64
     assert batch.dtype == np.float32
-    # 1e-3 of the profile at 10 pc - 3 kpc: what single-precision rounding of the linear part amounts to.
+    # What single-precision rounding of the linear part amounts to at 10 pc - 3 kpc: 1e-3 of the profile for 64
+    # Gaussians; 1.35e-3 in the second law of the example for 88, whose coefficients cancel more.
+    rtol = 1e-3 if surrogate.sigma_pc.size == 64 else 2e-3
     R = np.geomspace(10.0, 3000.0, 20)
     basis = np.exp(-0.5 * (R[:, None] / surrogate.sigma_pc) ** 2)
     truth = double @ basis.T
     for other in (batch, one_by_one, np.asarray(mapped)):
-        np.testing.assert_allclose(other @ basis.T, truth, rtol=1e-3)
+        np.testing.assert_allclose(other @ basis.T, truth, rtol=rtol)
 
 
 def test_leaves_broadcast(surrogate):
