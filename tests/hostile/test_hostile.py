@@ -74,7 +74,12 @@ def test_there_are_many_of_every_door():
     assert len({(case.door, case.name) for case in CASES}) == len(CASES)
 
 
-@pytest.mark.parametrize("case", CASES, ids=[_label(case) for case in CASES])
+def _sampled(number: int, case: Case) -> object:
+    """Return a case as a parameter of a test; seven in eight run with the slow tests."""
+    return pytest.param(case, id=_label(case), marks=() if number % 8 == 0 else pytest.mark.slow)
+
+
+@pytest.mark.parametrize("case", [_sampled(number, case) for number, case in enumerate(CASES)])
 def test_refused(case, server, scratch, valid, place):
     argv = case.build(place, valid)
     beside, before = sorted(os.listdir(scratch.parent)), listing(scratch)

@@ -33,6 +33,7 @@ LEFT_OUT = {
         "content_hash": True,
         "quality": {"wall_s"},
         "galaxy": {"sampler": {"checkpoint_s"}},
+        "inputs": {"galaxy_hash"},
     },
     "run": ("galaxy_file",),
     "checkpoint": ("seconds",),
@@ -40,10 +41,11 @@ LEFT_OUT = {
     "record": {"started_utc", "finished_utc", "wall_s", "worker", "attempts", "posterior_hash"},
     "surrogate": {"created_utc"},
 }
-"""Fields that are not compared: times, what covers times (content_hash, posterior_hash), the workers that did it, how
-often checkpoints were written, and where the galaxy file lies."""
-REPORT_TIMES = re.compile(r"<tr><th>(time|made)</th>.*")
-"""Lines of a fit's report with times."""
+"""Fields that are not compared: times, hashes that cover times (content_hash, posterior_hash), the workers, the
+interval between checkpoints (and with it the hash of the galaxy file, whose other fields are all compared), and where
+the galaxy file lies."""
+REPORT_TIMES = re.compile(r"<tr><th>(time|made|galaxy file)</th>.*")
+"""Lines of a fit's report with times, and with the galaxy file's hash."""
 
 
 def names(folder: Path) -> State:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from steelyard import fit, simulate, write_report
 from steelyard.data.load import load_gridded
 from steelyard.galaxy.model import GalaxyModel
@@ -103,12 +104,33 @@ def observe_toy(antennas):
 
 
 @pytest.fixture(scope="session")
-def toy_folder(tmp_path_factory, observe_toy):
+def made_once(tmp_path_factory, worker_id):
+    """Return a function that makes a folder once in a run; the other workers wait for it."""
+    top = tmp_path_factory.getbasetemp()
+    top = top if worker_id == "master" else top.parent
+
+    def made_once(name, make):
+        folder, partial = top / name, top / f"{name}.partial"
+        with FileLock(top / f"{name}.lock"):
+            if not folder.exists():
+                shutil.rmtree(partial, ignore_errors=True)
+                partial.mkdir()
+                make(partial)
+                partial.rename(folder)
+        return folder
+
+    return made_once
+
+
+@pytest.fixture(scope="session")
+def toy_folder(made_once, observe_toy):
     """Return a folder with toy.toml and the visibilities toy.zarr that it names."""
-    folder = tmp_path_factory.mktemp("toy")
-    (folder / "toy.toml").write_text(GALAXY)
-    write_store(folder / "toy.zarr", observe_toy(read_model(folder / "toy.toml", Galaxy)))
-    return folder
+
+    def make(folder):
+        (folder / "toy.toml").write_text(GALAXY)
+        write_store(folder / "toy.zarr", observe_toy(read_model(folder / "toy.toml", Galaxy)))
+
+    return made_once("toy", make)
 
 
 @pytest.fixture(scope="session")
@@ -132,20 +154,23 @@ def toy_problem(toy, toy_grid):
 
 
 @pytest.fixture(scope="session")
-def finished(toy_file, tmp_path_factory):
+def finished(toy_file, made_once):
     """Folder of an undisturbed fit of the toy, with its report, and how often its model was traced."""
-    folder = tmp_path_factory.mktemp("fit") / "out"
     cube, traced = GalaxyModel.cube, []
 
     def counted(self, params, *table, **options):
         traced.append(params)
         return cube(self, params, *table, **options)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(GalaxyModel, "cube", counted)
-        fit(toy_file, folder)
-    write_report(folder)
-    return Finished(folder, len(traced))
+    def make(folder):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(GalaxyModel, "cube", counted)
+            fit(toy_file, folder / "fit" / "out")
+        write_report(folder / "fit" / "out")
+        (folder / "traced.txt").write_text(str(len(traced)))
+
+    folder = made_once("finished", make)
+    return Finished(folder / "fit" / "out", int((folder / "traced.txt").read_text()))
 
 
 @pytest.fixture
