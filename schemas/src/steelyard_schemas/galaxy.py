@@ -15,6 +15,7 @@ from steelyard_schemas.ingredients import (
     BlackHole,
     DispersionLaw,
     Distance,
+    Flexibility,
     GasProfile,
     Ingredient,
     LineFlux,
@@ -255,6 +256,7 @@ class Galaxy(Contract):
         return (
             BlackHole,
             type(self.stars),
+            *(() if self.stars.flexibility is None else (Flexibility,)),
             Orientation,
             kinds(DispersionLaw)[disc.dispersion],
             *(() if disc.warp is None else (Warp,)),

@@ -17,6 +17,7 @@ from steelyard_schemas.ingredients import (
     BlackHole,
     DispersionLaw,
     Distance,
+    Flexibility,
     GasProfile,
     Ingredient,
     LineFlux,
@@ -60,6 +61,7 @@ def galaxy_reference() -> str:
     for heading, model in TABLES.items():
         blocks += [f"### `{heading}`", _summary(model), _entries(model)]
     blocks += ["### `[stars]`", "The law of the stars, chosen by its `kind`.", *_family(Stars)]
+    blocks += ["### `[stars.flexibility]`", _summary(Flexibility), _entries(Flexibility)]
     blocks += [
         "### `[[mass]]`",
         "Mass components beside stars and black hole; each entry is one of these, chosen by its `kind`.",
@@ -81,7 +83,11 @@ def _ingredients() -> list[tuple[str, dict[str, type[Ingredient]]]]:
     """Return headings, each with its records by the entry of the file that chooses them."""
     return [
         ("Black hole", {"": BlackHole}),
-        ("Stars", {f'stars.kind = "{kind}"': record for kind, record in kinds(Stars).items()}),
+        (
+            "Stars",
+            {f'stars.kind = "{kind}"': record for kind, record in kinds(Stars).items()}
+            | {"[stars.flexibility]": Flexibility},
+        ),
         ("Mass components", {f'[[mass]] kind = "{kind}"': record for kind, record in kinds(MassComponent).items()}),
         ("Orientation", {"": Orientation, "[disc.warp]": Warp}),
         ("Profile of the gas", {f'disc.profile = "{kind}"': r for kind, r in kinds(GasProfile).items()}),

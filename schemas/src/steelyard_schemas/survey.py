@@ -24,13 +24,16 @@ def job_identity(galaxy: Galaxy, data_hash: str, surrogate_hash: str | None) -> 
     """Return the SHA-256 of everything that determines a fit: galaxy file, data and artifact.
 
     The sampling budget and display-only fields are excluded: a fit with a larger budget is the same fit. So are the
-    version of the galaxy file and priors of parameters that the galaxy does not have.
+    version of the galaxy file, options that the galaxy does not use, and priors of parameters that it does not have.
     """
     budget = {"max_steps", "target_ess", "max_rhat", "checkpoint_s"}
-    said = galaxy.model_dump(mode="json", exclude={"truth": True, "schema_version": True, "sampler": budget})
+    # Without options that are absent: a new option must not change the identity of galaxies that do not use it.
+    said = galaxy.model_dump(
+        mode="json", exclude={"truth": True, "schema_version": True, "sampler": budget}, exclude_none=True
+    )
     # Of the priors only those that count: an ingredient that this galaxy does not have may come and go.
     own = {parameter.name for parameter in galaxy.parameters}
-    said["priors"] = {name: prior for name, prior in said["priors"].items() if name in own}
+    said["priors"] = {name: prior for name, prior in said.get("priors", {}).items() if name in own}
     return hashlib.sha256(json.dumps([said, data_hash, surrogate_hash], sort_keys=True).encode()).hexdigest()
 
 

@@ -19,6 +19,7 @@ from kinematics.interferometer.uv_cells import UvCells, expected_means, means_of
 from kinematics.interferometer.visibilities import model_visibilities
 from kinematics.mass.base import MASS, BlackHole, MassComponent, black_hole_velocity_squared, circular_velocity
 from kinematics.mass.curve import RotationCurve, interpolate, log_radii
+from kinematics.mass.flexible import LogProcess, flexible_mge
 from kinematics.mass.gas_disc import ExponentialGas, exponential_disc_velocity_squared
 from kinematics.mass.mge import (
     MGE,
@@ -70,6 +71,7 @@ __all__ = [
     "Geometry",
     "HoledDisc",
     "Level",
+    "LogProcess",
     "MassComponent",
     "NfwHalo",
     "Pixel",
@@ -100,6 +102,7 @@ __all__ = [
     "expected_means_in_blocks",
     "exponential_disc_velocity_squared",
     "finer",
+    "flexible_mge",
     "galaxy_velocity_kms",
     "hubble_kms_mpc",
     "illuminated_aperture",

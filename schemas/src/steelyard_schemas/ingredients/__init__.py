@@ -15,7 +15,7 @@ from steelyard_schemas.ingredients.nuisance import Absorber, Distance, LineFlux
 from steelyard_schemas.ingredients.orientation import Orientation, Warp
 from steelyard_schemas.ingredients.parameter import DataEstimates, Parameter, Start
 from steelyard_schemas.ingredients.record import Ingredient, kinds, one_kind, one_record, records
-from steelyard_schemas.ingredients.stars import MgeStars, NukerStars, Stars
+from steelyard_schemas.ingredients.stars import Flexibility, MgeStars, NukerStars, Stars
 
 __all__ = [
     "PARAMETERS",
@@ -25,6 +25,7 @@ __all__ = [
     "DataEstimates",
     "DispersionLaw",
     "Distance",
+    "Flexibility",
     "GasProfile",
     "Ingredient",
     "LineFlux",
@@ -51,6 +52,7 @@ def every_ingredient() -> tuple[type[Ingredient], ...]:
     return (
         BlackHole,
         *records(Stars),
+        Flexibility,
         Orientation,
         *records(DispersionLaw),
         Warp,

@@ -6,15 +6,61 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from steelyard_schemas.ingredients.parameter import Parameter
+from steelyard_schemas.ingredients.parameter import Parameter, Start
 from steelyard_schemas.ingredients.record import Ingredient
-from steelyard_schemas.priors import LogUniform, Uniform
+from steelyard_schemas.priors import LogUniform, Normal, Uniform
 
-__all__ = ["MgeStars", "NukerStars", "Stars"]
+__all__ = ["N_SHIFTS", "Flexibility", "MgeStars", "NukerStars", "Stars"]
+
+N_SHIFTS = 8
+"""Knots of a flexible law."""
+
+
+class Flexibility(Ingredient):
+    """Smooth departure of the stars from their law: a Gaussian process in log radius multiplies the Gaussians.
+
+    Its prior is that of a process with a squared-exponential covariance, in independent standard normal scores.
+    """
+
+    amplitude: float = Field(
+        default=0.15, gt=0, le=1, description="standard deviation of the natural logarithm of the surface density"
+    )
+    length_dex: float = Field(default=0.4, ge=0.2, le=2, description="correlation length in log radius")
+    min_radius_pc: float = Field(default=3.0, gt=0, description="radius of the innermost knot")
+    max_radius_pc: float = Field(default=500.0, gt=0, description="radius of the outermost knot")
+
+    title = "flexible"
+    parameters = tuple(
+        Parameter(
+            name=f"stars_shift_{i}",
+            unit="",
+            label=rf"$z_{i}$",
+            meaning=f"normal score {i} of the stars' departure from their law",
+            prior=Normal(mean=0.0, sd=1.0),
+            start=lambda _: Start(0.0, 0.3),
+            curve_only=True,
+        )
+        for i in range(1, N_SHIFTS + 1)
+    )
+
+    @model_validator(mode="after")
+    def _radii_ordered(self) -> Self:
+        if not self.min_radius_pc < self.max_radius_pc:
+            raise ValueError(
+                f"min_radius_pc = {self.min_radius_pc:g} must be below max_radius_pc = {self.max_radius_pc:g}"
+            )
+        return self
 
 
 class Stars(Ingredient):
     """Family of stellar laws; a galaxy has exactly one."""
+
+    flexibility: Flexibility | None = Field(default=None, description="omit for stars that follow their law exactly")
+
+    @property
+    def summary(self) -> str:
+        """Short description of the law."""
+        return self.title if self.flexibility is None else f"{self.title}, {self.flexibility.title}"
 
 
 class NukerStars(Stars):
@@ -108,7 +154,8 @@ class MgeStars(Stars):
     @property
     def summary(self) -> str:
         """Short description, including the treatment of the innermost Gaussian."""
-        return f"{self.title}, innermost removed" if self.innermost == "remove" else self.title
+        removed = ", innermost removed" if self.innermost == "remove" else ""
+        return super().summary + removed
 
     @model_validator(mode="after")
     def _same_length(self) -> Self:

@@ -60,7 +60,7 @@ from steelyard_schemas.ingredients import MgeStars
 
 from steelyard.galaxy.grid import ModelGrid
 from steelyard.galaxy.options import ModelOptions
-from steelyard.galaxy.stars import nuker_mge, optical_mge, optical_stars
+from steelyard.galaxy.stars import departed, departure, nuker_mge, optical_mge, optical_stars
 
 __all__ = ["GalaxyModel"]
 
@@ -83,6 +83,8 @@ class GalaxyModel:
         self.grid = grid
         disc = galaxy.disc
         self._stars = optical_stars(galaxy.stars) if isinstance(galaxy.stars, MgeStars) else None
+        flexibility = galaxy.stars.flexibility
+        self._departure = None if flexibility is None else departure(flexibility)
         self._disc_table: Table | None = None
         if disc.table is not None:
             radius, brightness = (np.asarray(column) for column in disc.table.columns)
@@ -98,6 +100,7 @@ class GalaxyModel:
         children = (
             self.grid,
             self._stars,
+            self._departure,
             self._disc_table,
             self._warp_radii,
             self._continuum_jy,
@@ -111,8 +114,8 @@ class GalaxyModel:
         """Invert `tree_flatten`, without the galaxy file."""
         new = object.__new__(cls)
         new.options = options
-        new.grid, new._stars, new._disc_table, new._warp_radii, new._continuum_jy = children[:5]
-        new.radii_arcsec, new._log_step = children[5:]
+        new.grid, new._stars, new._departure, new._disc_table, new._warp_radii, new._continuum_jy = children[:6]
+        new.radii_arcsec, new._log_step = children[6:]
         return new
 
     @property
@@ -156,9 +159,11 @@ class GalaxyModel:
     def mge(self, params: Params) -> MGE:
         """Return the MGE of the stars."""
         if self._stars is not None:
-            return optical_mge(self._stars, params)
-        assert self.surrogate is not None
-        return nuker_mge(self.surrogate, params)
+            law = optical_mge(self._stars, params)
+        else:
+            assert self.surrogate is not None
+            law = nuker_mge(self.surrogate, params)
+        return law if self._departure is None else departed(law, self._departure, params)
 
     def circular_velocity(self, params: Params, radius_arcsec: ArrayLike, *, component: str = "total") -> Array:
         """Return v_c [km/s], shape of `radius_arcsec`, of the 'total' or one of `mass_components` (0 if absent)."""

@@ -8,15 +8,24 @@ from weakref import WeakValueDictionary
 
 import jax.numpy as jnp
 import numpy as np
-from kinematics import MGE, axis_ratio_intrinsic, pc_per_arcsec
+from kinematics import MGE, LogProcess, axis_ratio_intrinsic, flexible_mge, pc_per_arcsec
 from kinematics.registry import Params
 from nuker_surrogate import NukerParams, Surrogate, load_surrogate
 from steelyard_schemas import ContractError, Galaxy
-from steelyard_schemas.ingredients import MgeStars
+from steelyard_schemas.ingredients import Flexibility, MgeStars
 
 from steelyard.galaxy.parameters import prior_range
 
-__all__ = ["OpticalStars", "check_domain", "nuker_mge", "optical_mge", "optical_stars", "shared_surrogate"]
+__all__ = [
+    "OpticalStars",
+    "check_domain",
+    "departed",
+    "departure",
+    "nuker_mge",
+    "optical_mge",
+    "optical_stars",
+    "shared_surrogate",
+]
 
 
 class OpticalStars(NamedTuple):
@@ -68,6 +77,23 @@ def optical_mge(stars: OpticalStars, params: Params) -> MGE:
         stars.sigma_arcsec * pc_per_arcsec(jnp.asarray(params["distance_mpc"])),
         axis_ratio_intrinsic(jnp.asarray(stars.q_obs, dtype), inclination),
     )
+
+
+def departure(flexibility: Flexibility) -> LogProcess:
+    """Return the process by which flexible stars depart from their law."""
+    return LogProcess.between(
+        flexibility.min_radius_pc,
+        flexibility.max_radius_pc,
+        len(Flexibility.parameters),
+        flexibility.amplitude,
+        flexibility.length_dex,
+    )
+
+
+def departed(mge: MGE, process: LogProcess, params: Params) -> MGE:
+    """Return an MGE that departs from its law by the scores among the parameters."""
+    scores = jnp.stack([jnp.asarray(params[parameter.name]) for parameter in Flexibility.parameters])
+    return flexible_mge(mge, process, scores)
 
 
 def check_domain(galaxy: Galaxy, surrogate: Surrogate) -> None:
