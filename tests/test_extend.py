@@ -92,6 +92,7 @@ def test_the_page_has_every_kind_of_extension():
     }
 
 
+@pytest.mark.slow
 def test_a_mass_component_of_one_record_and_one_law(extended):
     radius = np.array([30.0, 400.0, 5000.0])
     expected = 180.0**2 * (1 - 400.0 / radius * np.arctan(radius / 400.0))

@@ -153,6 +153,7 @@ def chi_square(data, model, **changes):
     return float(squared.sum()), 2 * int(data["mask"].sum())
 
 
+@pytest.mark.slow
 def test_the_truth_has_chi_square_one(data, model):
     found, n = chi_square(data, model)
     # The channels without line, nu / 2 of them, gave the variances, and have 1 by that; the mean of the others' ratio

@@ -217,6 +217,7 @@ def share_in_box(truth):
     return light[np.maximum(abs(east), abs(north)) < KINMS_BOX_ARCSEC / 2].sum() / light.sum()
 
 
+@pytest.mark.slow
 def test_what_the_model_leaves_out_does_not_count(mock):
     """In chi-square, of which 1 moves no parameter by more than a sigma; a fit gains 10 by chance."""
     gaussian, _ = mock.exact(gaussian_beam(12.0))

@@ -23,6 +23,7 @@ def problem():
     return Calibration.make()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", ["likelihood", "estimated"])
 def test_residuals_over_the_errors_told_follow_students_t(problem, noise):
     """In both kinds of noise, whatever the degrees of freedom: by the t distribution's own CDF they are uniform."""
@@ -140,6 +141,7 @@ def test_ranks_and_coverage_of_known_posteriors(tmp_path, monkeypatch, too_narro
     assert page.startswith("# Calibration\n")
 
 
+@pytest.mark.slow
 def test_the_command_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys, problem):
     fits = []
 

@@ -39,6 +39,7 @@ def test_the_quadratures_are_those_of_posteriordb():
     assert target.mean[2] == pytest.approx(6.2, abs=0.1)  # the first school, shrunk from 28
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make", [lambda: gaussian(2), lambda: gaussian(100), regression], ids=["2-d", "100-d", "fit"]
 )
@@ -49,6 +50,7 @@ def test_moments_by_mala(make):
     agrees(result.summary, target)
 
 
+@pytest.mark.slow
 def test_mala_and_nuts_agree_with_each_other_and_with_the_truth():
     target = eight_schools()
     result = by_mala(target, target_ess=2000.0)

@@ -8,6 +8,7 @@ from validation.visibility_accuracy import RUNGS, WANTED, compare
 
 # What the ladder asks of every disc, and what two reach instead: lines a tenth of a channel wide, and a disc edge-on,
 # whose minor axis four subcells do not resolve.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "worst"),
     [

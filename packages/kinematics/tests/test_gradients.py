@@ -27,6 +27,7 @@ def score(problem, sky=SKY, levels=LEVELS, pixel=BOX):
     return jax.jit(function)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pixel", [BOX, BandLimited(half_length=4)], ids=["box", "band_limited"])
 def test_every_parameter_against_finite_differences(wide_line, pixel):
     # The supersampled squares jump by a pixel where the centre crosses a pixel's edge; here it lies inside one. In y
@@ -60,6 +61,7 @@ def test_custom_gradient_equals_autodiff():
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-14)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pixel", [BOX, BandLimited(half_length=4)], ids=["box", "band_limited"])
 def test_vmap_equals_single_calls(wide_line, pixel):
     value_and_gradient = jax.value_and_grad(score(wide_line, pixel=pixel))
@@ -77,6 +79,7 @@ def test_vmap_equals_single_calls(wide_line, pixel):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 def test_degenerate_places_have_finite_gradients(wide_line, dtype):
     # An odd number of subcells puts one on the centre of the disc.

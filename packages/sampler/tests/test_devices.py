@@ -69,6 +69,7 @@ def by_devices(tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 def test_as_many_devices_as_divide_the_chains(by_devices):
     # Of 4, 3 and 9 chains.
     assert by_devices[1]["shares"].tolist() == [1, 1, 1]

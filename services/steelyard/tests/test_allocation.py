@@ -67,6 +67,7 @@ def test_memory_is_not_mapped_again():
     assert run(PROGRAM, "as it is", variables=KEEP_FREED_MEMORY) < 0.5 * as_it_is
 
 
+@pytest.mark.slow
 @only_gnu
 def test_commands_keep_memory_before_jax_starts_its_threads():
     """Threads that are there already keep arenas of their own, which give their memory back."""

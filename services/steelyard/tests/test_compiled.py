@@ -47,6 +47,7 @@ def programs(folder):
 both = pytest.mark.parametrize("when", ["loaded", "not yet loaded"])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the user's cache is at another place")
 @both
 def test_the_users_cache_is_used_again_and_bounded(environment, tmp_path, when):
@@ -57,6 +58,7 @@ def test_the_users_cache_is_used_again_and_bounded(environment, tmp_path, when):
     assert programs(tmp_path / "cache" / "steelyard" / "compiled") == first
 
 
+@pytest.mark.slow
 @both
 def test_a_surveys_own_folder_has_no_bound(environment, tmp_path, when):
     assert run(environment, when, str(tmp_path / "own")) == (-1, 0.001)
@@ -65,6 +67,7 @@ def test_a_surveys_own_folder_has_no_bound(environment, tmp_path, when):
     assert run(environment, when, str(tmp_path / "own")) == (-1, 0.5)
 
 
+@pytest.mark.slow
 @both
 def test_the_environment_goes_first(environment, tmp_path, when):
     run(environment | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "theirs")}, when, str(tmp_path / "own"))

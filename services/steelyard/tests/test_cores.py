@@ -50,6 +50,7 @@ def test_a_command_has_a_device_for_each_core(when):
     assert run(PROGRAM, when, JAX_PLATFORMS="cpu") == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["fit", "none.toml"], ["compare", "none.toml", "--models"]])
 def test_commands_do_so_before_jax_is_used(command):
     assert run(COMMAND, *command, JAX_PLATFORMS="cpu") == 3

@@ -89,6 +89,7 @@ def test_a_disk_full_before_the_chains(name, full_at, workplace):
     assert not list(workplace.rglob(f"*/{name}"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["checkpoint.npz", "posterior.zarr"])
 def test_a_disk_that_fills_during_a_fit_and_is_freed(name, full_at, workplace, out, edit, monkeypatch):
     edit(workplace / "toy.toml", "target_ess = 400", "target_ess = 1e6")
@@ -147,6 +148,7 @@ def test_galaxy_file_data_and_grid_go_while_the_chains_run(workplace, out, edit,
     validate(out / "posterior.zarr")
 
 
+@pytest.mark.slow
 def test_a_finished_fit_is_shown_after_its_data_have_moved(workplace, out, finished):
     shutil.rmtree(workplace / "toy.zarr")
     result = run("fit", workplace / "toy.toml", "-o", out)
@@ -284,6 +286,7 @@ def test_a_fit_goes_on_after_the_clock_was_set_back(workplace, out, finished):
 # No home, and no folder for caches
 
 
+@pytest.mark.slow
 def test_without_a_home_and_a_cache(workplace, out):
     (workplace / "file").write_text("")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("JAX", "XDG", "MPL"))}

@@ -21,6 +21,7 @@ def environment():
     return shared | {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_NUM_CPU_DEVICES": "1"}
 
 
+@pytest.mark.slow
 def test_a_killed_fit_ends_as_undisturbed(toy_file, finished, environment, tmp_path):
     often = toy_file.with_name("often.toml")  # checkpoints after every block: most kills meet a half-written one
     often.write_text(toy_file.read_text().replace("checkpoint_s = 3600", "checkpoint_s = 0.01"))
@@ -37,6 +38,7 @@ def test_a_killed_fit_ends_as_undisturbed(toy_file, finished, environment, tmp_p
     assert all(landed.half_written for landed in ended.landed[:2])
 
 
+@pytest.mark.slow
 def test_a_killed_training_ends_as_undisturbed(environment, tmp_path):
     subject = Subject("training", ("surrogate", "train", "{out}", *TRAINING), artifact_state)
     kills = (

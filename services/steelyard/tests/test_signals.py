@@ -47,6 +47,7 @@ def names(folder):
     return {path.name for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("command", ["simulate", "grid", "report"])
 def test_a_command_that_writes_one_thing(command, number, stopped_at, workplace, finished, monkeypatch):
@@ -76,6 +77,7 @@ def test_a_fit_before_its_chains(name, stopped_at, workplace):
     assert left <= {"gridded.zarr", "run.json"} - {name}
 
 
+@pytest.mark.slow
 def test_a_fit_that_writes_its_posterior_leaves_a_whole_one(stopped_at, workplace, finished, edit):
     out = workplace / "out"
     shutil.copytree(finished.folder, out)

@@ -60,6 +60,7 @@ def means_of(narrow_line):
     return of
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("response", ["top_hat", "hanning"])
 @pytest.mark.parametrize("size", [1, 4, 11, 20])
 def test_means_and_gradients_are_those_of_the_whole_cube(means_of, response, size):
@@ -78,6 +79,7 @@ def test_means_and_gradients_are_those_of_the_whole_cube(means_of, response, siz
     np.testing.assert_allclose(means.blocks(3.0, 9.0), means.whole(3.0, 9.0), atol=1e-13)
 
 
+@pytest.mark.slow
 def test_blocks_need_less_memory(means_of):
     def temporary_bytes(of):
         gradient = jax.grad(lambda flux: jnp.sum(abs(of(flux, 9.0)) ** 2))

@@ -111,6 +111,7 @@ def visibilities(problem, refinement, levels, dtype=jnp.float64, pixel=BAND_LIMI
 # In units of the peak visibility amplitude. `worst` and `rms` over cells: the default levels on 4/3 of the data's
 # pixels against a converged reference. `pixels`: what of it is left with far more subcells. `boxes`: the default
 # levels on twice the data's pixels that integrate.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "worst", "rms", "pixels", "boxes"),
     [("wide_line", 4.4e-4, 4.6e-5, 4.3e-4, 8.2e-3), ("narrow_line", 1.8e-3, 2.3e-4, 4.6e-4, 4.1e-2)],

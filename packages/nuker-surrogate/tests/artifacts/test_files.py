@@ -20,6 +20,7 @@ def released(tmp_path_factory):
     return folder, release(folder, "0.1.0", train(config), points=8)
 
 
+@pytest.mark.slow
 def test_what_is_written_is_what_is_read(released):
     folder, manifest = released
     surrogate = load_surrogate(folder)

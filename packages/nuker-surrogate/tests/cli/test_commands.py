@@ -47,6 +47,7 @@ def test_train_list_show_evaluate(monkeypatch, capfd, tmp_path):
     assert load_surrogate().version in json.loads(capfd.readouterr().out)
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_trained_and_published(monkeypatch, capfd, tmp_path):
     out, url = tmp_path / "mine", str(tmp_path / "registry")
     small = ("--linear-examples", "200", "--points", "4", "--choose-on", "3", "--seed", "0", "--seed", "1")

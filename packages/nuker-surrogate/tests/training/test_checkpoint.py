@@ -13,6 +13,7 @@ class KilledError(Exception):
     pass
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("head", "kill"),
     [

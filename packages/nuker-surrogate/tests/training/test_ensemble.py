@@ -40,6 +40,7 @@ def test_a_job_says_everything_that_training_needs():
         ensemble.job_config(strange)
 
 
+@pytest.mark.slow
 def test_the_best_member_is_kept_with_the_weights_of_a_training_alone(tmp_path, monkeypatch):
     configs = ensemble.members(SMALL, ["linear", "direct"], [(8,)], [0])
     told = []

@@ -27,6 +27,7 @@ def test_both_stages_reduce_their_held_out_loss(head):
         assert seen[stage][-1] < seen[stage][0]
 
 
+@pytest.mark.slow
 def test_training_is_reproducible_and_depends_on_its_seed():
     config = dataclasses.replace(SMALL, loss_steps=100)
     first, again = train(config), train(config)
@@ -37,6 +38,7 @@ def test_training_is_reproducible_and_depends_on_its_seed():
     assert not np.array_equal(first.weights.deconvolution, other.weights.deconvolution)
 
 
+@pytest.mark.slow
 def test_a_short_fit_already_beats_the_ridge_projector(reference):
     # The ridge projector has a median of 0.9 % and a 95th percentile of 4.9 %.
     trained = train(TrainingConfig(linear_examples=3000))

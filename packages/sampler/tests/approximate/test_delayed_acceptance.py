@@ -56,6 +56,7 @@ def test_a_good_approximation_pays(jumped):
     assert per_evaluation > 0.1  # 0.002 without
 
 
+@pytest.mark.slow
 def test_acceptance_is_the_mean_over_both_densities():
     """Of an independent jump from p~ the mean acceptance is int int min(p(x) p~(y), p(y) p~(x)), by quadrature."""
     approximation = Approximation(lambda z: -0.5 * jnp.sum((z - 0.5) ** 2))
@@ -77,11 +78,13 @@ def test_acceptance_is_the_mean_over_both_densities():
     assert result.jump_acceptance.mean() == pytest.approx(expected, abs=0.02)
 
 
+@pytest.mark.slow
 def test_an_equal_approximation_is_always_accepted():
     result = sample(banana, jnp.zeros(2), CONFIG, approximation=Approximation(lambda z: banana(z) + 1e4))
     np.testing.assert_allclose(result.jump_acceptance, 1.0, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_jumps_cross_between_peaks():
     config = MalaConfig(seed=1, max_steps=3000, target_ess=400, target_rhat=1.02)
     result = sample(two_peaks, jnp.asarray([6.0, 0.0]), config, approximation=Approximation(wide))
@@ -90,6 +93,7 @@ def test_jumps_cross_between_peaks():
     assert right == pytest.approx(0.7, abs=4 * np.sqrt(0.21 / result.summary.ess_bulk[0]))
 
 
+@pytest.mark.slow
 def test_an_approximation_that_vanishes_where_the_density_does_not_loses_no_mass():
     """Jumps neither reach nor leave z < -1, where p~ = 0; MALA steps do, so that the half-line keeps its mass."""
 
@@ -105,6 +109,7 @@ def test_an_approximation_that_vanishes_where_the_density_does_not_loses_no_mass
     assert (result.draws < -1).mean() == pytest.approx(0.1587, abs=0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [1, 5, 11, 19])
 def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, stop_at):
     approximation = Approximation(distorted, (jnp.asarray(0.2),))
@@ -179,6 +184,7 @@ class Refinable:
         return (self.shifts[self.given],)
 
 
+@pytest.mark.slow
 def test_a_poor_approximation_is_refined_from_its_draws():
     poor = Refinable(1.5, 0.0)
     result = sample(banana, jnp.zeros(2), CONFIG, approximation=poor.approximation)
@@ -193,6 +199,7 @@ def test_a_poor_approximation_is_refined_from_its_draws():
     assert result.n_gradients == never.n_gradients + 16
 
 
+@pytest.mark.slow
 def test_a_good_approximation_is_left_alone_and_no_refinement_goes_on_for_ever():
     good, hopeless = Refinable(0.0, 9.0), Refinable(1.5, 1.5, 1.5, 1.5)
     sample(lambda z: moved(z, 0.0), jnp.zeros(2), CONFIG, approximation=good.approximation)
@@ -215,6 +222,7 @@ def test_a_refined_run_resumes_bit_for_bit_with_the_last_arguments(tmp_path):
     np.testing.assert_array_equal(resumed.draws, whole.draws)
 
 
+@pytest.mark.slow
 def test_progress_tells_the_pilot_apart_and_counts_gradients_of_the_density_alone():
     seen = []
     mode = find_mode(banana, np.random.default_rng(0).normal(size=(4, 2)), n_steps=40)

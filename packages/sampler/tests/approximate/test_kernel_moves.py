@@ -43,6 +43,7 @@ def moved():
         return np.asarray(start), np.asarray(several(jax.random.split(jax.random.key(3), N), start))
 
 
+@pytest.mark.slow
 def test_most_points_have_moved(moved):
     """Else that nothing changes would prove nothing."""
     start, end = moved

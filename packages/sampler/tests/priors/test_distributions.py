@@ -92,6 +92,7 @@ grids = (
 )
 
 
+@pytest.mark.slow
 @EACH
 def test_forward_is_the_quantile_function(prior):
     z = np.linspace(-4, 4, N_GRID)
@@ -132,6 +133,7 @@ def test_round_trip(prior, z):
     assert np.all(np.abs(m.back - z) <= 1e-9 + 8 * np.finfo(float).eps * size / np.maximum(m.slope, 1e-300))
 
 
+@pytest.mark.slow
 @EACH
 def test_float32_tails_stay_finite_and_inside(prior):
     m = mapped_in_float32(prior, np.linspace(-40, 40, N_GRID))

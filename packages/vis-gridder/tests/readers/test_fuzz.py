@@ -179,6 +179,7 @@ def files_of(path):
     return sorted(f for f in path.rglob("*") if f.is_file() and f.parent.name in read and f.stat().st_size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [0.0, 0.3, 0.9, None])
 def test_truncated_and_removed_files_of_a_measurement_set(fresh_ms, kept):
     told = {}

@@ -58,6 +58,7 @@ def join(address, home, **environment):
     return done.returncode == 0
 
 
+@pytest.mark.slow
 def test_only_who_has_the_token_gets_in(tmp_path):
     with local_session(tmp_path) as (process, facts):
         assert (facts["mode"], facts["folder_mode"], facts["worker"]) == ("0o600", "0o700", "token")

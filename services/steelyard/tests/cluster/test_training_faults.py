@@ -32,6 +32,7 @@ def trainer_pid(out, stage):
     return int(told["worker"].rpartition(":")[2]) if told["stage"] == stage else None
 
 
+@pytest.mark.slow
 def test_a_killed_trainer_goes_on_elsewhere_and_ends_with_the_same_weights(nodes, tmp_path):
     calm, out = tmp_path / "calm", tmp_path / "mine"
     alone = nodes.start(*COMMAND, str(calm), *SMALL, "--json", stderr=subprocess.PIPE)

@@ -56,6 +56,7 @@ def mentions(line, *words):
     assert not missing, line
 
 
+@pytest.mark.slow
 def test_a_text_file_for_data(workplace, edit, refused):
     (workplace / "data.ms").write_text("not visibilities")
     point_to(workplace, edit, "data.ms")
@@ -250,6 +251,7 @@ def test_gridded_data_with_a_grid(workplace, edit, toy_grid, refused):
     mentions(refused(), "grid.zarr", "gridded already", "remove [data.grid]")
 
 
+@pytest.mark.slow
 def test_a_posterior_for_data(workplace, finished, edit, refused):
     shutil.copytree(finished.folder / "posterior.zarr", workplace / "posterior.zarr")
     point_to(workplace, edit, "posterior.zarr")

@@ -43,6 +43,7 @@ def test_without_arguments_it_shows_help():
     assert "Usage" in run().output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["--help", "surrogate --help"])
 def test_help_loads_neither_figures_nor_sampler(what):
     heavy = ("matplotlib", "corner", "sampler", "kinematics", "blackjax", "arviz", "scipy.stats")
@@ -130,6 +131,7 @@ def test_json_is_one_document(toy_file, finished):
     assert told["truth"]["log10_mbh"] == 8.9
 
 
+@pytest.mark.slow
 def test_report_again_with_figures(finished, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(finished.folder, folder)
@@ -150,6 +152,7 @@ def test_report_of_a_folder_without_a_fit(tmp_path):
     assert "run `steelyard fit` first" in line
 
 
+@pytest.mark.slow
 def test_simulate_with_antennas_and_like(workplace, antennas):
     rows = "\n".join(" ".join(f"{x:.4f}" for x in position) + " 12. A" for position in antennas.enu_m)
     (workplace / "array.cfg").write_text(f"# coordsys=LOC (local tangent plane)\n{rows}\n")
@@ -169,6 +172,7 @@ def test_simulate_with_antennas_and_like(workplace, antennas):
     assert "either --like FILE or --antennas FILE" in both.stderr
 
 
+@pytest.mark.slow
 def test_a_fit_that_is_not_converged_exits_with_3(workplace, finished, edit):
     out = workplace / "out"
     shutil.copytree(finished.folder, out)

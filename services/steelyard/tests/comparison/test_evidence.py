@@ -29,6 +29,7 @@ def compared(toy_file, folder):
     return comparison
 
 
+@pytest.mark.slow
 def test_evidences_are_those_of_laplace(compared, folder):
     """ln Z = max ln p + d / 2 ln 2 pi + ln det C / 2, C of the draws, where a posterior is nearly Gaussian."""
     assert compared.is_reliable

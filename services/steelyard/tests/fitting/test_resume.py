@@ -25,6 +25,7 @@ def assert_same_draws(a, b):
         np.testing.assert_array_equal(a[name], b[name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_interrupted_in_every_phase_a_fit_ends_as_if_undisturbed(toy_file, finished, tmp_path):
     out = tmp_path / "out"
     whole = read_store(finished.folder / "posterior.zarr", Posterior)

@@ -50,6 +50,7 @@ def another(toy, toy_grid, k):
     return prepare(Galaxy.model_validate(tables), Store(toy_grid.manifest, dict(toy_grid.arrays) | changed))
 
 
+@pytest.mark.slow
 def test_ten_galaxies_are_traced_as_often_as_one(toy, toy_grid, traces):
     """Search, expansion, approximation and monitor, each counted by what it alone calls."""
     counts, values, others = [], [], []
@@ -99,6 +100,7 @@ def test_another_option_is_another_program(toy, toy_grid):
     assert len(structures) == 2
 
 
+@pytest.mark.slow
 def test_a_galaxy_model_passes_through_a_pytree_unchanged(toy, toy_problem):
     truth = {**toy.truth, "distance_mpc": toy.distance.mpc}
     leaves, structure = jax.tree.flatten(toy_problem.model)

@@ -23,6 +23,7 @@ def test_its_parameters(absorbed, toy):
     assert {p.name for p in absorbed.parameters} - {p.name for p in toy.parameters} == set(GAS)
 
 
+@pytest.mark.slow
 def test_the_truth_fits_and_without_absorption_it_does_not(absorbed, toy, observe_toy):
     vis = observe_toy(absorbed, noise_jy=0.03)
     data = grid(vis, GridSpec(0.25, 24, rest_frequency_hz=230.538e9))

@@ -29,6 +29,7 @@ def truth(toy):
     return {**toy.truth, "distance_mpc": toy.distance.mpc}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "expected"),
     [({}, "standard"), ({"inclination_deg": 86.0, "sigma_gas_kms": 4.0}, "fine")],
@@ -66,6 +67,7 @@ def test_a_shift_of_parameters_asks_for_fine_subcells_too(toy_problem, truth):
     assert 0 < changes[1] < 0.5 * changes[0]
 
 
+@pytest.mark.slow
 def test_a_fit_with_fine_subcells_goes_on_and_is_shown_with_them(toy_file, tmp_path, monkeypatch):
     monkeypatch.setattr(steelyard.galaxy.accuracy, "WANTED", 0.0)
     toy = read_model(toy_file, Galaxy)
@@ -110,6 +112,7 @@ def test_a_fit_with_fine_subcells_goes_on_and_is_shown_with_them(toy_file, tmp_p
         assert departure(problem.with_subcells("fine")) < 0.1 * departure(problem)
 
 
+@pytest.mark.slow
 def test_the_shift_that_is_told_is_that_of_the_finer_models_gradient(toy, toy_grid):
     with jax.enable_x64(True):
         problem = prepare(toy, toy_grid)

@@ -117,6 +117,7 @@ def test_the_choice_of_beam(model_of, toy_grid):
         np.testing.assert_allclose(grid.attenuation / none.attenuation, beam, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_density_of_everything_has_a_gradient(model_of, toy_grid, toy_problem, truth):
     model = model_of(**EVERYTHING)
     with jax.enable_x64(True):
@@ -133,6 +134,7 @@ def test_the_density_of_everything_has_a_gradient(model_of, toy_grid, toy_proble
     assert all(slopes[name] != 0 for name in NEW)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tables", [{}, EVERYTHING], ids=["toy", "everything"])
 def test_a_few_channels_at_a_time_are_the_same_density(tables, model_of, toy_grid, toy_problem, truth, monkeypatch):
     monkeypatch.setattr("steelyard.galaxy.model.BLOCK_BYTES", 1)
@@ -159,6 +161,7 @@ def test_what_fits_the_caches_is_one_block(toy_problem):
     assert toy_problem.model.in_blocks().grid.channels_at_once is None
 
 
+@pytest.mark.slow
 def test_a_simulation_of_everything(observe_toy, toy, truth):
     tables = {**EVERYTHING, "data": {**EVERYTHING["data"], "grid": toy.data.grid.model_dump()}, "truth": truth}
     data = observe_toy(Galaxy.model_validate({**toy.model_dump(), **tables}), hours=0.2)

@@ -114,6 +114,7 @@ def test_nothing_to_sample(toy, estimates):
         resolve_parameters(galaxy(priors=fixed), estimates)
 
 
+@pytest.mark.slow
 def test_starts_lie_within_the_priors_and_near_the_data_estimates(estimates, starts):
     parameters, points, values = starts(galaxy(), 200, seed=7)
     assert points.shape == (200, 15)

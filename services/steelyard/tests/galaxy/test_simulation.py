@@ -57,6 +57,7 @@ def test_channels_stand_about_the_systemic_velocity(toy):
     np.testing.assert_allclose(np.diff(frequency), width_hz, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_a_simulation_is_its_seed_and_nothing_else(toy, observe_toy):
     few = {"hours": 0.2, "n_channels": 4}
     first, again, other = (observe_toy(toy, seed=s, **few)["vis"] for s in (1, 1, 2))

@@ -101,6 +101,7 @@ def test_a_source_that_the_model_lacks_is_seen_where_it_is(stores):
     assert np.hypot((x - npix // 2) * 0.25 - east, (y - npix // 2) * 0.25 - north) < 0.6
 
 
+@pytest.mark.slow
 def test_the_page_names_what_is_not_constrained(stores, tmp_path):
     posterior, data = stores
     run = RunFolder(tmp_path)

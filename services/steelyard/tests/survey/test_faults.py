@@ -88,6 +88,7 @@ def next_line(driver, words):
     return next((line for line in driver.stdout if words in line), "the driver ended")
 
 
+@pytest.mark.slow
 def test_worker_node_and_driver_killed_and_every_draw_as_in_a_calm_run(nodes, table, tmp_path):
     calm = SurveyFolder(tmp_path / "calm")
     _, tally = nodes.run(calm.path, table=table)
@@ -138,6 +139,7 @@ def test_worker_node_and_driver_killed_and_every_draw_as_in_a_calm_run(nodes, ta
     assert not list(survey.path.glob("galaxies/*/.*.new"))
 
 
+@pytest.mark.slow
 def test_a_node_that_joins_late_gets_galaxies(nodes, table, tmp_path):
     survey = SurveyFolder(tmp_path / "late")
     hold = survey.path / "hold"
@@ -158,6 +160,7 @@ def test_a_node_that_joins_late_gets_galaxies(nodes, table, tmp_path):
     assert (tally["converged"], tally["lost_workers"]) == (N_GALAXIES, 0)
 
 
+@pytest.mark.slow
 def test_one_galaxy_never_stops_the_others(nodes, table, tmp_path):
     text = table.read_text()
     for i, name in enumerate(("exits", "memory", "bug")):

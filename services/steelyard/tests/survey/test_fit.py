@@ -56,6 +56,7 @@ def sampling(folder):
     return None
 
 
+@pytest.mark.slow
 def test_a_survey_of_two_with_a_worker_killed(sample, finished, tmp_path):
     out = tmp_path / "out"
     driver = start("run", sample, "--out", out, "--workers", 2, "--against", "log10_mbh_lit")
@@ -93,6 +94,7 @@ def test_a_survey_of_two_with_a_worker_killed(sample, finished, tmp_path):
     assert "Lost: " in status.stdout
 
 
+@pytest.mark.slow
 def test_no_ray_in_single_fits_and_help():
     script = (
         "import sys\nfrom steelyard.commands.main import app\nimport steelyard.fitting.run, steelyard.report\n"

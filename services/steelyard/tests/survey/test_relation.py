@@ -39,6 +39,7 @@ def exact(x, mass):
     return means, [float(np.sqrt((p * (q - m) ** 2).sum())) for q, m in zip((a, b, s), means, strict=True)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prior_sd", [None, 0.5], ids=["flat", "normal"])
 def test_it_is_the_closed_form_whatever_prior_the_fits_had(measured, prior_sd):
     x, mass = measured
