@@ -23,7 +23,7 @@ from benchmarks.peer_process import memory_mib, serve, settle_memory, timed
 from validation.reference_disc import TRUTH
 
 STEPS = 10
-"""Of chains in one call: the news of a fit come as often."""
+"""Sampler steps per call, as many as between two progress reports of a fit."""
 
 
 class Ours:

@@ -147,7 +147,7 @@ def model(data):
 
 
 def chi_square(data, model, **changes):
-    """Of all cells' real and imaginary parts, and their number."""
+    """Chi-square over real and imaginary parts of all cells, and their number."""
     means = predicted_means(model, {**TRUTH, **changes})
     squared = np.asarray(residual_squared(means, cell_data(data, model.uv_cells)))
     return float(squared.sum()), 2 * int(data["mask"].sum())

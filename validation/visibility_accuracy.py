@@ -27,9 +27,9 @@ from validation.reference_disc import DISH_M, REST_HZ, TRUTH
 from validation.thin_disc import C_M_S, circular_velocity, gaussian_beam, thin_disc
 
 NPIX, CELL_ARCSEC, CHANNELS = 81, 0.191, 40
-"""Of the data: the cells that hold data in case S of `forward.py`."""
+"""Grid of the data, with the cells that hold data in case S of `forward.py`."""
 RADII, AZIMUTHS = 2000, 2048
-"""Of the reference's points."""
+"""Numbers of radii and azimuths of the reference's points."""
 PAGE = ResultPage(DOCS / "accuracy.md", "validation.visibility_accuracy")
 ERRORS = ("worst", "rms", "told", "standard", "converged")
 

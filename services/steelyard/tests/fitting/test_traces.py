@@ -1,4 +1,4 @@
-"""What is compiled for one galaxy serves the next: other data, priors, distance, frequency, but the same shapes."""
+"""Compiled code is shared by galaxies of the same shapes: other data, priors, distance and frequency."""
 
 import dataclasses
 
