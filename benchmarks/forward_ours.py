@@ -84,7 +84,7 @@ class Ours:
         """The cube alone, on the data's pixels, as one compiled program."""
         manifest, channels = self._data.manifest, self.problem.model.grid.channels
         beam = jnp.ones((manifest.npix, manifest.npix), jnp.float32)
-        model = GalaxyModel(self._galaxy, ModelGrid(manifest.npix, manifest.cell_arcsec, channels, beam))
+        model = GalaxyModel.of(self._galaxy, ModelGrid(manifest.npix, manifest.cell_arcsec, channels, beam))
         program = jax.jit(model.cube).lower(TRUTH).compile()
         return lambda: jax.block_until_ready(program(TRUTH))
 

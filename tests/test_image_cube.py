@@ -143,7 +143,7 @@ def data(folder):
 
 @pytest.fixture(scope="module")
 def model(data):
-    return GalaxyModel(GALAXY, ModelGrid.of(data, REST_HZ))
+    return GalaxyModel.of(GALAXY, ModelGrid.of(data, REST_HZ))
 
 
 def chi_square(data, model, **changes):

@@ -100,7 +100,7 @@ def compare(rung: Rung, radii: int = RADII, azimuths: int = AZIMUTHS) -> dict[st
     frequency = REST_HZ * (1 - velocity * 1e3 / C_M_S)
     beam = jnp.asarray(primary_beam(sky, DISH_M, float(frequency.mean()), "gaussian"), jnp.float32)
     grid = ModelGrid(npix, cell_arcsec, VelocityGrid(float(velocity[0]), rung.width_kms, CHANNELS), beam)
-    model = GalaxyModel(galaxy, grid)
+    model = GalaxyModel.of(galaxy, grid)
     chosen = choose_subcells(model, truth)
     found, standard = (
         np.asarray(predicted_visibilities(model.with_levels(LEVELS[subcells]), truth))

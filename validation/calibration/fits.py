@@ -41,7 +41,7 @@ def fit_cells(parameters, coordinates, cells, estimates, effort, seed):
         progress=clock.progress,
     )
     clock.tick("search")
-    approximation = approximation_about(mode, Features(coordinates), cells)
+    approximation = approximation_about(mode, Features.of(coordinates), cells)
     clock.tick("expansion")
     config = MalaConfig(
         n_chains=effort.n_chains,

@@ -196,7 +196,8 @@ class Calibration:
         """Coordinates of the model with another likelihood."""
         problem = self.problem
         galaxy = problem.galaxy.model_copy(update={"likelihood": Likelihood(kind=kind)})
-        return Coordinates(problem.parameters.space, GalaxyModel(galaxy, problem.model.grid), problem.estimates)
+        model = GalaxyModel.of(galaxy, problem.model.grid)
+        return Coordinates.of(problem.parameters.space, model, problem.estimates, galaxy.distance.mpc)
 
 
 def together(one, other):

@@ -67,7 +67,7 @@ def test_ten_galaxies_are_traced_as_often_as_one(toy, toy_grid, traces):
         problem = another(toy, toy_grid, k)
         points = starting_points(problem.parameters, problem.coordinates, problem.estimates, 4, 0)
         mode = find_mode(log_density, points, args=(problem.coordinates, problem.cells), n_steps=4, batch_size=4)
-        features = Features(problem.coordinates)
+        features = Features.of(problem.coordinates)
         expansion = about_mode(features, problem.cells, mode)
         values.append(float(approximate_shared(mode.position, features, expansion)))
         Monitor(quantities, (problem.coordinates,)).of(points[:, None])
