@@ -27,7 +27,7 @@ from benchmarks.peer_process import Worker, run_module
 
 CHAINS = ("one chain", "four chains")
 PROCESSES = 3
-"""Of ours in a case: what a process has where in memory makes a tenth of difference."""
+"""Number of our processes per case: the memory layout of a process changes its speed by a tenth."""
 AS_COMMANDS = process_environment(available_cores())
 """Environment in which a process keeps memory, divides cores and uses vectors as `steelyard fit` does."""
 

@@ -23,7 +23,7 @@ from benchmarks.peer_process import memory_mib, serve, settle_memory, timed
 from validation.reference_disc import TRUTH
 
 STEPS = 10
-"""Of chains in one call: the news of a fit come as often."""
+"""Sampler steps per call, as many as between two progress reports of a fit."""
 
 
 class Ours:
@@ -84,7 +84,7 @@ class Ours:
         """The cube alone, on the data's pixels, as one compiled program."""
         manifest, channels = self._data.manifest, self.problem.model.grid.channels
         beam = jnp.ones((manifest.npix, manifest.npix), jnp.float32)
-        model = GalaxyModel(self._galaxy, ModelGrid(manifest.npix, manifest.cell_arcsec, channels, beam))
+        model = GalaxyModel.of(self._galaxy, ModelGrid(manifest.npix, manifest.cell_arcsec, channels, beam))
         program = jax.jit(model.cube).lower(TRUTH).compile()
         return lambda: jax.block_until_ready(program(TRUTH))
 

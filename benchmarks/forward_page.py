@@ -14,7 +14,7 @@ PAGE = ResultPage(DOCS / "kinematics.md", "benchmarks.forward", "--supermage-pyt
 
 
 def median(measured, kind="increase_mib"):
-    """Of what several processes measured."""
+    """Median of what several processes measured."""
     return statistics.median(each[kind] for each in measured)
 
 

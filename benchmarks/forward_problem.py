@@ -11,7 +11,7 @@ REACH = 0.62
 
 
 RADII, AZIMUTHS = 1500, 1536
-"""Of the reference's points."""
+"""Numbers of radii and azimuths of the reference's points."""
 KINMS_CLOUDS = 5e5
 
 
@@ -24,7 +24,7 @@ class Case(NamedTuple):
     rounds: int
     """One call of SuperMAGE that counts each, for each process of ours."""
     calls: int
-    """Of ours in a round."""
+    """Calls of our model in a round."""
 
 
 CASES = {

@@ -1,4 +1,4 @@
-"""What is each setting of a process worth? Four chains of S, M and L, and the demo from start to report, without it.
+"""Benchmark of each process setting: four chains of S, M and L, and the demo from start to report, without it.
 
     uv run python -m benchmarks.machinery FOLDER [--write]
 

@@ -121,7 +121,7 @@ def speed_rows(draws, told, found, per_second):
 
 
 def differences(found, name):
-    """Of MALA and NUTS from the fit: shift of the mean [sigma] and ratio of the widths, by parameter."""
+    """Differences of MALA and NUTS from the fit, by parameter: shift of the mean [sigma] and ratio of the widths."""
     return {
         parameter: (
             (found[name][parameter]["mean"] - ours["mean"]) / ours["sd"],

@@ -20,7 +20,7 @@ NEWTON_STEPS, PILOT_STEPS = 30, 6
 STEP_SIZES = (1.1, 0.7, 0.4, 0.2, 0.1, 0.05)
 """In whitened coordinates, the largest about the optimum of a Gaussian of eleven dimensions."""
 START_SPREAD = 0.1
-"""Of chains about the mode; one sigma away its likelihood is lower by tens, from where it takes long to come back."""
+"""Scatter of the chains' starts about the mode: from one sigma, where log L is lower by tens, they return slowly."""
 
 
 class Target:

@@ -46,7 +46,7 @@ page = galaxy_reference()
 assert "circular velocity of the halo far out" in page and "radius of the disc's edge" in page
 
 grid = ModelGrid(16, 0.5, VelocityGrid(1500.0, 20.0, 4), jnp.ones((24, 24)))
-model = GalaxyModel(galaxy, grid)
+model = GalaxyModel.of(galaxy, grid)
 params = {"distance_mpc": 10.0, "log10_halo_velocity_kms": np.log10(180.0), "halo_core_pc": 400.0}
 params |= {"disc_edge_arcsec": 2.0, "inclination_deg": 60.0, "q": 0.7, "alpha": 2.0, "log10_r_b_pc": 2.0}
 halo = model.mass_components(dict.fromkeys(names, 1.0) | params)["isothermal"]

@@ -143,11 +143,11 @@ def data(folder):
 
 @pytest.fixture(scope="module")
 def model(data):
-    return GalaxyModel(GALAXY, ModelGrid.of(data, REST_HZ))
+    return GalaxyModel.of(GALAXY, ModelGrid.of(data, REST_HZ))
 
 
 def chi_square(data, model, **changes):
-    """Of all cells' real and imaginary parts, and their number."""
+    """Chi-square over real and imaginary parts of all cells, and their number."""
     means = predicted_means(model, {**TRUTH, **changes})
     squared = np.asarray(residual_squared(means, cell_data(data, model.uv_cells)))
     return float(squared.sum()), 2 * int(data["mask"].sum())

@@ -75,7 +75,7 @@ def _without_addresses(requirements: str) -> str:
 
 
 def hash_problems(tracked_lock: str, requirements: str, working_lock: str) -> list[str]:
-    """What is wrong with the tracked hashes, in sentences.
+    """Problems with the tracked hashes, one sentence each.
 
     Args:
         tracked_lock: `uv.lock` as tracked.
@@ -125,7 +125,7 @@ def _file_name(file: dict) -> str:
 
 
 def check() -> list[str]:
-    """What is wrong with the lock that git tracks, in sentences."""
+    """Problems with the lock that git tracks, one sentence each."""
     shown = subprocess.run(["git", "show", ":uv.lock"], cwd=ROOT, capture_output=True, text=True)
     if shown.returncode:
         return ["uv.lock is not tracked: `git add uv.lock`"]

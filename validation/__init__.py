@@ -6,4 +6,4 @@ uv run python -m validation.NAME --help
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-"""Of the repository."""
+"""Root folder of the repository."""

@@ -61,7 +61,7 @@ OBSERVATION = {
 }
 PAGE = ResultPage(DOCS / "survey_recovery.md", "validation.survey_recovery", "--folder FOLDER --survey N --plain")
 MOST_MEAN, MOST_SCATTER = 0.4, 0.3
-"""Of pulls; set before anything was run."""
+"""Largest |mean| and |scatter - 1| of the pulls; set before anything was run."""
 PULL_COLUMNS = ("pulls of log10 M_BH", "mean", "scatter", "mean, by chance", "scatter, by chance", "within bounds")
 TIME_COLUMNS = (
     *("survey", "run by", "`steelyard survey run`, all in [s]"),

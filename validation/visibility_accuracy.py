@@ -27,9 +27,9 @@ from validation.reference_disc import DISH_M, REST_HZ, TRUTH
 from validation.thin_disc import C_M_S, circular_velocity, gaussian_beam, thin_disc
 
 NPIX, CELL_ARCSEC, CHANNELS = 81, 0.191, 40
-"""Of the data: the cells that hold data in case S of `forward.py`."""
+"""Grid of the data, with the cells that hold data in case S of `forward.py`."""
 RADII, AZIMUTHS = 2000, 2048
-"""Of the reference's points."""
+"""Numbers of radii and azimuths of the reference's points."""
 PAGE = ResultPage(DOCS / "accuracy.md", "validation.visibility_accuracy")
 ERRORS = ("worst", "rms", "told", "standard", "converged")
 
@@ -100,7 +100,7 @@ def compare(rung: Rung, radii: int = RADII, azimuths: int = AZIMUTHS) -> dict[st
     frequency = REST_HZ * (1 - velocity * 1e3 / C_M_S)
     beam = jnp.asarray(primary_beam(sky, DISH_M, float(frequency.mean()), "gaussian"), jnp.float32)
     grid = ModelGrid(npix, cell_arcsec, VelocityGrid(float(velocity[0]), rung.width_kms, CHANNELS), beam)
-    model = GalaxyModel(galaxy, grid)
+    model = GalaxyModel.of(galaxy, grid)
     chosen = choose_subcells(model, truth)
     found, standard = (
         np.asarray(predicted_visibilities(model.with_levels(LEVELS[subcells]), truth))

@@ -1,4 +1,4 @@
-"""What is released stays readable: examples, JSON Schemas, artifact folders, the README."""
+"""Released files stay readable: examples, JSON Schemas, artifact folders, the README."""
 
 import json
 import re

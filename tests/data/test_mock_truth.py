@@ -77,7 +77,7 @@ class Mock:
                 "priors": {"inclination_deg": {"kind": "sine", "low": 72.0, "high": 89.0}},
             }
         )
-        model = GalaxyModel(galaxy, ModelGrid.of(data, REST_HZ))
+        model = GalaxyModel.of(galaxy, ModelGrid.of(data, REST_HZ))
         self._uv_cells, self._model = model.uv_cells, jax.jit(model.cell_means)
         cells = cell_data(data, model.uv_cells)
         self._used = np.asarray(cells.inverse_variance) > 0

@@ -36,7 +36,7 @@ class Fitted:
                 "priors": {"inclination_deg": {"kind": "sine", "low": inclination_low, "high": 89.0}},
             }
         )
-        model = GalaxyModel(galaxy, ModelGrid.of(self.data, REST_HZ))
+        model = GalaxyModel.of(galaxy, ModelGrid.of(self.data, REST_HZ))
         self._model = jax.jit(model.cell_means)
         self._cells = cell_data(self.data, model.uv_cells)
 

@@ -33,7 +33,7 @@ from .fuzz_targets import TARGETS, Target
 LIMIT_S = 10
 LIMIT_BYTES = 2 * 2**30
 HANG_S = 60
-"""Of the clock, after which libFuzzer ends the process: a loop that never comes back to Python."""
+"""Wall-clock limit after which libFuzzer ends the process: a loop that never returns to Python."""
 LONGEST = 2**16
 INSTRUMENTED = ["steelyard_schemas", "vis_gridder", "steelyard", "nuker_surrogate", "tomllib"]
 """Whole packages: atheris takes no parts of one. Of astropy and Zarr it would make the start minutes long."""

@@ -25,7 +25,7 @@ class Target(NamedTuple):
     needs: tuple[str, ...]
     """Valid files and folders that are copied beside the input."""
     place: str
-    """Of the input, under the folder."""
+    """Path of the input within the folder."""
     read: Callable[[Path], object]
     """Given the folder."""
     seed: Callable[[bytes], bytes] = bytes

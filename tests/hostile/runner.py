@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 LIMIT_S = 60
 LIMIT_BYTES = 2 * 2**30
-"""Of address space, over what the imported commands need."""
+"""Address space allowed beyond that of the imported commands."""
 PROGRAMS = {
     "vis-gridder": "vis_gridder.cli",
     "steelyard": "steelyard.commands.main",

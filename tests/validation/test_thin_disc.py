@@ -20,7 +20,7 @@ GALAXY = {
 
 
 STRETCH = 1 / (1 - GALAXY["vsys_kms"] / (C_M_S / 1e3))
-"""Of differences of radio velocity in the galaxy's frame: 1 + z."""
+"""Factor 1 + z from differences of radio velocity to velocities in the galaxy's frame."""
 
 
 def disc(channels, width_kms, beam):

@@ -20,7 +20,7 @@ QUANTILES = (0.025, 0.16, 0.25, 0.5, 0.75, 0.84, 0.975)
 
 @dataclass(frozen=True)
 class Effort:
-    """Of each fit; the sampler stops when every parameter has the ESS."""
+    """Sampler settings of each fit, which stops when every parameter reaches the target ESS."""
 
     target_ess: float = 200.0
     max_rhat: float = 1.02
@@ -41,7 +41,7 @@ def fit_cells(parameters, coordinates, cells, estimates, effort, seed):
         progress=clock.progress,
     )
     clock.tick("search")
-    approximation = approximation_about(mode, Features(coordinates), cells)
+    approximation = approximation_about(mode, Features.of(coordinates), cells)
     clock.tick("expansion")
     config = MalaConfig(
         n_chains=effort.n_chains,

@@ -114,9 +114,9 @@ class Calibration:
 
     @property
     def identity(self):
-        """Of everything that a record depends on besides its own settings.
+        """Hash of everything that a record depends on besides its own settings.
 
-        The renderer is not among that: each record's data are drawn from the model that fits them.
+        The renderer is not included: each record's data are drawn from the model that fits them.
         """
         # Noise is drawn for all cells of the box, so that its shape tells which.
         parts = [GALAXY, sorted(ARRAY.items()), NOISE_JY, LEAST_COUNT, self.sigma_jy.shape]
@@ -196,7 +196,8 @@ class Calibration:
         """Coordinates of the model with another likelihood."""
         problem = self.problem
         galaxy = problem.galaxy.model_copy(update={"likelihood": Likelihood(kind=kind)})
-        return Coordinates(problem.parameters.space, GalaxyModel(galaxy, problem.model.grid), problem.estimates)
+        model = GalaxyModel.of(galaxy, problem.model.grid)
+        return Coordinates.of(problem.parameters.space, model, problem.estimates, galaxy.distance.mpc)
 
 
 def together(one, other):

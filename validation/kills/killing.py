@@ -33,7 +33,7 @@ class Subject(NamedTuple):
 
     name: str
     arguments: tuple[str, ...]
-    """Of `steelyard`; `{out}` stands for what it writes."""
+    """Arguments of `steelyard`; `{out}` stands for its output."""
     state: Callable[[Path], State]
     status_files: str = ""
     """Pattern, beside `out`, of the files that name the workers."""
@@ -44,7 +44,7 @@ class Kill(NamedTuple):
 
     signal: str
     fraction: float
-    """Of the undisturbed run's time, after the start of the command or the kill of a worker before."""
+    """Delay after the command's start or the last kill of a worker, as a fraction of the undisturbed run's time."""
     target: Literal["command", "worker"] = "command"
     at_write: bool = False
     """Wait from then on until something is being written."""
@@ -67,7 +67,7 @@ class Ended(NamedTuple):
     code: int
     state: State
     seconds: float
-    """Of the last start of the command."""
+    """Duration [s] of the last start of the command."""
     problems: tuple[str, ...]
 
 

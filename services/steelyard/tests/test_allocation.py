@@ -1,4 +1,4 @@
-"""What is freed stays with the process, where the C library can be told so."""
+"""Freed memory stays with the process where the C library supports it."""
 
 import ctypes
 import os

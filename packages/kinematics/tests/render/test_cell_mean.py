@@ -54,7 +54,7 @@ def test_a_velocity_that_changes_evenly_widens_the_line_as_a_top_hat_does():
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.float64])
 def test_dark_cells_have_finite_lines_and_gradients(dtype):
-    """Of no light, of light beside them alone or of either sign, and of velocities far above the line's width."""
+    """Cover cells without light, with lit neighbours only, with light of either sign, and velocities >> width."""
     flux = jnp.zeros((9, 9), dtype).at[4, 4].set(1.0).at[7, 5].set(-1.0)
     velocity = jnp.asarray(3000 * np.sign(np.arange(9) - 4.2), dtype) * jnp.ones((9, 1), dtype)
 

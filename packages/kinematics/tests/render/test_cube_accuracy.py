@@ -94,7 +94,7 @@ FINE_BOXES = (Level(None, 2), Level(144, 6), Level(72, 12), Level(24, 40))
 
 
 def visibilities(problem, refinement, levels, dtype=jnp.float64, pixel=BAND_LIMITED):
-    """Of the disc in a taper, since how much of it the field's edge cuts off depends on pixels by definition."""
+    """Return the disc's visibilities, tapered because the flux cut off at the field's edge depends on the pixels."""
     sky = DATA.refined(refinement)
     taper = np.cos(np.pi * sky.centres_arcsec / (DATA.npix * DATA.cell_arcsec)) ** 2
     attenuation = jnp.asarray(np.outer(taper, taper))

@@ -1,4 +1,4 @@
-"""Of several members the best on unseen laws is kept, whoever trains them, and none is trained twice."""
+"""Ensembles keep the member that does best on unseen laws, by any trainer, and train no member twice."""
 
 import dataclasses
 

@@ -58,7 +58,7 @@ def test_a_good_approximation_pays(jumped):
 
 @pytest.mark.slow
 def test_acceptance_is_the_mean_over_both_densities():
-    """Of an independent jump from p~ the mean acceptance is int int min(p(x) p~(y), p(y) p~(x)), by quadrature."""
+    """Mean acceptance of an independent jump from p~ is int int min(p(x) p~(y), p(y) p~(x)), by quadrature."""
     approximation = Approximation(lambda z: -0.5 * jnp.sum((z - 0.5) ** 2))
     # Nearly Gaussian, so that the pilot's autocorrelation time is short and a jump forgets where it came from.
     result = sample(

@@ -71,7 +71,7 @@ def test_the_model_of_what_is_left_is_the_same(toy, toy_grid):
     truth = true_parameters(toy)
     data = within(toy_grid, 7)
     problem = prepare(toy, data)
-    whole = GalaxyModel(toy, ModelGrid.of(data, toy.line.rest_frequency_hz))
+    whole = GalaxyModel.of(toy, ModelGrid.of(data, toy.line.rest_frequency_hz))
     assert problem.model.grid.sky.npix < whole.grid.sky.npix
     expected = predicted_on_half_plane(whole, truth)[data["mask"]]
     got = predicted_on_half_plane(problem.model, truth)[problem.data["mask"]]

@@ -1,4 +1,4 @@
-"""What is said of a grid before a fit, and the report of a fit whose figures fail."""
+"""Messages about a grid before a fit, and the report of a fit whose figures fail."""
 
 import json
 import shutil

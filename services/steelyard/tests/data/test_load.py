@@ -101,7 +101,7 @@ def test_visibilities_of_viscube_are_not_taken_for_a_grid(toy, tmp_path):
 
 def test_the_model_on_an_odd_grid_is_a_direct_sum(galaxy, folder):
     data = load_gridded(galaxy, folder)
-    model = GalaxyModel(galaxy, ModelGrid.of(data, galaxy.line.rest_frequency_hz))
+    model = GalaxyModel.of(galaxy, ModelGrid.of(data, galaxy.line.rest_frequency_hz))
     truth = {**galaxy.truth, "distance_mpc": galaxy.distance.mpc}
     cube = np.asarray(jax.jit(partial(model.cube, pixel=BAND_LIMITED))(truth), float)
     got = np.asarray(jax.jit(model.visibilities)(truth))
@@ -120,7 +120,7 @@ def test_the_truth_fits_the_file(galaxy, folder, odd_grid):
     # The file does not tell the dish, whose primary beam dims the edge of the toy's field by 3 %.
     observation = data.manifest.observation.model_copy(update={"dish_diameter_m": 12.0})
     data = Store(data.manifest.model_copy(update={"observation": observation}), data.arrays)
-    model = GalaxyModel(galaxy, ModelGrid.of(data, galaxy.line.rest_frequency_hz))
+    model = GalaxyModel.of(galaxy, ModelGrid.of(data, galaxy.line.rest_frequency_hz))
     truth = {**galaxy.truth, "distance_mpc": galaxy.distance.mpc}
     means = jax.jit(model.cell_means)(truth)
     n = int(data["mask"].sum())

@@ -1,4 +1,4 @@
-"""What is compiled for one galaxy serves the next: other data, priors, distance, frequency, but the same shapes."""
+"""Compiled code is shared by galaxies of the same shapes: other data, priors, distance and frequency."""
 
 import dataclasses
 
@@ -68,7 +68,7 @@ def test_ten_galaxies_are_traced_as_often_as_one(toy, toy_grid, traces):
         problem = another(toy, toy_grid, k)
         points = starting_points(problem.parameters, problem.coordinates, problem.estimates, 4, 0)
         mode = find_mode(log_density, points, args=(problem.coordinates, problem.cells), n_steps=4, batch_size=4)
-        features = Features(problem.coordinates)
+        features = Features.of(problem.coordinates)
         expansion = about_mode(features, problem.cells, mode)
         values.append(float(approximate_shared(mode.position, features, expansion)))
         Monitor(quantities, (problem.coordinates,)).of(points[:, None])

@@ -30,7 +30,7 @@ def test_the_galaxy_has_eight_more_parameters(toy, flexible, toy_problem):
 
 def test_without_a_shift_the_stars_follow_their_law(toy, flexible, toy_problem, params):
     grid, none = toy_problem.model.grid, dict.fromkeys(SHIFTS, 0.0)
-    law, same = (GalaxyModel(galaxy, grid).mge({**params, **none}) for galaxy in (toy, flexible))
+    law, same = (GalaxyModel.of(galaxy, grid).mge({**params, **none}) for galaxy in (toy, flexible))
     np.testing.assert_array_equal(same.surface_density_msun_pc2, law.surface_density_msun_pc2)
 
 
@@ -47,7 +47,7 @@ def test_a_shift_multiplies_the_gaussians_near_a_knot(kind, toy, toy_problem, pa
             "q_obs": [1.0, 1.0],
         }
     galaxy = Galaxy.model_validate({**toy.model_dump(), "stars": stars, "truth": {}})
-    model = GalaxyModel(galaxy, toy_problem.model.grid)
+    model = GalaxyModel.of(galaxy, toy_problem.model.grid)
     params = {**params, "mass_to_light": 1.0, **dict.fromkeys(SHIFTS, 0.0)}
     with jax.enable_x64(True):
         law = model.mge(params)
@@ -61,7 +61,7 @@ def test_a_shift_multiplies_the_gaussians_near_a_knot(kind, toy, toy_problem, pa
 
 
 def test_the_gas_feels_them_through_the_rotation_curve(flexible, toy_problem, params):
-    model = GalaxyModel(flexible, toy_problem.model.grid)
+    model = GalaxyModel.of(flexible, toy_problem.model.grid)
 
     def speed(scores):
         return model.circular_velocity({**params, **dict(zip(SHIFTS, scores, strict=True))}, 1.0, component="stars")

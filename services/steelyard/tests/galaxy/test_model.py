@@ -145,7 +145,7 @@ def test_the_primary_beam_is_in_the_model_if_the_dish_is_known(toy, toy_grid):
 
 
 def test_the_model_is_the_one_of_the_galaxy_file(toy, toy_grid):
-    model = GalaxyModel(toy, ModelGrid.of(toy_grid, toy.line.rest_frequency_hz))
+    model = GalaxyModel.of(toy, ModelGrid.of(toy_grid, toy.line.rest_frequency_hz))
     assert model.surrogate is not None
     assert model.grid.sky.npix >= 4 / 3 * 24
     assert model.grid.field_arcsec == pytest.approx(6.0)
@@ -164,7 +164,7 @@ def without_moments(gridded):
 
 
 def model_on(gridded, toy):
-    return GalaxyModel(toy, ModelGrid.of(gridded, toy.line.rest_frequency_hz))
+    return GalaxyModel.of(toy, ModelGrid.of(gridded, toy.line.rest_frequency_hz))
 
 
 def test_data_without_moments_have_no_response(toy, toy_grid, truth):

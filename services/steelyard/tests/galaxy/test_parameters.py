@@ -39,9 +39,9 @@ def starts(toy_grid, estimates):
     """Return a function that draws starting points of a galaxy."""
 
     def draw(chosen, n, seed):
-        model = GalaxyModel(chosen, ModelGrid.of(toy_grid, chosen.line.rest_frequency_hz))
+        model = GalaxyModel.of(chosen, ModelGrid.of(toy_grid, chosen.line.rest_frequency_hz))
         parameters = resolve_parameters(chosen, estimates)
-        coordinates = Coordinates(parameters.space, model, estimates)
+        coordinates = Coordinates.of(parameters.space, model, estimates, chosen.distance.mpc)
         points = starting_points(parameters, coordinates, estimates, n, seed)
         return parameters, points, sampled_parameters(coordinates, points)
 

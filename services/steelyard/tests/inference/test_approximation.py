@@ -26,7 +26,7 @@ def expanded(toy_problem):
         cells = problem.cells
         starts = starting_points(problem.parameters, problem.coordinates, problem.estimates, 4, 0)
         mode = find_mode(log_density, starts, args=(problem.coordinates, cells), batch_size=4)
-        features = Features(problem.coordinates)
+        features = Features.of(problem.coordinates)
         expansion = about_mode(features, cells, mode)
         draws = mode.position + np.random.default_rng(1).standard_normal((100, len(mode.position))) @ mode.factor.T
         return mode, features, expansion, jnp.asarray(draws), cells

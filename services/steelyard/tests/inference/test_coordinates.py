@@ -35,9 +35,9 @@ def free(toy, toy_grid, toy_problem):
         **{name: Fixed(value=0.0) for name in ("x0_arcsec", "y0_arcsec")},
     }
     galaxy = toy.model_copy(update={"priors": toy.priors.model_copy(update=wide)})
-    model = GalaxyModel(galaxy, ModelGrid.of(toy_grid, galaxy.line.rest_frequency_hz))
+    model = GalaxyModel.of(galaxy, ModelGrid.of(toy_grid, galaxy.line.rest_frequency_hz))
     parameters = resolve_parameters(galaxy, toy_problem.estimates)
-    return parameters, Coordinates(parameters.space, model, toy_problem.estimates)
+    return parameters, Coordinates.of(parameters.space, model, toy_problem.estimates, galaxy.distance.mpc)
 
 
 def points(parameters, coordinates, n):

@@ -1,8 +1,8 @@
 """Interface of all priors."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any
+from dataclasses import fields
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -12,28 +12,27 @@ from jax.typing import ArrayLike
 from sampler.priors.normal_tails import HALF_LOG_2PI
 
 
-def register_prior[T: "Prior"](*leaves: str, static: tuple[str, ...] = ()) -> Callable[[type[T]], type[T]]:
+def register_prior[T: "Prior"](cls: type[T]) -> type[T]:
     """Register a prior, a frozen dataclass, as a pytree: compiled code serves the same kind with other numbers.
 
-    Args:
-        leaves: attributes that are numbers, or tuples of numbers; they may be traced.
-        static: attributes that select code.
+    Fields are leaves, numbers or tuples of numbers that may be traced, unless their metadata says `static` because
+    they select code.
     """
+    declared = fields(cast(Any, cls))
+    static = tuple(f.name for f in declared if f.metadata.get("static"))
+    leaves = tuple(f.name for f in declared if f.name not in static)
 
-    def register(cls: type[T]) -> type[T]:
-        def flatten(prior: T) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-            return tuple(getattr(prior, name) for name in leaves), tuple(getattr(prior, name) for name in static)
+    def flatten(prior: T) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        return tuple(getattr(prior, name) for name in leaves), tuple(getattr(prior, name) for name in static)
 
-        def unflatten(chosen: tuple[Any, ...], numbers: tuple[Any, ...]) -> T:
-            # Not jax.tree_util.register_dataclass, which calls __init__: its checks need numbers, not tracers.
-            prior = object.__new__(cls)
-            prior.__dict__.update(zip((*leaves, *static), (*numbers, *chosen), strict=True))
-            return prior
+    def unflatten(chosen: tuple[Any, ...], numbers: tuple[Any, ...]) -> T:
+        # Not jax.tree_util.register_dataclass, which calls __init__: its checks need numbers, not tracers.
+        prior = object.__new__(cls)
+        prior.__dict__.update(zip((*leaves, *static), (*numbers, *chosen), strict=True))
+        return prior
 
-        jax.tree_util.register_pytree_node(cls, flatten, unflatten)
-        return cls
-
-    return register
+    jax.tree_util.register_pytree_node(cls, flatten, unflatten)
+    return cls
 
 
 class Prior(ABC):

@@ -39,7 +39,7 @@ def _require_bounds(kind: str, low: float, high: float) -> None:
         raise ValueError(f"{kind}(low={low}, high={high}): bounds must be finite with low < high")
 
 
-@register_prior("low", "high")
+@register_prior
 @dataclass(frozen=True)
 class Uniform(Prior):
     """Uniform between `low` and `high`."""
@@ -70,7 +70,7 @@ class Uniform(Prior):
         return _normal_score((x - self.low) / width, (self.high - x) / width)
 
 
-@register_prior("low", "high")
+@register_prior
 @dataclass(frozen=True)
 class LogUniform(Prior):
     """Density proportional to 1 / x between `low` > 0 and `high`."""
@@ -109,7 +109,7 @@ class LogUniform(Prior):
         return _normal_score((log_x - low) / (high - low), (high - log_x) / (high - low))
 
 
-@register_prior("low", "high", static=("degrees",))
+@register_prior
 @dataclass(frozen=True)
 class Sine(Prior):
     """Isotropic orientation: density proportional to sin(x) between two angles in [0, pi].
@@ -120,7 +120,7 @@ class Sine(Prior):
 
     low: float
     high: float
-    degrees: bool = False
+    degrees: bool = field(default=False, metadata={"static": True})
 
     def __post_init__(self) -> None:
         _require_bounds("Sine", self.low, self.high)
@@ -166,7 +166,7 @@ class Sine(Prior):
         return _normal_score(jnp.sin(x + low) * jnp.sin(x - low) / norm, jnp.sin(high + x) * jnp.sin(high - x) / norm)
 
 
-@register_prior("mean", "sd", "low", "high", "_tails", "_log_mass", static=("is_bounded", "_is_truncated"))
+@register_prior
 @dataclass(frozen=True)
 class Normal(Prior):
     """Normal with `mean` and `sd`, truncated to [low, high] where those are given (0, inf: half-normal)."""
@@ -178,8 +178,8 @@ class Normal(Prior):
     _tails: tuple[tuple[float, float], tuple[float, float]] = field(init=False, repr=False, compare=False)
     """(log Phi(a), log Phi(b)) and (log Phi(-a), log Phi(-b)) of the standardised bounds."""
     _log_mass: float = field(init=False, repr=False, compare=False)
-    is_bounded: bool = field(init=False, repr=False, compare=False)
-    _is_truncated: bool = field(init=False, repr=False, compare=False)
+    is_bounded: bool = field(init=False, repr=False, compare=False, metadata={"static": True})
+    _is_truncated: bool = field(init=False, repr=False, compare=False, metadata={"static": True})
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.mean) and math.isfinite(self.sd) and self.sd > 0):

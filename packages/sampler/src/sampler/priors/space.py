@@ -12,12 +12,13 @@ from jax.typing import ArrayLike
 from sampler.priors.base import Prior
 
 
+# Not a registered dataclass: JAX would call __init__, which rejects tracers, and sort the names, whose order counts.
 @jax.tree_util.register_pytree_node_class
 class ParameterSpace:
     """Named parameters, each with a prior (sampled) or a number (fixed).
 
     It is a pytree whose leaves are its numbers: code compiled for one space serves others with the same names and
-    kinds of prior. (A registered dataclass with dicts would not do: JAX sorts the keys, and the order counts.)
+    kinds of prior.
 
     Sampled parameters take the columns of the unconstrained vector z in the order given; a priori z is
     a standard normal in every column, so that `log_prior` already holds the priors and the Jacobian.

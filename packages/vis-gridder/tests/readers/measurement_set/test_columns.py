@@ -11,7 +11,7 @@ from vis_gridder.readers.dispatch import open_visibilities, read_visibilities
 tables = pytest.importorskip("casacore.tables", reason="python-casacore reads Measurement Sets")
 
 CROSS = 12
-"""Of the 20 rows that `make_ms` writes for one field and window, those of two antennas."""
+"""Cross-correlations among the 20 rows that `make_ms` writes for one field and spectral window."""
 
 
 def add_column(path, name, values=None, rows=(), value_type="complex"):

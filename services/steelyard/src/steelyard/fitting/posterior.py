@@ -8,10 +8,10 @@ from importlib.metadata import version
 
 import jax.numpy as jnp
 import numpy as np
-from sampler import SamplingResult, summarize
+from sampler import SamplingResult, Summary, summarize
 from steelyard_schemas import Posterior, Store
 from steelyard_schemas.ingredients import PARAMETERS
-from steelyard_schemas.posterior import FitQuality, Inputs, ParameterSummary
+from steelyard_schemas.posterior import BlackHole, FitQuality, Inputs, ParameterSummary, SystemicVelocity
 
 from steelyard.data.chi_square import cell_misfit
 from steelyard.data.cosmology import distance_warning
@@ -19,6 +19,7 @@ from steelyard.fitting.black_hole import black_hole_verdict
 from steelyard.fitting.contraction import contraction
 from steelyard.fitting.systemic import systemic_velocity
 from steelyard.galaxy.accuracy import ChosenSubcells
+from steelyard.galaxy.parameters import Parameters
 from steelyard.galaxy.predict import predicted_means
 from steelyard.inference.coordinates import sampled_parameters
 from steelyard.inference.density import residual_squared
@@ -59,12 +60,32 @@ def build_posterior(
         Posterior store.
 
     """
-    parameters, galaxy = problem.parameters, problem.galaxy
     draws = sampled_parameters(problem.coordinates, result.draws)
-    settings = galaxy.sampler
-    summary = summarize(draws, parameters.names, target_rhat=settings.max_rhat, target_ess=settings.target_ess)
+    settings, names = problem.galaxy.sampler, problem.parameters.names
+    summary = summarize(draws, names, target_rhat=settings.max_rhat, target_ess=settings.target_ess)
+    systemic = _systemic(problem, draws)
+    warnings += _run_warnings(problem, result, summary.converged)
+    if (about_distance := distance_warning(problem.galaxy.distance.mpc, systemic.redshift)) is not None:
+        warnings += (about_distance,)
+    manifest = Posterior(
+        galaxy=problem.galaxy,
+        converged=complete and summary.converged and not result.suspect_chains,
+        complete=complete,
+        parameters=_marginals(problem.parameters, draws, summary),
+        fixed=problem.parameters.fixed,
+        black_hole=_black_hole(problem.parameters, draws),
+        systemic_velocity=systemic,
+        quality=_quality(problem, result, subcells, warnings),
+        inputs=_inputs(problem),
+        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+    return Store(manifest, _arrays(names, draws, result.log_density))
+
+
+def _marginals(parameters: Parameters, draws: np.ndarray, summary: Summary) -> tuple[ParameterSummary, ...]:
+    """Summarise each sampled parameter from its draws."""
     quantiles = np.quantile(draws.reshape(-1, draws.shape[-1]), [0.05, 0.16, 0.5, 0.84, 0.95], axis=0)
-    marginals = tuple(
+    return tuple(
         ParameterSummary(
             name=name,
             unit=PARAMETERS[name].unit,
@@ -83,50 +104,53 @@ def build_posterior(
         )
         for i, name in enumerate(parameters.names)
     )
-    converged = complete and summary.converged and not result.suspect_chains
-    vsys = parameters.names.index("vsys_kms") if "vsys_kms" in parameters.names else None
-    systemic = systemic_velocity(
-        np.asarray(parameters.fixed["vsys_kms"]) if vsys is None else draws[..., vsys],
+
+
+def _draws_of(name: str, parameters: Parameters, draws: np.ndarray) -> np.ndarray | None:
+    """Return the draws of one parameter, None if it was not sampled."""
+    return draws[..., parameters.names.index(name)] if name in parameters.names else None
+
+
+def _systemic(problem: Problem, draws: np.ndarray) -> SystemicVelocity:
+    """Return the systemic velocity in all conventions, whether sampled or fixed."""
+    sampled = _draws_of("vsys_kms", problem.parameters, draws)
+    return systemic_velocity(
+        np.asarray(problem.parameters.fixed["vsys_kms"]) if sampled is None else sampled,
         problem.data.manifest.observation.frequency_frame,
     )
-    warnings += _run_warnings(problem, result, summary.converged)
-    if (about_distance := distance_warning(galaxy.distance.mpc, systemic.redshift)) is not None:
-        warnings += (about_distance,)
-    quality = _quality(problem, result, subcells, warnings)
-    surrogate = problem.model.surrogate
-    mbh = parameters.names.index("log10_mbh") if "log10_mbh" in parameters.names else None
-    manifest = Posterior(
-        galaxy=galaxy,
-        converged=converged,
-        complete=complete,
-        parameters=marginals,
-        fixed=parameters.fixed,
-        black_hole=black_hole_verdict(
-            None if mbh is None else draws[..., mbh],
-            parameters.priors.get("log10_mbh"),
-            parameters.fixed.get("log10_mbh"),
-        ),
-        systemic_velocity=systemic,
-        quality=quality,
-        inputs=Inputs(
-            galaxy_hash="sha256:" + hashlib.sha256(galaxy.model_dump_json().encode()).hexdigest(),
-            gridded_hash=problem.data.manifest.content_hash,
-            surrogate_version=None if surrogate is None else surrogate.version,
-            surrogate_hash=None if surrogate is None else surrogate.manifest.files["weights.msgpack"],
-            packages={name: version(name) for name in PACKAGES},
-        ),
-        created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+
+
+def _black_hole(parameters: Parameters, draws: np.ndarray) -> BlackHole:
+    """Return the verdict on the black hole, whether its mass was sampled or fixed."""
+    name = "log10_mbh"
+    return black_hole_verdict(
+        _draws_of(name, parameters, draws), parameters.priors.get(name), parameters.fixed.get(name)
     )
+
+
+def _inputs(problem: Problem) -> Inputs:
+    """Return hashes and versions of everything that a fit depends on."""
+    surrogate = problem.model.surrogate
+    return Inputs(
+        galaxy_hash="sha256:" + hashlib.sha256(problem.galaxy.model_dump_json().encode()).hexdigest(),
+        gridded_hash=problem.data.manifest.content_hash,
+        surrogate_version=None if surrogate is None else surrogate.version,
+        surrogate_hash=None if surrogate is None else surrogate.manifest.files["weights.msgpack"],
+        packages={name: version(name) for name in PACKAGES},
+    )
+
+
+def _arrays(names: tuple[str, ...], draws: np.ndarray, log_density: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the arrays of the store, as ArviZ names them, from draws (chain, draw, parameter)."""
     chain, draw = (np.arange(n, dtype=np.int64) for n in draws.shape[:2])
-    arrays = {
+    return {
         "posterior/chain": chain,
         "posterior/draw": draw,
         "sample_stats/chain": chain,
         "sample_stats/draw": draw,
-        "sample_stats/lp": np.asarray(result.log_density, np.float64),
-        **{f"posterior/{name}": np.ascontiguousarray(draws[..., i]) for i, name in enumerate(parameters.names)},
+        "sample_stats/lp": np.asarray(log_density, np.float64),
+        **{f"posterior/{name}": np.ascontiguousarray(draws[..., i]) for i, name in enumerate(names)},
     }
-    return Store(manifest, arrays)
 
 
 def _quality(

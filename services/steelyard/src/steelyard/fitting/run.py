@@ -230,7 +230,7 @@ def _start(
         state = load_checkpoint(folder.checkpoint).state
         note(f"resuming from {folder.checkpoint}, {len(state.draws)} draws per chain so far")
         expansion = Expansion(**{name: jnp.asarray(a) for name, a in folder.load_approximation().items()})
-        features = Features(problem.coordinates)
+        features = Features.of(problem.coordinates)
         return problem, state.chains.position, sampler.Approximation(approximate_log_density, (features, expansion))
     problem, mode, subcells, warnings = search_mode(problem, progress, note)
     folder.keep_subcells(subcells)
@@ -239,6 +239,6 @@ def _start(
     def keep(expansion: Expansion) -> None:
         folder.save_approximation({name: np.asarray(a) for name, a in expansion._asdict().items()})
 
-    approximation = approximation_about(mode, Features(problem.coordinates), problem.cells, keep)
+    approximation = approximation_about(mode, Features.of(problem.coordinates), problem.cells, keep)
     note("sampling")
     return problem, mode, approximation

@@ -25,14 +25,14 @@ def flux_radius_arcsec(model: GalaxyModel, params: Mapping[str, ArrayLike], shar
     return float(np.interp(share, growth, radius[1:]))
 
 
-def check_field(model: GalaxyModel, params: Mapping[str, ArrayLike]) -> None:
+def check_field(model: GalaxyModel, params: Mapping[str, ArrayLike], galaxy_name: str) -> None:
     """Raise ContractError if the best disc does not fit in the image: its flux would be aliased into it."""
     radius = flux_radius_arcsec(model, params)
     field = model.grid.field_arcsec
     offset = max(abs(float(np.asarray(params[name]))) for name in ("x0_arcsec", "y0_arcsec"))
     if radius + offset > field / 2:
         raise ContractError(
-            model.galaxy.name,
+            galaxy_name,
             f"the field of view is {field:.3g} arcsec, but {SHARE:.0%} of the disc's flux extends to "
             f"{radius + offset:.3g} arcsec from its centre: in [data.grid], make npix times cell_arcsec "
             f"{2.2 * (radius + offset):.3g} or more",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
@@ -24,6 +24,8 @@ __all__ = ["ModelGrid", "cell_moments_of", "refined_npix"]
 # Ratio of image pixels to data pixels along a side, as required by `BandLimited`.
 REFINEMENT = 4 / 3
 MARGIN_CYCLES = 0.42
+BLOCK_BYTES = 3 * 2**20
+"""Bytes of cube per block, to fit the cache."""
 
 
 @partial(
@@ -81,6 +83,14 @@ class ModelGrid:
     def field_arcsec(self) -> float:
         """Side of the field of view [arcsec]."""
         return self.npix * self.cell_arcsec
+
+    def in_blocks(self) -> ModelGrid:
+        """Return a copy whose channels are rendered in blocks that fit the caches of a core."""
+        n_channels = self.channels.n_channels
+        # The backward pass transforms channels in pairs, so blocks hold equally many pairs.
+        most = max(BLOCK_BYTES // (2 * self.sky.npix**2 * self.attenuation.dtype.itemsize), 1)
+        n_blocks = math.ceil(n_channels / (2 * most))
+        return replace(self, channels_at_once=None if n_blocks == 1 else 2 * math.ceil(n_channels / (2 * n_blocks)))
 
 
 def refined_npix(npix: int) -> int:

@@ -6,9 +6,8 @@ parameters are pure and safe under jit, vmap and grad.
 
 from __future__ import annotations
 
-import math
-from copy import copy
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import jax
@@ -19,11 +18,7 @@ from jax.typing import ArrayLike
 from kinematics import (
     BAND_LIMITED,
     BOX,
-    DISPERSIONS,
     MASS,
-    MGE,
-    PROFILES,
-    Absorber,
     Disc,
     Dispersion,
     Geometry,
@@ -35,7 +30,6 @@ from kinematics import (
     Square,
     Subcells,
     UvCells,
-    Warp,
     absorbed_flux,
     attenuation_at,
     circular_velocity,
@@ -52,71 +46,55 @@ from kinematics import (
     smooth_channels,
     with_margin,
 )
-from kinematics.gas.profiles import Table
 from kinematics.registry import Params
-from nuker_surrogate import Surrogate
 from steelyard_schemas import Galaxy
 from steelyard_schemas.ingredients import MgeStars
 
 from steelyard.galaxy.grid import ModelGrid
+from steelyard.galaxy.laws import GalaxyLaws
 from steelyard.galaxy.options import ModelOptions
-from steelyard.galaxy.stars import departed, departure, nuker_mge, optical_mge, optical_stars
+from steelyard.galaxy.stars import departure, optical_stars
 
 __all__ = ["GalaxyModel"]
 
 N_RADII = 200
-BLOCK_BYTES = 3 * 2**20
-"""Bytes of cube per block, to fit the cache."""
 
 
-@jax.tree_util.register_pytree_node_class
-class GalaxyModel:
-    """Physics of one galaxy file on one data grid.
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
+class GalaxyModel(GalaxyLaws):
+    """Physics of one galaxy on one data grid; code compiled for it serves all with the same options and shapes."""
 
-    It is a pytree: code compiled for one galaxy serves all galaxies with the same `options` and shapes. Inside
-    compiled code it has no attribute `galaxy`.
-    """
-
-    def __init__(self, galaxy: Galaxy, grid: ModelGrid) -> None:
-        self.galaxy = galaxy
-        self.options = ModelOptions.of(galaxy)
-        self.grid = grid
-        disc = galaxy.disc
-        self._stars = optical_stars(galaxy.stars) if isinstance(galaxy.stars, MgeStars) else None
-        flexibility = galaxy.stars.flexibility
-        self._departure = None if flexibility is None else departure(flexibility)
-        self._disc_table: Table | None = None
-        if disc.table is not None:
-            radius, brightness = (np.asarray(column) for column in disc.table.columns)
-            self._disc_table = (radius, brightness)
-        self._warp_radii = None if disc.warp is None else (disc.warp.reference_arcsec, disc.warp.outer_arcsec)
-        self._continuum_jy = None if galaxy.absorber is None else galaxy.absorber.continuum_jy
-        # From a hundredth of a pixel, so that the table covers the innermost subcell, to beyond the corner of the
-        # field deprojected at high inclination, where an exponential disc has no light left.
-        self.radii_arcsec, self._log_step = log_radii(0.01 * grid.sky.cell_arcsec, 5 * grid.field_arcsec, N_RADII)
-
-    def tree_flatten(self) -> tuple[tuple[Any, ...], ModelOptions]:
-        """Return the data as leaves and the options as static part."""
-        children = (
-            self.grid,
-            self._stars,
-            self._departure,
-            self._disc_table,
-            self._warp_radii,
-            self._continuum_jy,
-            self.radii_arcsec,
-            self._log_step,
-        )
-        return children, self.options
+    grid: ModelGrid
+    """Image, channels and uv cells of the data."""
+    radii_arcsec: np.ndarray
+    """Radii of the velocity table, evenly spaced in ln R."""
+    log_step: float
+    """Spacing of these radii in ln R."""
 
     @classmethod
-    def tree_unflatten(cls, options: ModelOptions, children: tuple[Any, ...]) -> Self:
-        """Invert `tree_flatten`, without the galaxy file."""
-        new = object.__new__(cls)
-        new.options = options
-        new.grid, new._stars, new._departure, new._disc_table, new._warp_radii, new._continuum_jy = children[:6]
-        new.radii_arcsec, new._log_step = children[6:]
-        return new
+    def of(cls, galaxy: Galaxy, grid: ModelGrid) -> Self:
+        """Build the model of a galaxy file.
+
+        Raises:
+            ContractError: the surrogate does not exist, or priors exceed its domain.
+
+        """
+        disc, flexibility = galaxy.disc, galaxy.stars.flexibility
+        # From a hundredth of a pixel, so that the table covers the innermost subcell, to beyond the corner of the
+        # field deprojected at high inclination, where an exponential disc has no light left.
+        radii_arcsec, log_step = log_radii(0.01 * grid.sky.cell_arcsec, 5 * grid.field_arcsec, N_RADII)
+        return cls(
+            options=ModelOptions.of(galaxy),
+            stars=optical_stars(galaxy.stars) if isinstance(galaxy.stars, MgeStars) else None,
+            departure=None if flexibility is None else departure(flexibility),
+            disc_table=None if disc.table is None else _as_arrays(*disc.table.columns),
+            warp_radii_arcsec=None if disc.warp is None else (disc.warp.reference_arcsec, disc.warp.outer_arcsec),
+            continuum_jy=None if galaxy.absorber is None else galaxy.absorber.continuum_jy,
+            grid=grid,
+            radii_arcsec=radii_arcsec,
+            log_step=log_step,
+        )
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -125,13 +103,7 @@ class GalaxyModel:
 
     def in_blocks(self) -> Self:
         """Return a copy that computes `cell_means` in blocks of channels that fit the caches of a core."""
-        new, n_channels = copy(self), self.grid.channels.n_channels
-        # The backward pass transforms channels in pairs, so blocks hold equally many pairs.
-        most = max(BLOCK_BYTES // (2 * self.grid.sky.npix**2 * self.dtype.itemsize), 1)
-        n_blocks = math.ceil(n_channels / (2 * most))
-        at_once = None if n_blocks == 1 else 2 * math.ceil(n_channels / (2 * n_blocks))
-        new.grid = replace(self.grid, channels_at_once=at_once)
-        return new
+        return replace(self, grid=self.grid.in_blocks())
 
     @property
     def uv_cells(self) -> UvCells:
@@ -145,25 +117,9 @@ class GalaxyModel:
             raise ValueError("this model has no uv cells because its grid was made without data: use ModelGrid.of")
         return self.grid.uv_cells
 
-    @property
-    def surrogate(self) -> Surrogate | None:
-        """Surrogate of the stellar law; None for an observed MGE."""
-        return self.options.surrogate
-
     def with_levels(self, levels: tuple[Level, ...]) -> Self:
         """Return a copy with other supersampling levels."""
-        new = copy(self)
-        new.grid = replace(self.grid, levels=levels)
-        return new
-
-    def mge(self, params: Params) -> MGE:
-        """Return the MGE of the stars."""
-        if self._stars is not None:
-            law = optical_mge(self._stars, params)
-        else:
-            assert self.surrogate is not None
-            law = nuker_mge(self.surrogate, params)
-        return law if self._departure is None else departed(law, self._departure, params)
+        return replace(self, grid=replace(self.grid, levels=levels))
 
     def circular_velocity(self, params: Params, radius_arcsec: ArrayLike, *, component: str = "total") -> Array:
         """Return v_c [km/s], shape of `radius_arcsec`, of the 'total' or one of `mass_components` (0 if absent)."""
@@ -183,21 +139,6 @@ class GalaxyModel:
         for kind in ("black_hole", *self.options.mass):
             parts[kind] = MASS[kind](params, z)
         return parts
-
-    def disc(self, params: Params) -> Disc:
-        """Return the surface-brightness profile of the gas."""
-        return PROFILES[self.options.profile](params, self._disc_table)
-
-    def dispersion(self, params: Params) -> ArrayLike | Dispersion:
-        """Return the velocity dispersion of the gas [km/s], a number or a law of radius."""
-        return DISPERSIONS[self.options.dispersion](params)
-
-    def warp(self, params: Params) -> Warp | None:
-        """Return the warp of the disc, None for a flat disc."""
-        if self._warp_radii is None:
-            return None
-        pa, inclination = (jnp.radians(params[f"{name}_gradient_deg_per_arcsec"]) for name in ("pa", "inclination"))
-        return Warp(pa, inclination, *self._warp_radii)
 
     def velocity_table(self, params: Params) -> Array:
         """Return v_c [km/s] at `radii_arcsec`, the table that the renderer interpolates."""
@@ -222,7 +163,7 @@ class GalaxyModel:
             self.warp(params),
         )
         table = self.velocity_table(params) if velocity_table is None else velocity_table.astype(self.dtype)
-        first, step = (jnp.asarray(value, self.dtype) for value in (self.radii_arcsec[0], self._log_step))
+        first, step = (jnp.asarray(value, self.dtype) for value in (self.radii_arcsec[0], self.log_step))
         curve = RotationCurve(first, step, table)
         return self.disc(params), geometry, curve, params["flux_jykms"], self.dispersion(params)
 
@@ -259,7 +200,7 @@ class GalaxyModel:
     def cell_means(self, params: Params, velocity_table: Array | None = None) -> Array:
         """Compute the expected cell means [Jy], complex (cell, channel) as in `uv_cells`; arguments as for `cube`."""
         means = self._disc_means(params, velocity_table)
-        if self._continuum_jy is None:
+        if self.continuum_jy is None:
             return means
         grid, x, y = self.grid, params["x0_arcsec"], params["y0_arcsec"]
         seen = self.absorbed_flux(params) * attenuation_at(grid.attenuation, grid.sky, x, y)
@@ -268,11 +209,9 @@ class GalaxyModel:
 
     def absorbed_flux(self, params: Params) -> Array:
         """Return the absorber's flux density [Jy], negative or 0, shape (channel,), before the primary beam."""
-        response = self.options.spectral_response
-        if self._continuum_jy is None:
+        gas, response = self.absorber(params), self.options.spectral_response
+        if gas is None:
             return jnp.zeros(self.grid.channels.n_channels)
-        tau, velocity, sigma = (params[f"absorber_{name}"] for name in ("tau", "velocity_kms", "sigma_kms"))
-        gas = Absorber(self._continuum_jy, tau, velocity, sigma)
         channels = with_margin(self.grid.channels, response)
         return smooth_channels(absorbed_flux(gas, params["vsys_kms"], channels), response)
 
@@ -288,3 +227,9 @@ class GalaxyModel:
     def visibilities(self, params: Params) -> Array:
         """Compute V [Jy] at the centres of all uv cells, with or without data, (channel, v, u)."""
         return model_visibilities(self.cube(params, pixel=BAND_LIMITED), self.grid.sky, self.grid.npix)
+
+
+def _as_arrays(*columns: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    """Columns of a disc table as arrays."""
+    radius_arcsec, brightness = map(np.asarray, columns)
+    return radius_arcsec, brightness

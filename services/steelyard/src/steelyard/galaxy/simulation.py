@@ -188,7 +188,7 @@ def _observe(
     if dish is not None and pattern != "none":
         beam = primary_beam(sky, dish, float(frequency_hz.mean()), pattern)
     attenuation = jnp.asarray(beam, jnp.float32)
-    model = GalaxyModel(galaxy, ModelGrid(wanted.npix, wanted.cell_arcsec, channels, attenuation))
+    model = GalaxyModel.of(galaxy, ModelGrid(wanted.npix, wanted.cell_arcsec, channels, attenuation))
     truth = true_parameters(galaxy)
     model = model.with_levels(LEVELS[choose_subcells(model, truth).subcells])
     cube = jax.jit(partial(model.cube, pixel=BAND_LIMITED))(truth)

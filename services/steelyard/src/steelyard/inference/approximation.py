@@ -10,7 +10,8 @@ the resulting draws: on a curved ridge the mode may be far from there.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from dataclasses import dataclass, field
+from typing import NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -41,28 +42,26 @@ class Expansion(NamedTuple):
     """Negative Hessian of log L, shape (n, n)."""
 
 
-@jax.tree_util.register_pytree_node_class
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
 class Features:
     """Features that determine the visibilities: velocities [km/s] at nodes in radius, then other parameters."""
 
-    def __init__(self, coordinates: Coordinates) -> None:
-        self.coordinates = coordinates
-        grid = coordinates.model.grid
-        # From well within a pixel, where only the enclosed mass matters, to the edge of the image.
-        self.nodes_arcsec = np.geomspace(0.2 * grid.sky.cell_arcsec, 0.5 * grid.field_arcsec, N_NODES)
-        self.direct = tuple(name for name in coordinates.space.names if not PARAMETERS[name].curve_only)
-
-    def tree_flatten(self) -> tuple[tuple[Any, ...], tuple[str, ...]]:
-        """Return coordinates and nodes as leaves and the names of the other parameters as static part."""
-        return (self.coordinates, self.nodes_arcsec), self.direct
+    coordinates: Coordinates
+    """Coordinates of the sampler, with the model."""
+    nodes_arcsec: np.ndarray
+    """Radii of the velocities, shape (N_NODES,)."""
+    direct: tuple[str, ...] = field(metadata={"static": True})
+    """Names of the other parameters."""
 
     @classmethod
-    def tree_unflatten(cls, direct: tuple[str, ...], children: tuple[Any, ...]) -> Self:
-        """Invert `tree_flatten`."""
-        new = object.__new__(cls)
-        new.coordinates, new.nodes_arcsec = children
-        new.direct = direct
-        return new
+    def of(cls, coordinates: Coordinates) -> Self:
+        """Choose the features of a galaxy."""
+        grid = coordinates.model.grid
+        # From well within a pixel, where only the enclosed mass matters, to the edge of the image.
+        nodes_arcsec = np.geomspace(0.2 * grid.sky.cell_arcsec, 0.5 * grid.field_arcsec, N_NODES)
+        direct = tuple(name for name in coordinates.space.names if not PARAMETERS[name].curve_only)
+        return cls(coordinates, nodes_arcsec, direct)
 
     def at(self, parameters: dict[str, Array]) -> Array:
         """Compute the features, shape (n,), of a point in parameter space."""

@@ -20,8 +20,8 @@ exactly that of the declared priors.
 from __future__ import annotations
 
 import math
-from copy import copy
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import Self
 
 import jax
 import jax.numpy as jnp
@@ -48,25 +48,37 @@ FAR = 0.05
 """Value of w (1 - w) below which the break is too far from the pivot to matter and its shift fades out."""
 
 
-@jax.tree_util.register_pytree_node_class
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, eq=False)
 class Coordinates:
     """Unconstrained coordinates, shape (dim,), one per sampled parameter in the order of the space.
 
     They are a pytree that includes the model: compiled code serves all galaxies with the same shapes and options.
     """
 
-    def __init__(self, space: ParameterSpace, model: GalaxyModel, estimates: DataEstimates) -> None:
-        self.space = space
-        self.model = model
-        self._pivot_arcsec = estimates.radius_arcsec
-        self._intervals = {
+    space: ParameterSpace
+    """Priors of the parameters."""
+    model: GalaxyModel
+    """The galaxy model."""
+    pivot_arcsec: float
+    """Pivot radius, where the gas probes the potential."""
+    middle_mass: float
+    """Log10 of the mass [Msun] at which its coordinate is zero."""
+    intervals: dict[str, SoftInterval | OpenRange]
+    """Ranges of slope and mass, where these are sampled."""
+
+    @classmethod
+    def of(cls, space: ParameterSpace, model: GalaxyModel, estimates: DataEstimates, distance_mpc: float) -> Self:
+        """Build the coordinates from estimates from the data and the distance in the galaxy file."""
+        intervals = {
             name: SoftInterval(*prior.support, EDGE) if prior.is_bounded else OpenRange()
             for name, prior in space.priors.items()
             if name in (SLOPE, MASS)
         }
         # Estimated from the rotation of the gas; only the starting point depends on it.
-        pivot_pc = estimates.radius_arcsec * pc_per_arcsec(model.galaxy.distance.mpc)
-        self._middle_mass = math.log10(estimates.rotation_kms**2 * pivot_pc / G_PC_KMS2_MSUN)
+        pivot_pc = estimates.radius_arcsec * pc_per_arcsec(distance_mpc)
+        middle_mass = math.log10(estimates.rotation_kms**2 * pivot_pc / G_PC_KMS2_MSUN)
+        return cls(space, model, estimates.radius_arcsec, middle_mass, intervals)
 
     def _column(self, name: str) -> int | None:
         names = self.space.names
@@ -74,9 +86,7 @@ class Coordinates:
 
     def with_model(self, model: GalaxyModel) -> Self:
         """Return a copy with another model of the galaxy."""
-        new = copy(self)
-        new.model = model
-        return new
+        return replace(self, model=model)
 
     @property
     def _mass(self) -> int | None:
@@ -90,17 +100,6 @@ class Coordinates:
     def _break(self) -> int | None:
         return self._column(BREAK)
 
-    def tree_flatten(self) -> tuple[tuple[Any, ...], None]:
-        """Return all contents as leaves."""
-        return (self.space, self.model, self._pivot_arcsec, self._middle_mass, self._intervals), None
-
-    @classmethod
-    def tree_unflatten(cls, _: None, children: tuple[Any, ...]) -> Self:
-        """Invert `tree_flatten`."""
-        new = object.__new__(cls)
-        new.space, new.model, new._pivot_arcsec, new._middle_mass, new._intervals = children
-        return new
-
     def parameters(self, point: Array) -> dict[str, Array]:
         """Convert one point (dim,) to all parameters of the model, including fixed ones."""
         return self._bent(point)[0]
@@ -109,11 +108,11 @@ class Coordinates:
         """All parameters, and the log Jacobian of the soft intervals."""
         values, stretch = self.space.constrain(self._scores(point)), jnp.zeros(())
         if self._slope is not None:
-            slope, interval = MIDDLE_SLOPE + point[self._slope] - self._bend(values), self._intervals[SLOPE]
+            slope, interval = MIDDLE_SLOPE + point[self._slope] - self._bend(values), self.intervals[SLOPE]
             values, stretch = {**values, SLOPE: interval.forward(slope)}, stretch + interval.log_slope(slope)
         if self._mass is not None:
-            mass = self._middle_mass + point[self._mass] - self._log10_unit_mass(values)
-            interval = self._intervals[MASS]
+            mass = self.middle_mass + point[self._mass] - self._log10_unit_mass(values)
+            interval = self.intervals[MASS]
             values, stretch = {**values, MASS: interval.forward(mass)}, stretch + interval.log_slope(mass)
         return values, stretch
 
@@ -139,7 +138,7 @@ class Coordinates:
             point = point.at[self._break].add(self._log_curvature(values))
         if self._slope is not None:
             point = point.at[self._slope].set(
-                self._intervals[SLOPE].inverse(values[SLOPE]) + self._bend(values) - MIDDLE_SLOPE
+                self.intervals[SLOPE].inverse(values[SLOPE]) + self._bend(values) - MIDDLE_SLOPE
             )
         if self._mass is not None:
             point = point.at[self._mass].multiply(0.1)
@@ -158,7 +157,7 @@ class Coordinates:
 
     def _inside_break(self, values: dict[str, Array]) -> Array:
         """Fraction w = x^alpha / (1 + x^alpha), x = pivot / r_b, of the break inside the pivot."""
-        pivot_pc = self._pivot_arcsec * pc_per_arcsec(values["distance_mpc"])
+        pivot_pc = self.pivot_arcsec * pc_per_arcsec(values["distance_mpc"])
         log_x = jnp.log(pivot_pc) - values["log10_r_b_pc"] * math.log(10)
         return jax.nn.sigmoid(values["alpha"] * log_x)
 
@@ -170,8 +169,8 @@ class Coordinates:
         """Logarithm (base 10) of v^2 R / G [Msun] at the pivot for Sigma_b = 1 Msun / pc^2."""
         dtype = self.model.dtype
         unit = {name: jnp.asarray(value, dtype) for name, value in values.items()} | {MASS: jnp.zeros((), dtype)}
-        speed = self.model.circular_velocity(unit, jnp.asarray(self._pivot_arcsec, dtype), component="stars")
-        pivot_pc = self._pivot_arcsec * pc_per_arcsec(values["distance_mpc"])
+        speed = self.model.circular_velocity(unit, jnp.asarray(self.pivot_arcsec, dtype), component="stars")
+        pivot_pc = self.pivot_arcsec * pc_per_arcsec(values["distance_mpc"])
         return jnp.asarray(jnp.log10(speed**2 * pivot_pc / G_PC_KMS2_MSUN), jnp.result_type(float))
 
 

@@ -54,7 +54,7 @@ def search_mode(
     search = partial(find_mode, log_density, batch_size=batch_size(problem), progress=progress)
     mode = search(points, args=(problem.coordinates, problem.cells))
     at_mode = problem.coordinates.parameters(jnp.asarray(mode.position))
-    check_field(problem.model, at_mode)
+    check_field(problem.model, at_mode, problem.galaxy.name)
     warnings = _mode_warnings(mode)
     chosen = choose_subcells(problem.model, at_mode, shift_at_mode(problem, mode))
     if chosen.subcells != "standard":

@@ -78,8 +78,9 @@ def prepare(galaxy: Galaxy, data: Store[GriddedVisibilities], dtype: DTypeLike =
     """
     rest_hz, cells = galaxy.line.rest_frequency_hz, trimmed(data)
     grid = ModelGrid.of(cells, rest_hz, galaxy.data.primary_beam, dtype)
-    model = GalaxyModel(galaxy, grid)
+    model = GalaxyModel.of(galaxy, grid)
     check_emission(data, absorber=galaxy.absorber is not None)
     estimates = data_estimates(data, rest_hz)
     parameters = resolve_parameters(galaxy, estimates)
-    return Problem(galaxy, cells, estimates, parameters, Coordinates(parameters.space, model, estimates))
+    coordinates = Coordinates.of(parameters.space, model, estimates, galaxy.distance.mpc)
+    return Problem(galaxy, cells, estimates, parameters, coordinates)

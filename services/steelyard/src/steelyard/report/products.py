@@ -47,7 +47,7 @@ class Products:
         self.data_store = data
         galaxy = self.manifest.galaxy
         grid = ModelGrid.of(data, galaxy.line.rest_frequency_hz, galaxy.data.primary_beam)
-        self.model = GalaxyModel(galaxy, grid).with_levels(LEVELS[self.manifest.quality.subcells])
+        self.model = GalaxyModel.of(galaxy, grid).with_levels(LEVELS[self.manifest.quality.subcells])
         self.radio_kms = velocities_kms(data, galaxy.line.rest_frequency_hz)
         """Radio velocities of the channels [km/s], shape (channel,)."""
         self.names = tuple(p.name for p in self.manifest.parameters)

@@ -15,7 +15,7 @@ from vis_gridder.readers.common.text_lines import unpacked
 __all__ = ["check_header"]
 
 MOST_BYTES = 8 * 2**20
-"""Of all headers: a hundred thousand cards; gzip makes gigabytes of them few bytes."""
+"""Limit on all headers together, a hundred thousand cards: gzip packs gigabytes of cards into few bytes."""
 BLOCK_BYTES, CARD_BYTES = 2880, 80
 MOST_AXES = 999
 """Limit of the FITS standard."""
