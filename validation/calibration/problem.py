@@ -138,8 +138,9 @@ class Calibration:
     def prior_sd(self):
         """Standard deviation of each parameter's prior, by name."""
         level = (np.arange(4000) + 0.5) / 4000
-        values = [self.truth(np.full(len(self.names), score)) for score in stats.norm.ppf(level)]
-        return dict(zip(self.names, np.std(values, axis=0), strict=True))
+        scores = jnp.broadcast_to(stats.norm.ppf(level)[:, None], (len(level), len(self.names)))
+        values = jax.jit(jax.vmap(self.problem.parameters.space.constrain_array))(scores)
+        return dict(zip(self.names, np.std(np.asarray(values, np.float64), axis=0), strict=True))
 
     def scores(self, values):
         """Prior scores (dim,) of sampled parameters."""
