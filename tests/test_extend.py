@@ -100,6 +100,7 @@ def test_a_mass_component_of_one_record_and_one_law(extended):
     np.testing.assert_allclose([float(v) for v in extended[0].split()], expected, rtol=2e-4)
 
 
+@pytest.mark.slow
 def test_a_disc_profile_of_one_record_and_one_law(extended):
     inner = 1 / (np.pi * 2.0**2)
     np.testing.assert_allclose([float(v) for v in extended[1].split()], [inner, inner, 0.0], atol=1e-6)

@@ -163,6 +163,7 @@ def test_the_truth_has_chi_square_one(data, model):
     assert found / n == pytest.approx(expected, abs=4 * np.sqrt(2 / n))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

@@ -184,6 +184,7 @@ def mock(request):
     return request.getfixturevalue(request.param)
 
 
+@pytest.mark.slow
 def test_chi_square_of_the_truth_is_that_of_the_noise(mock):
     # Measured: 0.998 (-0.5 standard errors) for NGC 4697 and 1.007 (+1.9) for the Nuker law, whose channels without
     # a line stand as high.

@@ -94,6 +94,7 @@ def mock(request):
     return request.getfixturevalue(request.param)
 
 
+@pytest.mark.slow
 def test_the_truth_fits_within_the_noise(mock):
     fitted, truth = mock
     value, pull = fitted.pull_of_chi2(truth)

@@ -44,6 +44,7 @@ def test_residuals_over_the_errors_told_follow_students_t(problem, noise):
     assert np.all(np.asarray(cells.inverse_variance)[~used] == 0)
 
 
+@pytest.mark.slow
 def test_the_estimates_are_those_of_these_data(problem):
     """Turned by 120 degrees and moved: starts follow. Rough values, to a channel and half a beam."""
     truth = {**problem.problem.galaxy.truth, "pa_deg": 250.0, "x0_arcsec": -0.4, "vsys_kms": 1530.0}
@@ -112,6 +113,7 @@ class Result:
     jump_acceptance = np.ones(4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("too_narrow", "share"), [(1.0, 0.68), (2.0, 0.38)])
 def test_ranks_and_coverage_of_known_posteriors(tmp_path, monkeypatch, too_narrow, share):
     """Exact posteriors are calibrated. Half as wide ones hold 38 % in their 68 % intervals: 2 Phi(0.994 / 2) - 1."""

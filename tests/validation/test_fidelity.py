@@ -71,6 +71,7 @@ def observed(track, vis):
     return Store(Visibilities(observation=observation, source="sky"), arrays)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sky", [gaussian, point, rotating_disc])
 def test_the_model_is_right_to_a_tenth_of_a_sigma_in_every_cell(track, sky):
     rng = np.random.default_rng(4)

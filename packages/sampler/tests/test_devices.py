@@ -77,6 +77,7 @@ def test_as_many_devices_as_divide_the_chains(by_devices):
     assert by_devices[3]["shares"].tolist() == [2, 3, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("devices", [2, 3])
 @pytest.mark.parametrize("sampler", ["mala", "jumps"])
 def test_draws_do_not_depend_on_devices(by_devices, devices, sampler):

@@ -45,6 +45,7 @@ def run(program, *arguments, **variables):
     return int(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("when", ["loaded", "not yet loaded"])
 def test_a_command_has_a_device_for_each_core(when):
     assert run(PROGRAM, when, JAX_PLATFORMS="cpu") == 3

@@ -20,6 +20,7 @@ jax.jit(lambda x: 2 * x)(1.0).block_until_ready()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("flags", "width"), [("", 512), ("--xla_cpu_prefer_vector_width=128", 128)])
 def test_xla_compiles_for_wide_vectors_unless_told_otherwise(tmp_path, flags, width):
     environment = os.environ | {"XLA_FLAGS": f"{flags} --xla_dump_to={tmp_path}".strip(), "JAX_PLATFORMS": "cpu"}

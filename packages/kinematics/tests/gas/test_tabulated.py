@@ -65,6 +65,7 @@ def test_value_and_slope_are_continuous_and_it_never_turns_negative():
     assert jnp.abs(jnp.diff(slope)).max() < 0.05 * jnp.abs(slope).max()
 
 
+@pytest.mark.slow
 def test_single_precision(table):
     radius = np.linspace(0, 5, 97)
     double = TabulatedDisc(*table).surface_brightness(jnp.asarray(radius))

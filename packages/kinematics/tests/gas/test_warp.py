@@ -181,6 +181,7 @@ def test_the_centre_is_finite(dtype):
     assert all(jnp.isfinite(g) for g in jax.tree.leaves(gradient))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [0.97, 1.03])
 @pytest.mark.parametrize("name", ["twist", "tilt outwards"])
 def test_rings_that_cross_are_nan(name, factor):
@@ -232,6 +233,7 @@ def test_strong_warps_still_converge():
     assert worst < 1e-6
 
 
+@pytest.mark.slow
 def test_a_cube_of_a_warped_disc(geometry):
     """Total flux and the velocities on the sky, by way of the renderer, under jit with a gradient."""
     radii, step = log_radii(1e-3, 30.0, 128)

@@ -155,6 +155,7 @@ def whole_plane(npix, channels=1):
     return np.ones((channels, npix, npix // 2 + 1), bool)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("npix", [31, 32])
 @pytest.mark.parametrize("name", NAMES)
 def test_each_moment_goes_with_its_derivative(npix, name):

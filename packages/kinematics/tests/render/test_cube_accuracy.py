@@ -54,6 +54,7 @@ def clouds(inclination, pa, x0, y0, vsys, scale, dispersion, sky, band, seed=3):
     return np.bincount(index, minlength=np.prod(shape)).reshape(shape)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("inclination", "pa", "dispersion"),
     [(np.radians(60), np.radians(35), 9.0), (np.radians(75), np.radians(290), 3.0)],
@@ -134,6 +135,7 @@ def test_error_of_the_default_levels(name, worst, rms, pixels, boxes, request):
     assert abs(single - default).max() / peak < 1e-5
 
 
+@pytest.mark.slow
 def test_pixels_that_integrate_and_filtered_ones_agree_where_both_are_fine(narrow_line):
     filtered = visibilities(narrow_line, 3, CONVERGED)
     boxes = visibilities(narrow_line, 6, FINE_BOXES, pixel=BOX)

@@ -98,6 +98,7 @@ def test_the_first_level_is_the_whole_image(wide_line):
         wide_line.cube(SkyGrid(48, 0.12), (Level(20, 2),))
 
 
+@pytest.mark.slow
 def test_single_precision_stays_single(wide_line):
     cube = wide_line.cube(SkyGrid(40, 0.12), (Level(None, 1), Level(8, 3)), jnp.float32, BAND_LIMITED)
     assert cube.dtype == jnp.float32

@@ -35,6 +35,7 @@ def test_what_is_written_is_what_is_read(released):
     assert group["circular_velocity_error"][:8].max() == pytest.approx(worst.worst, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_an_existing_artifact_is_never_overwritten(released):
     folder, _ = released
     before = part_hash(folder)

@@ -66,6 +66,7 @@ def test_an_ensemble_is_trained_and_published(monkeypatch, capfd, tmp_path):
     assert "--hidden is '64,x', expected widths such as 128,128" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopped_at", ["nuker_surrogate.artifacts.publish.publish", "shutil.rmtree"])
 def test_stopped_after_its_artifact_was_written_a_training_ends_by_the_same_command(
     monkeypatch, capfd, tmp_path, stopped_at

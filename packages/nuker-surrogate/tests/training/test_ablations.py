@@ -20,6 +20,7 @@ def test_every_question_of_the_paper_is_asked():
     assert len({v.name for v in asked}) == len(asked)
 
 
+@pytest.mark.slow
 def test_results_are_measured_kept_and_not_made_twice(tmp_path, monkeypatch):
     told = []
     rows = run_ablations(tmp_path, 5, 3, FEW, lambda *progress: told.append(progress))

@@ -12,6 +12,7 @@ from .support import SMALL
 
 
 # Not direct: coefficients over fifteen decades are what it cannot learn (docs/surrogate/ablations.md).
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["corrected", "normalised", "symexp"])
 def test_both_stages_reduce_their_held_out_loss(head):
     seen: dict[str, list[float]] = {}
@@ -48,6 +49,7 @@ def test_a_short_fit_already_beats_the_ridge_projector(reference):
     assert np.percentile(errors, 95) < 0.01
 
 
+@pytest.mark.slow
 def test_divergence_is_reported():
     with pytest.raises(FloatingPointError, match="lower the learning rate"):
         train(dataclasses.replace(SMALL, head="normalised", learning_rate=float("nan"), label_steps=100))

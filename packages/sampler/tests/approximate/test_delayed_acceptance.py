@@ -130,6 +130,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(tmp_path, stop_at
         np.testing.assert_array_equal(getattr(resumed, name), getattr(whole, name), err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_version_3_is_resumed_with_its_archive(tmp_path):
     """There `jump` was (step size, number of steps), and every array stood beside the others."""
     approximation = Approximation(distorted, (jnp.asarray(0.2),))
@@ -207,6 +208,7 @@ def test_a_good_approximation_is_left_alone_and_no_refinement_goes_on_for_ever()
     assert (good.given, hopeless.given) == (0, 2)
 
 
+@pytest.mark.slow
 def test_a_refined_run_resumes_bit_for_bit_with_the_last_arguments(tmp_path):
     whole = sample(banana, jnp.zeros(2), CONFIG, approximation=Refinable(1.5, 0.0).approximation)
     path, poor = tmp_path / "run.npz", Refinable(1.5, 0.0)
@@ -238,6 +240,7 @@ def test_progress_tells_the_pilot_apart_and_counts_gradients_of_the_density_alon
     assert result.draws.shape == (4, 200, 2)
 
 
+@pytest.mark.slow
 def test_an_approximation_that_leads_nowhere_is_named():
     far = Approximation(lambda z: -0.5 * jnp.sum((z - 100.0) ** 2))
 

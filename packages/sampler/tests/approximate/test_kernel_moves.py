@@ -51,6 +51,7 @@ def test_most_points_have_moved(moved):
     assert abs(np.corrcoef(start[:, 0], end[:, 0])[0, 1]) < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("statistic", "expected"),
     [

@@ -71,6 +71,7 @@ def whole(request, tmp_path_factory):
         return request.param, run(str(tmp_path_factory.mktemp("whole") / "run.npz"), request.param)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("phase", "step"), [("warmup", 20), ("sampling", 150)])
 def test_a_killed_run_ends_with_the_same_draws(tmp_path, whole, phase, step):
     jumps, undisturbed = whole

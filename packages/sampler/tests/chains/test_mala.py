@@ -131,6 +131,7 @@ def test_float32_density_with_a_huge_offset_samples_well():
     assert np.max(np.abs(result.summary.mean - CENTRE) / sd * np.sqrt(result.summary.ess_bulk)) < 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", [jnp.nan, jnp.inf, -jnp.inf])
 def test_non_finite_density_is_a_rejection(bad):
     """Half a normal: everything at z0 < 0 fails. The chain must sample the other half, undisturbed."""
@@ -182,6 +183,7 @@ def wide(z):
     return -0.5 * jnp.sum(jnp.sort(jnp.cos(jnp.linspace(0, 1, 1_000_000) * jnp.sum(z)))) / 1e6 - 0.5 * jnp.sum(z**2)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="accelerators take all chains at once")
 def test_a_sequential_density_is_the_same_chain_in_the_memory_of_one():
     start = jnp.asarray(RNG.normal(size=(4, 2)))

@@ -112,6 +112,7 @@ def test_density_integrates_to_one(prior):
     assert total == pytest.approx(1.0, abs=1e-10)  # 20-point Gauss rules on smooth pieces are exact to rounding
 
 
+@pytest.mark.slow
 @EACH
 @settings(max_examples=30, deadline=None)
 @given(z=grids)
@@ -145,6 +146,7 @@ def test_float32_tails_stay_finite_and_inside(prior):
     assert all(np.all(np.isfinite(a)) for a in (m.x, m.slope, m.back))
 
 
+@pytest.mark.slow
 @EACH
 def test_float32_agrees_with_float64(prior):
     z = np.linspace(-3, 3, N_GRID)

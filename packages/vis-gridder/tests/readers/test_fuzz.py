@@ -198,6 +198,7 @@ def test_truncated_and_removed_files_of_a_measurement_set(fresh_ms, kept):
 NUMBERS = st.one_of(st.floats(width=32), st.sampled_from([np.nan, np.inf, -np.inf, 0.0, -1.0, 1e38]))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::vis_gridder.stream.history.DataWarning")  # values that are zero
 @settings(damage, max_examples=25)
 @given(

@@ -63,6 +63,7 @@ def test_a_text_file_for_data(workplace, edit, refused):
     mentions(refused(), "data.ms", "is not a Measurement Set, UVFITS")
 
 
+@pytest.mark.slow
 def test_an_empty_folder_for_data(workplace, edit, refused):
     (workplace / "data.ms").mkdir()
     point_to(workplace, edit, "data.ms")
@@ -258,6 +259,7 @@ def test_a_posterior_for_data(workplace, finished, edit, refused):
     mentions(refused(), "posterior.zarr", "holds 'posterior', expected 'visibilities'")
 
 
+@pytest.mark.slow
 def test_a_field_of_view_smaller_than_the_disc(workplace, edit, refused):
     # 90 % of the flux within 3.89 * 0.9 arcsec; half the field is 3.
     edit(workplace / "toy.toml", 'disc_scale_arcsec = { kind = "fixed", value = 0.6', WIDE)

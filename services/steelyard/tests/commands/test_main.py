@@ -111,6 +111,7 @@ def test_info_and_grid_are_mounted(workplace):
     assert run("validate", out).exit_code == 0
 
 
+@pytest.mark.slow
 def test_a_finished_fit_prints_its_result(toy_file, finished):
     result = run("fit", toy_file, "-o", finished.folder)
     assert result.exit_code == 0, result.stderr
@@ -121,6 +122,7 @@ def test_a_finished_fit_prints_its_result(toy_file, finished):
     assert str(finished.folder / "report.html") in result.stdout
 
 
+@pytest.mark.slow
 def test_json_is_one_document(toy_file, finished):
     result = run("fit", toy_file, "-o", finished.folder, "--json")
     assert result.exit_code == 0

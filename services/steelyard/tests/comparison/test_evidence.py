@@ -46,6 +46,7 @@ def test_evidences_are_those_of_laplace(compared, folder):
         assert one.overlap > 0.5
 
 
+@pytest.mark.slow
 def test_a_black_hole_that_rules_the_rotation_is_wanted(compared, folder):
     assert compared.log_bayes_factor > 100
     assert compared.verdict == "very strong evidence for a black hole"
@@ -58,6 +59,7 @@ def test_a_black_hole_that_rules_the_rotation_is_wanted(compared, folder):
     assert without.draws.shape[-1] == 4
 
 
+@pytest.mark.slow
 def test_the_command_tells_what_is_known(compared, folder, toy_file):
     done = CliRunner().invoke(app, ["compare", "--models", str(toy_file), "--out", str(folder), "--json"])
     assert done.exit_code == 0, done.stderr

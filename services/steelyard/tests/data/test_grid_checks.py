@@ -93,6 +93,7 @@ def test_each_figure_stands_alone(copied, no_beam, tmp_path):
     assert "No beam could be fitted" in text
 
 
+@pytest.mark.slow
 def test_a_picture_costs_no_result(copied, toy_file, no_beam, monkeypatch):
     result = CliRunner().invoke(app, ["fit", str(toy_file), "-o", str(copied)])
     assert result.exit_code == 0

@@ -99,6 +99,7 @@ def test_visibilities_of_viscube_are_not_taken_for_a_grid(toy, tmp_path):
         load_gridded(toy.model_copy(update={"data": Data(path="vis.npz")}), tmp_path)
 
 
+@pytest.mark.slow
 def test_the_model_on_an_odd_grid_is_a_direct_sum(galaxy, folder):
     data = load_gridded(galaxy, folder)
     model = GalaxyModel.of(galaxy, ModelGrid.of(data, galaxy.line.rest_frequency_hz))

@@ -49,6 +49,7 @@ def test_interrupted_in_every_phase_a_fit_ends_as_if_undisturbed(toy_file, finis
     assert end.quality.n_gradients == whole.manifest.quality.n_gradients
 
 
+@pytest.mark.slow
 def test_a_larger_budget_goes_on_from_there(toy, toy_folder, finished, tmp_path, monkeypatch):
     monkeypatch.chdir(toy_folder)  # a Galaxy has no file: its data path starts here
     out = tmp_path / "out"

@@ -80,6 +80,7 @@ def test_ten_galaxies_are_traced_as_often_as_one(toy, toy_grid, traces):
     assert len(set(values)) == N_GALAXIES
 
 
+@pytest.mark.slow
 def test_what_is_shared_has_no_numbers_of_its_own(toy, toy_grid):
     """Compiled for one galaxy and called with another, the density is that of the other computed afresh."""
     first, second = another(toy, toy_grid, 0), another(toy, toy_grid, 3)

@@ -52,6 +52,7 @@ def test_the_error_that_is_told_is_the_error(changed, expected, toy_problem, tru
     assert (standard > WANTED) == (expected == "fine")
 
 
+@pytest.mark.slow
 def test_a_shift_of_parameters_asks_for_fine_subcells_too(toy_problem, truth):
     changes = []
 

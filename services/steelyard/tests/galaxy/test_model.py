@@ -178,6 +178,7 @@ def test_data_without_moments_have_no_response(toy, toy_grid, truth):
     np.testing.assert_allclose(got, plain, atol=1e-4 * abs(plain).max())
 
 
+@pytest.mark.slow
 def test_samples_away_from_the_centres_of_cells(toy, toy_grid, truth, monkeypatch):
     du, dv = 0.3, -0.2
     moment = kernel_second_moment(toy_grid.manifest.kernel)

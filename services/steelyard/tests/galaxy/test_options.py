@@ -72,6 +72,7 @@ def test_the_halo_adds_its_square(model_of, truth):
     assert not np.any(without.circular_velocity(truth, radius, component="nfw"))
 
 
+@pytest.mark.slow
 def test_a_table_of_an_exponential_is_the_exponential_disc(model_of, truth):
     radius = np.append(np.linspace(0, 7, 60), 7.2)
     table = {"radius_arcsec": radius.tolist(), "surface_brightness": [*np.exp(-radius[:-1] / 0.6).tolist(), 0.0]}
@@ -80,6 +81,7 @@ def test_a_table_of_an_exponential_is_the_exponential_disc(model_of, truth):
     np.testing.assert_allclose(tabulated, plain, atol=1e-3 * plain.max())
 
 
+@pytest.mark.slow
 def test_laws_that_do_not_vary_change_nothing(model_of, truth):
     plain = cube(model_of(), truth)
     same = {**truth, "sigma_gas_outer_kms": truth["sigma_gas_kms"]}
@@ -94,6 +96,7 @@ def test_laws_that_do_not_vary_change_nothing(model_of, truth):
         assert np.abs(cube(model_of(disc=disc), truth) - plain).max() > 0.01 * plain.max()
 
 
+@pytest.mark.slow
 def test_hanning_smooths_the_channels(model_of, truth):
     smooth, plain = (
         cube(model_of(data={"path": "toy.zarr", "spectral_response": r}), truth) for r in ("hanning", "top_hat")

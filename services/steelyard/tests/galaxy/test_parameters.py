@@ -129,12 +129,14 @@ def test_starts_lie_within_the_priors_and_near_the_data_estimates(estimates, sta
     assert at["vsys_kms"] == pytest.approx(estimates.vsys_kms, abs=10)
 
 
+@pytest.mark.slow
 def test_starts_are_those_of_their_seed(starts):
     points = starts(galaxy(), 20, seed=7)[1]
     np.testing.assert_array_equal(points, starts(galaxy(), 20, seed=7)[1])
     assert not np.array_equal(points, starts(galaxy(), 20, seed=8)[1])
 
 
+@pytest.mark.slow
 def test_starts_find_an_angle_one_turn_away(estimates, starts):
     turned = {"pa_deg": Uniform(low=estimates.pa_deg - 400, high=estimates.pa_deg - 320).model_dump()}
     parameters, _, values = starts(galaxy(priors=turned), 50, seed=1)

@@ -67,6 +67,7 @@ def test_a_simulation_is_its_seed_and_nothing_else(toy, observe_toy):
     assert np.std(np.concatenate([difference.real, difference.imag])) == pytest.approx(0.06 * np.sqrt(2), rel=0.03)
 
 
+@pytest.mark.slow
 def test_on_the_baselines_of_other_data_the_same_sky_appears(toy, observe_toy):
     data = observe_toy(toy, noise_jy=0.0, hours=0.2, n_channels=6)
     like = simulate_like(toy, data, 0.0)

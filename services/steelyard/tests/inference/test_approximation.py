@@ -32,6 +32,7 @@ def expanded(toy_problem):
         return mode, features, expansion, jnp.asarray(draws), cells
 
 
+@pytest.mark.slow
 def test_it_follows_the_density_over_the_posterior(expanded):
     """To half a nat, while the density itself varies by more: jumps are then accepted two times in three or more."""
     _, features, expansion, draws, cells = expanded
@@ -56,6 +57,7 @@ def test_from_draws_it_is_as_good_wherever_the_first_one_was_made(expanded):
     assert error(second) < error(first)
 
 
+@pytest.mark.slow
 def test_its_gradient_at_the_mode_is_that_of_the_density(expanded):
     """But for what the straight lines between the nodes miss of the rotation curve: a fraction of a whitened unit."""
     mode, features, expansion, _, cells = expanded

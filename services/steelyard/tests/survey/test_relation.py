@@ -65,6 +65,7 @@ def test_it_is_the_closed_form_whatever_prior_the_fits_had(measured, prior_sd):
     assert found.pivot == pytest.approx(x.mean())
 
 
+@pytest.mark.slow
 def test_an_error_of_the_covariate_widens_the_terms(measured):
     x, mass = measured
     rng = np.random.default_rng(3)
@@ -75,6 +76,7 @@ def test_an_error_of_the_covariate_widens_the_terms(measured):
     assert blurred.scatter[1] < 0.75 * plain.scatter[1]
 
 
+@pytest.mark.slow
 def test_galaxies_with_few_draws_near_the_relation_are_named(measured):
     x, mass = measured
     rng = np.random.default_rng(3)

@@ -122,6 +122,7 @@ def test_one_observation_of_several(make_ms):
         read_visibilities(path, observation=0, scan=5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wanted", ["0,2", "window0, window2", (0, "window2"), [2, 0]])
 def test_several_windows_are_several_streams(make_ms, wanted):
     path, value = make_ms(n_spws=3)
