@@ -8,6 +8,7 @@ from sampler.density import Approximation, Monitor, SequentialDensity, evaluate
 from sampler.devices import on_chain_devices, over_chains
 from sampler.diagnostics import QUANTILES, Summary, summarize
 from sampler.evidence.bridge import Evidence, log_evidence
+from sampler.mode.newton import Peak
 from sampler.mode.search import Mode, find_mode
 from sampler.mode.verdicts import StartOutcome
 from sampler.priors.base import Prior
@@ -27,6 +28,7 @@ __all__ = [
     "Monitor",
     "Normal",
     "ParameterSpace",
+    "Peak",
     "Prior",
     "Progress",
     "SamplerState",

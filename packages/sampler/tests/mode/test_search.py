@@ -79,6 +79,10 @@ def test_starts_in_another_peak_are_reported(drop, verdict):
     assert [s.verdict for s in mode.starts] == ["mode", verdict, "mode", verdict]
     assert mode.is_multimodal == (verdict == "rival")
     assert mode.starts[1].log_density == pytest.approx(-drop, abs=0.1)
+    assert len(mode.rivals) == (verdict == "rival")  # two starts ended on it
+    for rival in mode.rivals:
+        np.testing.assert_allclose(rival.position, -1.5, atol=0.03)
+        assert rival.log_mass - mode.log_mass == pytest.approx(-drop, abs=0.1)
 
 
 def test_starts_outside_the_support_do_no_harm():
@@ -136,4 +140,5 @@ def test_only_starts_that_need_it_climb_on():
     assert [s.verdict for s in apart.starts] == ["mode", "rival", "mode", "mode"]
     few = 4 * 50 + 60  # Newton's steps and the verdict take the 60
     assert agreed.n_gradients < few
-    assert agreed.n_gradients + 50 <= apart.n_gradients < few + 50 + 60 + 60
+    # The rival takes Newton's steps of its own.
+    assert agreed.n_gradients + 50 <= apart.n_gradients < few + 50 + 60 + 60 + 60

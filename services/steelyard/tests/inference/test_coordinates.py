@@ -82,6 +82,19 @@ def test_beyond_the_bounds_of_mass_and_slope_the_density_falls_steadily(free):
         assert densities[0] - densities[1] == pytest.approx(10 / EDGE, rel=0.01)
 
 
+def test_a_step_in_inclination_keeps_the_velocity_along_the_line_of_sight(free):
+    """At the pivot, of the stars: that is what the gas shows."""
+    parameters, coordinates = free
+    (z,) = points(parameters, coordinates, 1)
+    column = parameters.names.index("inclination_deg")
+    projected = []
+    for there in (z, z.at[column].add(-1.0)):
+        values = coordinates.parameters(there)
+        v = coordinates.model.circular_velocity(values, coordinates.pivot_arcsec, component="stars")
+        projected.append(float(v * np.sin(np.radians(values["inclination_deg"]))))
+    assert projected[1] == pytest.approx(projected[0], rel=1e-5)  # velocities are in single precision
+
+
 @pytest.mark.parametrize("interval", [SoftInterval(0.001, 1.2, 0.05), SoftInterval(-3.0, -2.8, 0.05)])
 def test_a_soft_interval_is_one_to_one_with_the_slope_it_says(interval):
     u = jnp.linspace(interval.low - 0.5, interval.high + 0.5, 41)

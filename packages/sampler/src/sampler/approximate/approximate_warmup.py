@@ -3,9 +3,13 @@
 MALA on the approximation finds preconditioner and step size. An archive of its draws then lets a second set of chains
 mix by long moves, and their draws replace the archive until they mix well. The density itself is evaluated only where
 these chains end, to see whether the approximation is good there; if it is not, and can be refined from draws, it is.
+
+Where starts of the mode search ended on rivals of the mode, some chains of the first round begin there, and the first
+archive holds draws of the Gaussians there: the chains of all peaks then exchange places, in proportion to their mass.
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -24,6 +28,7 @@ from sampler.chains.start import initial_state
 from sampler.chains.state import DELAYED_ACCEPTANCE, MALA, Chains, SamplerState, fresh_state
 from sampler.density import Approximation, LogDensity, Monitor, evaluate, working_dtype
 from sampler.devices import on_chain_devices
+from sampler.mode.newton import Peak
 from sampler.mode.search import Mode
 from sampler.progress import Progress, ProgressCallback
 
@@ -70,7 +75,8 @@ def approximate_warmup(
     pilot = _pilot(approximation, init, config, monitor, progress)
     began = time.perf_counter()
     rounds = Rounds(pilot.factor, pilot.step_size, config.seed, monitor, progress)
-    mixed = mix(approximation, pilot.draws, rounds, 0)
+    rivals = init.rivals if isinstance(init, Mode) else ()
+    mixed = mix(approximation, _with_rivals(pilot.draws, rivals, config.seed), rounds, 0)
     values, gradients = evaluate(log_density, mixed.ends, args, config.n_chains)
     n_gradients = len(values)
     for refinement in range(1, _REFINEMENTS + 1):
@@ -141,6 +147,16 @@ def _pilot_progress(progress: ProgressCallback | None, settings: MalaConfig) -> 
         callback(at._replace(phase="pilot", step=step, total=settings.warmup_steps + settings.sampling_steps))
 
     return partial(report, progress)
+
+
+def _with_rivals(draws: np.ndarray, rivals: Sequence[Peak], seed: int) -> np.ndarray:
+    """Draws (chain, step, dim) of the pilot, with an equal share of the chains for the mode and for each rival."""
+    rng = np.random.default_rng([seed, 2])
+    draws, share = draws.copy(), len(draws) // (len(rivals) + 1)
+    for i, rival in enumerate(rivals):
+        chains = draws[i * share : (i + 1) * share]
+        chains[:] = rival.position + rng.standard_normal(chains.shape) @ rival.factor.T
+    return draws
 
 
 def _disagreement(approximation: Approximation, points: np.ndarray, values: np.ndarray) -> float:

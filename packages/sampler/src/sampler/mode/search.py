@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,13 +14,11 @@ from jax.typing import ArrayLike
 
 from sampler.density import LogDensity, evaluate, working_dtype
 from sampler.devices import on_chain_devices
-from sampler.mode.curvature import Evaluate, rewhiten, whitened_hessian
+from sampler.mode.curvature import Evaluate
+from sampler.mode.newton import MAX_STEPS, Peak, newton
+from sampler.mode.rivals import rival_peaks
 from sampler.mode.verdicts import StartOutcome, classify_starts, distances
 from sampler.progress import Progress, ProgressCallback
-
-_TRIAL_STEPS = np.array([1.0, 0.5, 0.15, 0.03])
-_MAX_NEWTON = 25
-_STEADY = 6  # in a bent valley the curvature changes from step to step, long after there is nothing left to climb
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,7 @@ class Mode:
             eigenvalues.
         starts: one outcome per start, in the order given.
         n_gradients: gradient evaluations spent.
+        rivals: separate peaks of comparable height that starts ended on.
     """
 
     position: np.ndarray
@@ -45,6 +44,12 @@ class Mode:
     positive_definite: bool
     starts: tuple[StartOutcome, ...]
     n_gradients: int
+    rivals: tuple[Peak, ...] = ()
+
+    @property
+    def log_mass(self) -> float:
+        """Logarithm of the mass of the Gaussian at the mode, on the scale of `Peak.log_mass`."""
+        return self.log_density + float(np.sum(np.log(np.diag(self.factor))))
 
     @property
     def is_multimodal(self) -> bool:
@@ -107,43 +112,6 @@ def adam(
     return best, best_value
 
 
-class Peak(NamedTuple):
-    """End of a Newton search; attributes as of `Mode`."""
-
-    position: np.ndarray
-    log_density: float
-    factor: np.ndarray
-    converged: bool
-    positive_definite: bool
-
-
-def newton(evaluate: Evaluate, position: np.ndarray, factor: np.ndarray, on_step: Any = None) -> Peak:
-    """Climb by saddle-free Newton steps from `position` (dim,), in coordinates whitened anew at each step."""
-    value, gradient = (a[0] for a in evaluate(position[None]))
-    converged = definite = False
-    steady = 0
-    for step in range(_MAX_NEWTON):
-        hessian = whitened_hessian(evaluate, position, factor)
-        definite = bool(np.linalg.eigvalsh(hessian)[0] > 0)
-        settled = bool(np.all(np.abs(np.linalg.eigvalsh(hessian) - 1.0) < 0.5))
-        factor = rewhiten(factor, hessian)
-        whitened = factor.T @ gradient
-        converged = 0.5 * float(whitened @ whitened) < 0.05
-        steady = steady + 1 if converged else 0
-        if on_step is not None:
-            on_step(step, value)
-        if converged and (settled or steady == _STEADY):
-            break
-        trial = position + _TRIAL_STEPS[:, None] * (factor @ whitened)
-        values, gradients = evaluate(trial)
-        best = int(np.argmax(values))
-        if values[best] > value:
-            position, value, gradient = trial[best], values[best], gradients[best]
-        elif settled:
-            break  # no gain left above the noise of the density
-    return Peak(position, float(value), factor, converged, definite)
-
-
 def find_mode(
     log_density: LogDensity,
     starts: ArrayLike,
@@ -159,7 +127,8 @@ def find_mode(
     All starts climb by Adam for half of the steps. The best is refined by Newton steps whose Hessian is a
     central difference of gradients, so that the density is compiled once. Of the best `batch_size`, those that
     are not where it ended climb on: for the other half of the steps, then in the coordinates whitened at the
-    mode, before they are judged; all of them do if Newton's steps did not converge.
+    mode, before they are judged; all of them do if Newton's steps did not converge. Newton's steps then refine the
+    rivals, too.
 
     Args:
         log_density: `log_density(z, *args)`, scalar, differentiable by JAX.
@@ -186,7 +155,7 @@ def find_mode(
 
     def report(step: int, value: float) -> None:
         if progress is not None:
-            total = n_steps + _MAX_NEWTON
+            total = n_steps + MAX_STEPS
             best = float(value) if np.isfinite(value) else None
             progress(Progress("optimise", step + 1, total, best, gradients_per_second=counter.rate))
 
@@ -203,8 +172,9 @@ def find_mode(
 
     best, peak = _refine(counter, ends, values, batch_size, climb_on, lambda i, v: report(n_steps + i, v))
     outcomes = classify_starts(counter, ends, values, best, peak.factor)
+    rivals = rival_peaks(counter, outcomes, peak)
     peak = peak._replace(position=peak.position.astype(working_dtype(points)))
-    return Mode(*peak, outcomes, counter.n_gradients)
+    return Mode(*peak, outcomes, counter.n_gradients, rivals)
 
 
 def _refine(

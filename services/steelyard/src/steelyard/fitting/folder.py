@@ -25,6 +25,7 @@ from steelyard_schemas import (
     write_store,
 )
 
+from steelyard.fitting.peaks import Peaks
 from steelyard.galaxy.accuracy import ChosenSubcells
 
 __all__ = ["RunFolder", "named_folder"]
@@ -58,6 +59,7 @@ class RunFolder:
         self.gridded = path / "gridded.zarr"
         self.checkpoint = path / "checkpoint.npz"
         self.approximation = path / "approximation.npz"
+        self.peaks = path / "peaks.npz"
         self.posterior = path / "posterior.zarr"
         self.report = path / "report.html"
         self._run = path / "run.json"
@@ -65,7 +67,8 @@ class RunFolder:
     def clear(self) -> None:
         """Remove an earlier fit but no other files in the folder."""
         # The file that identifies the owner is removed last.
-        for part in (self.posterior, self.checkpoint, self.approximation, self.report, self.gridded, self._run):
+        results = (self.posterior, self.checkpoint, self.approximation, self.peaks, self.report)
+        for part in (*results, self.gridded, self._run):
             remove_whole(part)
 
     def discard(self) -> None:
@@ -147,6 +150,24 @@ class RunFolder:
 
         """
         return read_npz(self.approximation, "use --restart")
+
+    def save_peaks(self, peaks: Peaks) -> None:
+        """Store the peaks that the mode search found, by which the posterior is judged."""
+        write_npz(self.peaks, peaks._asdict())
+
+    def load_peaks(self) -> Peaks | None:
+        """Return the peaks stored by `save_peaks`, if any.
+
+        Raises:
+            ContractError: the file is damaged.
+
+        """
+        if not self.peaks.exists():
+            return None
+        arrays = read_npz(self.peaks, "use --restart")
+        if arrays.keys() != set(Peaks._fields):
+            raise ContractError(self.peaks, f"holds {', '.join(sorted(arrays)) or 'no array'}; use --restart")
+        return Peaks(**arrays)
 
     def finished(self, galaxy: Galaxy) -> Store[Posterior] | None:
         """Return the posterior if it is complete and made with the same settings."""

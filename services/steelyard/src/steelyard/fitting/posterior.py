@@ -17,6 +17,7 @@ from steelyard.data.chi_square import cell_misfit
 from steelyard.data.cosmology import distance_warning
 from steelyard.fitting.black_hole import black_hole_verdict
 from steelyard.fitting.contraction import contraction
+from steelyard.fitting.peaks import Peaks, PeaksFound, judge_peaks
 from steelyard.fitting.systemic import systemic_velocity
 from steelyard.galaxy.accuracy import ChosenSubcells
 from steelyard.galaxy.parameters import Parameters
@@ -46,6 +47,7 @@ def build_posterior(
     complete: bool,
     subcells: ChosenSubcells,
     warnings: tuple[str, ...],
+    peaks: Peaks | None,
 ) -> Store[Posterior]:
     """Assemble the posterior of a fit.
 
@@ -55,6 +57,7 @@ def build_posterior(
         complete: false for the finished part of an interrupted run.
         subcells: subcells of the model.
         warnings: warnings of the mode search.
+        peaks: separate peaks that the mode search found, None if there is only one.
 
     Returns:
         Posterior store.
@@ -64,12 +67,13 @@ def build_posterior(
     settings, names = problem.galaxy.sampler, problem.parameters.names
     summary = summarize(draws, names, target_rhat=settings.max_rhat, target_ess=settings.target_ess)
     systemic = _systemic(problem, draws)
-    warnings += _run_warnings(problem, result, summary.converged)
+    found = _peaks_found(problem, peaks, result.draws)
+    warnings += _run_warnings(problem, result, summary.converged) + found.warnings
     if (about_distance := distance_warning(problem.galaxy.distance.mpc, systemic.redshift)) is not None:
         warnings += (about_distance,)
     manifest = Posterior(
         galaxy=problem.galaxy,
-        converged=complete and summary.converged and not result.suspect_chains,
+        converged=complete and summary.converged and found.all_visited and not result.suspect_chains,
         complete=complete,
         parameters=_marginals(problem.parameters, draws, summary),
         fixed=problem.parameters.fixed,
@@ -80,6 +84,19 @@ def build_posterior(
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     return Store(manifest, _arrays(names, draws, result.log_density))
+
+
+def _peaks_found(problem: Problem, peaks: Peaks | None, draws: np.ndarray) -> PeaksFound:
+    """Judge the peaks of the posterior; each is described by its black hole, or by its first parameter."""
+    if peaks is None:
+        return PeaksFound(True, ())
+    names = problem.parameters.names
+    name = "log10_mbh" if "log10_mbh" in names else names[0]
+
+    def describe(position: np.ndarray) -> str:
+        return f"{name} = {float(problem.coordinates.parameters(jnp.asarray(position))[name]):.4g}"
+
+    return judge_peaks(peaks, draws.reshape(-1, draws.shape[-1]), describe)
 
 
 def _marginals(parameters: Parameters, draws: np.ndarray, summary: Summary) -> tuple[ParameterSummary, ...]:

@@ -30,6 +30,7 @@ from steelyard.data.grid_checks import grid_warnings
 from steelyard.data.load import load_gridded
 from steelyard.data.stamps import source_stamp
 from steelyard.fitting.folder import RunFolder, named_folder
+from steelyard.fitting.peaks import Peaks
 from steelyard.fitting.posterior import build_posterior
 from steelyard.inference.approximation import Expansion, Features, approximate_log_density, approximation_about
 from steelyard.inference.coordinates import sampled_at
@@ -153,7 +154,12 @@ def _fit(
 
     def keep(result: sampler.SamplingResult, *, complete: bool) -> Store[Posterior]:
         posterior = build_posterior(
-            problem, result, complete=complete, subcells=folder.subcells, warnings=folder.warnings
+            problem,
+            result,
+            complete=complete,
+            subcells=folder.subcells,
+            warnings=folder.warnings,
+            peaks=folder.load_peaks(),
         )
         return write_store(folder.posterior, posterior, overwrite=True)
 
@@ -235,6 +241,8 @@ def _start(
     problem, mode, subcells, warnings = search_mode(problem, progress, note)
     folder.keep_subcells(subcells)
     folder.keep_warnings(warnings)
+    if mode.rivals:
+        folder.save_peaks(Peaks.of(mode))
 
     def keep(expansion: Expansion) -> None:
         folder.save_approximation({name: np.asarray(a) for name, a in expansion._asdict().items()})

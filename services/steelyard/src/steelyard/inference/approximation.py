@@ -1,8 +1,9 @@
 """Fast approximate likelihood: quadratic in the rotation curve instead of in the parameters.
 
-Visibilities depend on the mass model only through the circular velocity. They are nearly linear, over the width of a
-posterior, in the velocities at a few radii and in the parameters of geometry and gas. The curved degeneracies of a
-black hole with a Nuker law lie in the cheap step from parameters to velocities, which stays exact. log L(features) is
+Visibilities depend on the mass model only through the circular velocity, along the line of sight: v sin i. They are
+nearly linear, over the width of a posterior, in v sin i at a few radii and in the parameters of geometry and gas. The
+curved degeneracies, of a black hole with a Nuker law and of the mass with the inclination of a disc seen nearly
+face-on, lie in the cheap step from parameters to these velocities, which stays exact. log L(features) is
 therefore replaced by its second-order expansion, first about the mode and, if that proves poor, about the middle of
 the resulting draws: on a curved ridge the mode may be far from there.
 """
@@ -45,7 +46,7 @@ class Expansion(NamedTuple):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, eq=False)
 class Features:
-    """Features that determine the visibilities: velocities [km/s] at nodes in radius, then other parameters."""
+    """Features that determine the visibilities: v sin i [km/s] at nodes in radius, then other parameters."""
 
     coordinates: Coordinates
     """Coordinates of the sampler, with the model."""
@@ -69,22 +70,27 @@ class Features:
         rounded = {name: jnp.asarray(value, model.dtype) for name, value in parameters.items()}
         velocity = model.circular_velocity(rounded, jnp.asarray(self.nodes_arcsec, model.dtype))
         direct = [jnp.asarray(parameters[name]) for name in self.direct]
-        return jnp.concatenate([velocity.astype(jnp.result_type(float)), jnp.asarray(direct)])
+        projected = velocity.astype(jnp.result_type(float)) * _sin_inclination(parameters)
+        return jnp.concatenate([projected, jnp.asarray(direct)])
 
     def cell_means(self, features: Array, origin: dict[str, Array]) -> Array:
         """Compute the expected means [Jy], (cell, channel), for features close to those of the parameters `origin`.
 
-        Velocity differences at the nodes are added to the rotation curve, interpolated linearly in ln R and constant
-        beyond the first and last node.
+        The differences of v sin i at the nodes are added to that of the origin, interpolated linearly in ln R and
+        constant beyond the first and last node.
         """
         model = self.coordinates.model
         change = (features - self.at(origin))[:N_NODES]
         between = jnp.interp(
             jnp.log(jnp.asarray(model.radii_arcsec)), jnp.log(jnp.asarray(self.nodes_arcsec)), change
         )
-        table = model.velocity_table(origin) + between
-        direct = dict(zip(self.direct, features[N_NODES:], strict=True))
-        return model.cell_means({**origin, **direct}, table)
+        there = {**origin, **dict(zip(self.direct, features[N_NODES:], strict=True))}
+        table = (model.velocity_table(origin) * _sin_inclination(origin) + between) / _sin_inclination(there)
+        return model.cell_means(there, table)
+
+
+def _sin_inclination(parameters: dict[str, Array]) -> Array:
+    return jnp.sin(jnp.radians(parameters["inclination_deg"]))
 
 
 def approximate_log_density(point: Array, features: Features, expansion: Expansion) -> Array:

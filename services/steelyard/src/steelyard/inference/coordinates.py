@@ -4,8 +4,8 @@ A coordinate is the normal score of a parameter under its prior: z ~ N(0, 1). Th
 other coordinates, because the gas probes the stellar potential at its own radii, not at a break radius that may lie
 anywhere:
 
-- in place of log10_sigma_b, log10 of the stellar mass M = v^2 R / G that the circular velocity at a pivot radius
-  implies;
+- in place of log10_sigma_b, log10 of M sin^2 i, where M = v^2 R / G is the stellar mass that the circular velocity at
+  a pivot radius implies: the gas shows v sin i;
 - in place of gamma, the logarithmic slope at the pivot, gamma + (beta - gamma) x^alpha / (1 + x^alpha), which a step
   in alpha, beta - gamma or r_b leaves unchanged. The data may constrain it to a hundredth while gamma is free;
 
@@ -63,7 +63,7 @@ class Coordinates:
     pivot_arcsec: float
     """Pivot radius, where the gas probes the potential."""
     middle_mass: float
-    """Log10 of the mass [Msun] at which its coordinate is zero."""
+    """Log10 of M sin^2 i [Msun] at which its coordinate is zero."""
     intervals: dict[str, SoftInterval | OpenRange]
     """Ranges of slope and mass, where these are sampled."""
 
@@ -75,7 +75,7 @@ class Coordinates:
             for name, prior in space.priors.items()
             if name in (SLOPE, MASS)
         }
-        # Estimated from the rotation of the gas; only the starting point depends on it.
+        # From the rotation along the line of sight; only the starting point depends on it.
         pivot_pc = estimates.radius_arcsec * pc_per_arcsec(distance_mpc)
         middle_mass = math.log10(estimates.rotation_kms**2 * pivot_pc / G_PC_KMS2_MSUN)
         return cls(space, model, estimates.radius_arcsec, middle_mass, intervals)
@@ -111,7 +111,7 @@ class Coordinates:
             slope, interval = MIDDLE_SLOPE + point[self._slope] - self._bend(values), self.intervals[SLOPE]
             values, stretch = {**values, SLOPE: interval.forward(slope)}, stretch + interval.log_slope(slope)
         if self._mass is not None:
-            mass = self.middle_mass + point[self._mass] - self._log10_unit_mass(values)
+            mass = self.middle_mass + point[self._mass] - self._log10_unit_projected_mass(values)
             interval = self.intervals[MASS]
             values, stretch = {**values, MASS: interval.forward(mass)}, stretch + interval.log_slope(mass)
         return values, stretch
@@ -165,13 +165,14 @@ class Coordinates:
         """Contribution of the break to the slope at the pivot."""
         return values["beta_minus_gamma"] * self._inside_break(values)
 
-    def _log10_unit_mass(self, values: dict[str, Array]) -> Array:
-        """Logarithm (base 10) of v^2 R / G [Msun] at the pivot for Sigma_b = 1 Msun / pc^2."""
+    def _log10_unit_projected_mass(self, values: dict[str, Array]) -> Array:
+        """Logarithm (base 10) of (v sin i)^2 R / G [Msun] at the pivot for Sigma_b = 1 Msun / pc^2."""
         dtype = self.model.dtype
         unit = {name: jnp.asarray(value, dtype) for name, value in values.items()} | {MASS: jnp.zeros((), dtype)}
         speed = self.model.circular_velocity(unit, jnp.asarray(self.pivot_arcsec, dtype), component="stars")
+        projected = speed * jnp.sin(jnp.radians(values["inclination_deg"]))
         pivot_pc = self.pivot_arcsec * pc_per_arcsec(values["distance_mpc"])
-        return jnp.asarray(jnp.log10(speed**2 * pivot_pc / G_PC_KMS2_MSUN), jnp.result_type(float))
+        return jnp.asarray(jnp.log10(projected**2 * pivot_pc / G_PC_KMS2_MSUN), jnp.result_type(float))
 
 
 def sampled_parameters(coordinates: Coordinates, draws: np.ndarray) -> np.ndarray:

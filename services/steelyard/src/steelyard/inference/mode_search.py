@@ -66,7 +66,7 @@ def search_mode(
             n_steps=N_STEPS_ON,
             learning_rate=RATE_ON,
         )
-        mode = replace(mode, n_gradients=before.n_gradients + mode.n_gradients)
+        mode = replace(mode, n_gradients=before.n_gradients + mode.n_gradients, rivals=before.rivals)
         warnings += _mode_warnings(mode)
     return FoundMode(problem, mode, chosen, tuple(dict.fromkeys(warnings + subcell_warnings(chosen))))
 
@@ -112,11 +112,6 @@ def _mode_warnings(mode: sampler.Mode) -> tuple[str, ...]:
     warnings = []
     if not mode.converged:
         warnings.append("the search for the mode stopped before it converged")
-    if mode.is_multimodal:
-        n = sum(start.verdict == "rival" for start in mode.starts)
-        warnings.append(
-            f"{n} of {len(mode.starts)} starts ended on another peak of similar height: the posterior is multimodal"
-        )
     return tuple(warnings)
 
 
