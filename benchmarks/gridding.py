@@ -27,9 +27,9 @@ import numpy as np
 from steelyard_schemas import Observation, Store, Visibilities
 from vis_gridder import GridSpec, grid
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
-from vis_gridder.grid.cell_statistics import CellScatter, CellStatistics, GroupNoise
-from vis_gridder.grid.kernel import kaiser_bessel
-from vis_gridder.grid.one_pass import one_pass
+from vis_gridder.gridding.cell_statistics import CellScatter, CellStatistics, GroupNoise
+from vis_gridder.gridding.kernel import kaiser_bessel
+from vis_gridder.gridding.one_pass import one_pass
 from vis_gridder.stream.source import Block, Source, as_source
 
 from benchmarks.peer_process import memory_mib, run_module
@@ -232,7 +232,7 @@ def beside_viscube() -> list[str]:
     arguments = viscube_input(vis)
     results, rows = timed(
         [
-            ("vis_gridder.grid", lambda: grid(vis, SPEC), 5),
+            ("vis_gridder.gridding", lambda: grid(vis, SPEC), 5),
             ("numpy.bincount, sums only", lambda: bincount_grid(vis), 1),
             ("viscube.grid_cube_all_stats_nonoverlap", lambda: viscube_grid(arguments), 1),
         ]

@@ -25,7 +25,7 @@ from steelyard.fitting.demo import unpack_demo
 from steelyard_schemas import Galaxy, GriddedVisibilities, Store, read_model, read_store, write_store
 from steelyard_schemas.galaxy import Data
 from vis_gridder import GridSpec, grid, read_visibilities
-from vis_gridder.grid.gridding import MOMENTS, GridWarning
+from vis_gridder.gridding.grid import MOMENTS, GridWarning
 from vis_gridder.readers.viscube.grid import read_viscube_grid
 
 from benchmarks.viscube_file import save_viscube_grid

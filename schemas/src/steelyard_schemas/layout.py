@@ -10,16 +10,18 @@ import math
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
 
 from steelyard_schemas.arrays import ArraySpec, array_problems
 from steelyard_schemas.contract import StoreContract
 from steelyard_schemas.errors import ContractError
 from steelyard_schemas.names import member_files, safe_member
 from steelyard_schemas.reading import MOST_BYTES, read_json
+
+if TYPE_CHECKING:  # takes half a second to load; models in files do without
+    import zarr
 
 __all__ = [
     "add_array",
@@ -69,6 +71,8 @@ def add_array(group: zarr.Group, spec: ArraySpec, shape: tuple[int, ...], rows: 
 
 def finish_group(group: zarr.Group, path: Path, manifest: StoreContract) -> None:
     """Write the model into a group whose arrays are complete."""
+    import zarr
+
     group.attrs[ATTRIBUTE] = manifest.model_dump(mode="json")
     with warnings.catch_warnings():
         # xarray looks for consolidated metadata first and warns if it is missing; Zarr warns that the v3
@@ -106,6 +110,8 @@ def open_arrays(path: Path, specs: Iterable[ArraySpec]) -> dict[str, zarr.Array]
             (all problems are listed), or the store contains links or devices.
 
     """
+    import zarr
+
     specs = tuple(specs)
     sizes = member_files(path)
     if long := [name for name, size in sizes.items() if name.endswith(METADATA) and size > MOST_BYTES]:

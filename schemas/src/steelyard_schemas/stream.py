@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import zarr
 
 from steelyard_schemas.arrays import array_problems
 from steelyard_schemas.atomic import atomic_path
@@ -22,6 +21,9 @@ from steelyard_schemas.errors import ContractError
 from steelyard_schemas.hashing import WORKERS, ArrayHash, combined_hash, is_sequential, sequential_hash
 from steelyard_schemas.layout import add_array, by_row, chunk_rows, finish_group, open_arrays, read_manifest
 from steelyard_schemas.migrations import parse
+
+if TYPE_CHECKING:
+    import zarr
 
 __all__ = ["StoreReader", "open_store", "write_stream"]
 
@@ -181,6 +183,8 @@ def write_stream[M: StoreContract](
 
     """
     path = Path(path)
+
+    import zarr
 
     def describe() -> M:
         return manifest() if callable(manifest) else manifest

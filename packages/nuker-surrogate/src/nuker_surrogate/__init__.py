@@ -1,16 +1,6 @@
 """Neural deprojection of the Nuker law into a multi-Gaussian expansion."""
 
-from nuker_surrogate.artifacts.open import load_surrogate
-from nuker_surrogate.expansion.ridge import ridge_projector
-from nuker_surrogate.expansion.surrogate import Surrogate
-from nuker_surrogate.law.deprojection import exact_circular_velocity
-from nuker_surrogate.law.nuker import NukerParams, surface_density
+import lazy_loader
 
-__all__ = [
-    "NukerParams",
-    "Surrogate",
-    "exact_circular_velocity",
-    "load_surrogate",
-    "ridge_projector",
-    "surface_density",
-]
+# `__init__.pyi` names the module of each: imported on first use, because some take a second to load.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

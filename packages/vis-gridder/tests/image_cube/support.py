@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 from vis_gridder import read_image_cube
-from vis_gridder.grid.gridding import GridWarning
+from vis_gridder.gridding.grid import GridWarning
 
 CELL, NPIX, N_CHANNELS = 0.5, 64, 30
 BEAM = (3.0, 2.2, 35.0)

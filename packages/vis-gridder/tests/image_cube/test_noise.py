@@ -9,7 +9,7 @@ from steelyard_schemas import ContractError
 from typer.testing import CliRunner
 from vis_gridder import read_image_cube
 from vis_gridder.cli import app
-from vis_gridder.grid.gridding import GridWarning
+from vis_gridder.gridding.grid import GridWarning
 
 from .support import (
     ARCSEC,

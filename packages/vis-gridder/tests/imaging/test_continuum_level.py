@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from vis_gridder import DataWarning, grid
 from vis_gridder.cli import app
 from vis_gridder.cli.advice import advise
-from vis_gridder.grid.spec import GridSpec
+from vis_gridder.gridding.spec import GridSpec
 from vis_gridder.imaging.continuum_level import continuum_level
 from vis_gridder.stream.source import as_source
 from vis_gridder.stream.store import write_visibilities

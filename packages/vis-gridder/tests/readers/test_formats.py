@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from steelyard_schemas import ContractError, write_store
 from vis_gridder import assumptions, grid
-from vis_gridder.grid.spec import GridSpec
+from vis_gridder.gridding.spec import GridSpec
 from vis_gridder.readers.dispatch import detect_format, read_visibilities
 
 C = 299_792_458.0

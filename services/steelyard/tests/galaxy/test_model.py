@@ -18,7 +18,7 @@ from steelyard.inference.problem import prepare
 from steelyard_schemas import Store
 from steelyard_schemas.ingredients import MgeStars
 from vis_gridder import GridSpec, grid
-from vis_gridder.grid.kernel import kernel_second_moment
+from vis_gridder.gridding.kernel import kernel_second_moment
 
 LARGE = 10_000
 

@@ -161,7 +161,7 @@ def test_galaxies_of_one_shape_follow_each_other(tmp_path, defaults):
 
 def test_a_surrogate_of_ones_own_goes_along(tmp_path, defaults):
     from nuker_surrogate.artifacts.open import find_artifact
-    from steelyard_schemas.validate import MANIFEST
+    from steelyard_schemas.validation import MANIFEST
 
     own = shutil.copytree(find_artifact("latest"), tmp_path / "mine")
     manifest = (own / MANIFEST).read_text()

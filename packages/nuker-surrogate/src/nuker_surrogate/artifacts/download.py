@@ -9,7 +9,7 @@ from pathlib import Path
 import fsspec
 from steelyard_schemas import ContractError, parse, parse_json, safe_member
 from steelyard_schemas.surrogate import SurrogateArtifact
-from steelyard_schemas.validate import MANIFEST
+from steelyard_schemas.validation import MANIFEST
 
 MOST_MANIFEST_BYTES = 2**20
 MOST_FILE_BYTES = 256 * 2**20

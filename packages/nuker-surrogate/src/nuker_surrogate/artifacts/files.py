@@ -23,7 +23,7 @@ from steelyard_schemas import (
 )
 from steelyard_schemas.layout import add_array
 from steelyard_schemas.surrogate import VALIDATION, WEIGHTS, ErrorEnvelope, SurrogateArtifact
-from steelyard_schemas.validate import MANIFEST
+from steelyard_schemas.validation import MANIFEST
 
 from nuker_surrogate.artifacts.versions import check_version
 from nuker_surrogate.expansion.accuracy import Key

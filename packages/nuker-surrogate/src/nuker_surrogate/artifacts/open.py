@@ -4,7 +4,7 @@ from pathlib import Path
 
 from steelyard_schemas import ContractError, part_problems, read_model, safe_member
 from steelyard_schemas.surrogate import WEIGHTS, SurrogateArtifact
-from steelyard_schemas.validate import MANIFEST
+from steelyard_schemas.validation import MANIFEST
 
 from nuker_surrogate.artifacts.files import read_surrogate_weights
 from nuker_surrogate.artifacts.remote import ENVIRONMENT, fetch, registry_url

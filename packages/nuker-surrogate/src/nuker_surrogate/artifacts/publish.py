@@ -6,7 +6,7 @@ from pathlib import Path
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 from steelyard_schemas import ContractError, atomic_path, read_bytes, safe_member, validate
-from steelyard_schemas.validate import MANIFEST
+from steelyard_schemas.validation import MANIFEST
 
 from nuker_surrogate.artifacts.download import MOST_FILE_BYTES, check_sizes
 from nuker_surrogate.artifacts.files import artifact_files

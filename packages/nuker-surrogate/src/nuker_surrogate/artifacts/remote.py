@@ -13,7 +13,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 from platformdirs import user_cache_path
 from steelyard_schemas import ContractError, atomic_path, validate
-from steelyard_schemas.validate import MANIFEST
+from steelyard_schemas.validation import MANIFEST
 
 from nuker_surrogate.artifacts.download import download
 from nuker_surrogate.artifacts.versions import check_version, in_order, shipped_versions

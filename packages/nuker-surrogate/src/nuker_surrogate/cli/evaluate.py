@@ -6,12 +6,10 @@ from typing import Annotated
 import typer
 from steelyard_schemas import plain
 
-from nuker_surrogate.artifacts.open import load_surrogate
 from nuker_surrogate.cli.display import progress_lines
 from nuker_surrogate.cli.options import Artifact, Examples, Json, LinearExamples, Points
 from nuker_surrogate.cli.tables import print_errors, print_json
 from nuker_surrogate.progress import stage_tick
-from nuker_surrogate.training.compare import compare, method_name
 
 
 def evaluate(
@@ -28,6 +26,9 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure errors against the exact deprojection, beside a ridge projector and a least-squares fit per law."""
+    from nuker_surrogate.artifacts.open import load_surrogate  # loads JAX; help does without
+    from nuker_surrogate.training.compare import compare, method_name
+
     surrogate = load_surrogate(artifact)
     others = [load_surrogate(other) for other in beside or ()]
     with progress_lines() as advance:

@@ -3,13 +3,9 @@
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from steelyard_schemas import plain
 
-from nuker_surrogate.artifacts import publish as publishing
-from nuker_surrogate.artifacts.open import load_surrogate
-from nuker_surrogate.artifacts.remote import published_versions, registry_url
 from nuker_surrogate.artifacts.versions import in_order, shipped_versions
 from nuker_surrogate.cli.options import Artifact, Json, Registry
 from nuker_surrogate.cli.tables import print_errors, print_json
@@ -21,6 +17,9 @@ def publish(
     json: Json = False,
 ) -> None:
     """Check an artifact and copy it into a registry, where its version never changes again."""
+    from nuker_surrogate.artifacts import publish as publishing  # loads JAX; help does without
+    from nuker_surrogate.artifacts.remote import registry_url
+
     version, url = publishing.publish(artifact, registry), registry_url(registry)
     if json:
         print_json({"version": version, "registry": url})
@@ -30,6 +29,8 @@ def publish(
 
 def list_versions(registry: Registry = None, json: Json = False) -> None:
     """List the versions shipped with this package or published in a registry, oldest first."""
+    from nuker_surrogate.artifacts.remote import published_versions, registry_url
+
     url = registry_url(registry)
     places = {"shipped": shipped_versions(), f"published in {url}": published_versions(url) if url else ()}
     versions = in_order({version for found in places.values() for version in found})
@@ -42,6 +43,8 @@ def list_versions(registry: Registry = None, json: Json = False) -> None:
 
 def show(artifact: Artifact = None, registry: Registry = None, json: Json = False) -> None:
     """Show domain, training settings and measured errors of a surrogate, after checking its hashes."""
+    from nuker_surrogate.artifacts.open import load_surrogate
+
     manifest = load_surrogate(artifact, registry=registry).manifest
     if json:
         print_json(manifest.model_dump(mode="json"))
@@ -50,7 +53,7 @@ def show(artifact: Artifact = None, registry: Registry = None, json: Json = Fals
     print(plain(f"made {manifest.created_utc} by nuker-surrogate {manifest.code_version}"))
     for name, interval in manifest.domain:
         print(f"  {name.replace('_minus_', ' - '):14} {interval.low:g} to {interval.high:g}")
-    sigma = np.array(manifest.sigma_pc)
-    print(f"  {sigma.size} Gaussians of width {sigma[0]:g} to {sigma[-1]:g} pc")
+    sigma = manifest.sigma_pc
+    print(f"  {len(sigma)} Gaussians of width {sigma[0]:g} to {sigma[-1]:g} pc")
     print(plain("trained with " + ", ".join(f"{key} {value}" for key, value in manifest.training.items())))
     print_errors({f"surrogate {manifest.version}": manifest.errors})

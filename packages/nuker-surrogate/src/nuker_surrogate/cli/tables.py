@@ -1,14 +1,19 @@
 """Tables and JSON that the commands print on stdout."""
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
-from steelyard_schemas import TrainingRecord, plain
-from steelyard_schemas.surrogate import ErrorEnvelope
+from steelyard_schemas import plain
+
+if TYPE_CHECKING:
+    from steelyard_schemas import TrainingRecord
+    from steelyard_schemas.surrogate import ErrorEnvelope
 
 
 def _console() -> Console:

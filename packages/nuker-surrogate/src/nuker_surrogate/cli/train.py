@@ -1,15 +1,14 @@
 """The command that trains a surrogate or an ensemble of them."""
 
+from __future__ import annotations
+
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from steelyard_schemas import ContractError, TrainingRecord, plain, vacant
-from steelyard_schemas.surrogate import SurrogateArtifact
+from steelyard_schemas import ContractError, plain, vacant
 
-from nuker_surrogate.artifacts.publish import publish_once
-from nuker_surrogate.artifacts.remote import published_versions
 from nuker_surrogate.artifacts.versions import check_version
 from nuker_surrogate.cli.display import progress_lines
 from nuker_surrogate.cli.options import Examples, Json, LinearExamples, Points
@@ -17,6 +16,9 @@ from nuker_surrogate.cli.tables import print_errors, print_json, print_members
 from nuker_surrogate.progress import Advance, stage_tick, training_progress
 
 if TYPE_CHECKING:  # the training libraries take a second to import; the other commands do without
+    from steelyard_schemas import TrainingRecord
+    from steelyard_schemas.surrogate import SurrogateArtifact
+
     from nuker_surrogate.training.config import TrainingConfig
     from nuker_surrogate.training.train import Trained
 
@@ -82,6 +84,7 @@ def train(
     """
     check_version(version)
     # The training libraries take a second to import; the other commands do without.
+    from nuker_surrogate.artifacts.publish import publish_once
     from nuker_surrogate.training.config import TrainingConfig
     from nuker_surrogate.training.ensemble import members
     from nuker_surrogate.training.release import release, released_before
@@ -112,6 +115,8 @@ def train(
 
 
 def _check_target(out: Path, version: str, registry: str | None) -> None:
+    from nuker_surrogate.artifacts.remote import published_versions
+
     if not vacant(out):
         raise ContractError(out, "exists already; choose another name")
     if registry is not None and version in published_versions(registry):
@@ -127,12 +132,12 @@ def _widths(text: str) -> tuple[int, ...]:
 
 def _trained(
     folder: Path,
-    configs: "tuple[TrainingConfig, ...]",
+    configs: tuple[TrainingConfig, ...],
     points: int,
     workers: int | None,
     address: str | None,
     advance: Advance,
-) -> "tuple[Trained, tuple[TrainingRecord, ...]]":
+) -> tuple[Trained, tuple[TrainingRecord, ...]]:
     """Train one surrogate, or an ensemble; returns the best, and the records of an ensemble."""
     from nuker_surrogate.training import ensemble
 

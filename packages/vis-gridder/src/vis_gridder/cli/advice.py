@@ -12,8 +12,8 @@ import numpy as np
 from steelyard_schemas import GriddedVisibilities, Store
 
 from vis_gridder.constants import SPEED_OF_LIGHT_KMS
-from vis_gridder.grid.gridding import GridWarning, grid
-from vis_gridder.grid.spec import suggest_grid
+from vis_gridder.gridding.grid import GridWarning, grid
+from vis_gridder.gridding.spec import suggest_grid
 from vis_gridder.image_cube.cube import ImageOptions, grid_image_cube
 from vis_gridder.imaging.continuum_level import continuum_level
 from vis_gridder.imaging.line_finder import VelocityRange, line_velocities

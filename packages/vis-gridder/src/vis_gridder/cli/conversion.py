@@ -11,7 +11,6 @@ from steelyard_schemas import ContractError, one_line_errors, plain
 from vis_gridder.cli.console import printed_warnings, progress_of, refuse_existing
 from vis_gridder.cli.option_groups import with_option_groups
 from vis_gridder.cli.options import File, OverwriteOption, Selection
-from vis_gridder.stream.store import write_visibilities
 
 __all__ = ["convert"]
 
@@ -27,6 +26,8 @@ def convert(
 
     Example: vis-gridder convert target.ms --spw 0 -o target.zarr
     """
+    from vis_gridder.stream.store import write_visibilities  # loads Zarr; help does without
+
     with one_line_errors(), printed_warnings():
         refuse_existing(out, overwrite=overwrite)
         sources = selection.open([file])

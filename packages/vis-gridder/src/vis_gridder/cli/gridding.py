@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from steelyard_schemas import ContractError, GriddedVisibilities, Store, one_line_errors, plain, write_store
+from steelyard_schemas import ContractError, one_line_errors, plain
 
 from vis_gridder.cli.console import file_names, printed_warnings, progress_of, refuse_existing
 from vis_gridder.cli.option_groups import with_option_groups
@@ -18,14 +19,10 @@ from vis_gridder.cli.options import (
     SpectralOptions,
     is_image,
 )
-from vis_gridder.grid.gridding import grid
-from vis_gridder.image_cube.cube import read_image_cube
-from vis_gridder.imaging.dirty import dirty_beam, dirty_cube, fit_beam
-from vis_gridder.imaging.fits_cube import write_fits
-from vis_gridder.imaging.plots.pictures import PICTURES, pictures
-from vis_gridder.spectral.prepare import prepare
-from vis_gridder.stream.data_summary import data_summary
 from vis_gridder.stream.history import assumptions
+
+if TYPE_CHECKING:  # gridding and imaging take a second to load; help does without
+    from steelyard_schemas import GriddedVisibilities, Store
 
 __all__ = ["grid_command"]
 
@@ -46,6 +43,8 @@ def grid_command(
 
     Example: vis-gridder grid target.ms --cell-arcsec 0.1 --npix 144 --rest-frequency-hz 230.538e9 -o target.zarr
     """
+    from vis_gridder.imaging.plots.pictures import PICTURES
+
     with one_line_errors(), printed_warnings():
         pages = [output.plot / f"{name}.png" for name in PICTURES] if output.plot else []
         refuse_existing(output.out, output.dirty_fits, *pages, overwrite=output.overwrite)
@@ -68,6 +67,8 @@ def grid_command(
 
 
 def _grid_image(file: Path, cells: GridOptions, image: ImageOptions) -> Store[GriddedVisibilities]:
+    from vis_gridder.image_cube.cube import read_image_cube
+
     with progress_of(f"transforming {file.name}"), printed_warnings():
         return read_image_cube(
             file,
@@ -83,6 +84,10 @@ def _grid_image(file: Path, cells: GridOptions, image: ImageOptions) -> Store[Gr
 def _grid_visibilities(
     files: list[Path], cells: GridOptions, selection: Selection, channels: SpectralOptions
 ) -> Store[GriddedVisibilities]:
+    from vis_gridder.gridding.grid import grid
+    from vis_gridder.spectral.prepare import prepare
+    from vis_gridder.stream.data_summary import data_summary
+
     spectral = channels.spectral(cells.rest_frequency_hz)
     opened = selection.open(files, allow_mixed_widths=channels.channel_width_kms is not None)
     sources = prepare(opened, spectral)
@@ -96,6 +101,10 @@ def _grid_visibilities(
 
 
 def _write(gridded: Store[GriddedVisibilities], output: OutputOptions) -> None:
+    from steelyard_schemas import write_store
+
+    from vis_gridder.imaging.plots.pictures import pictures
+
     written = write_store(output.out, gridded, overwrite=output.overwrite)
     _report(written, output)  # first, because failures of plots and FITS files leave the store intact
     if output.dirty_fits is not None:
@@ -108,6 +117,9 @@ def _write(gridded: Store[GriddedVisibilities], output: OutputOptions) -> None:
 
 
 def _write_dirty(path: Path, gridded: Store[GriddedVisibilities], overwrite: bool) -> None:
+    from vis_gridder.imaging.dirty import dirty_beam, dirty_cube, fit_beam
+    from vis_gridder.imaging.fits_cube import write_fits
+
     middle = gridded.manifest.npix // 2
     beams = dirty_beam(gridded)
     # The header has room for one beam: that of the middle one of the channels with data.

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from steelyard_schemas import ContractError
 
-from vis_gridder.grid.spec import DEFAULT_BETA, DEFAULT_MIN_COUNT, GridSpec, suggest_grid
-from vis_gridder.readers.common.fits_image import is_image_cube
-from vis_gridder.readers.dispatch import open_visibilities
-from vis_gridder.readers.measurement_set.columns import DataColumn
-from vis_gridder.spectral.prepare import Spectral
-from vis_gridder.stream.data_summary import DataSummary
-from vis_gridder.stream.source import Source
+from vis_gridder.constants import DEFAULT_BETA, DEFAULT_MIN_COUNT
+
+if TYPE_CHECKING:  # readers and gridding take a second to load; help does without
+    from vis_gridder.gridding.spec import GridSpec
+    from vis_gridder.readers.measurement_set.columns import DataColumn
+    from vis_gridder.spectral.prepare import Spectral
+    from vis_gridder.stream.data_summary import DataSummary
+    from vis_gridder.stream.source import Source
 
 __all__ = [
     "File",
@@ -57,6 +58,8 @@ class Selection:
 
     def open(self, files: Sequence[Path], *, allow_mixed_widths: bool = False) -> list[Source]:
         """Open the selected part of each file; see `open_visibilities`."""
+        from vis_gridder.readers.dispatch import open_visibilities
+
         column = _column(self.column)
         return [
             source
@@ -98,6 +101,8 @@ class GridOptions:
 
     def spec(self, found: DataSummary | None) -> GridSpec:
         """Return the grid; `found` is needed where pixel size or number are left out."""
+        from vis_gridder.gridding.spec import GridSpec, suggest_grid
+
         if self.cell_arcsec is not None and self.npix is not None:
             chosen = GridSpec(cell_arcsec=self.cell_arcsec, npix=self.npix)
         else:
@@ -131,6 +136,8 @@ class SpectralOptions:
 
     def spectral(self, rest_frequency_hz: float | None) -> Spectral:
         """Return the options as the library takes them."""
+        from vis_gridder.spectral.prepare import Spectral
+
         return Spectral(
             frame=_frame(self.frame),
             channel_width_kms=self.channel_width_kms,
@@ -185,6 +192,8 @@ def is_image(files: Sequence[Path], selection: Selection, **others: Any) -> bool
         ContractError: several files of which one is an image cube, or options that it does not take.
 
     """
+    from vis_gridder.readers.common.fits_image import is_image_cube
+
     images = [file for file in files if is_image_cube(file)]
     if not images:
         return False

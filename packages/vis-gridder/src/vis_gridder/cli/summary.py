@@ -7,7 +7,6 @@ from typing import Any
 
 from steelyard_schemas import one_line_errors, plain
 
-from vis_gridder.cli.advice import advise, advise_image
 from vis_gridder.cli.console import file_names, printed_warnings, progress_of
 from vis_gridder.cli.option_groups import with_option_groups
 from vis_gridder.cli.options import Files, JsonOption, RestOption, Selection, is_image
@@ -23,6 +22,8 @@ def info(
 
     Example: vis-gridder info target.ms --spw 0
     """
+    from vis_gridder.cli.advice import advise, advise_image  # loads readers and imaging; help does without
+
     with one_line_errors(), printed_warnings():
         if is_image(files, selection):
             facts = advise_image(files[0], rest_frequency_hz)

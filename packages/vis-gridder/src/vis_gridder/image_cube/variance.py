@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 from steelyard_schemas import ContractError
 
-from vis_gridder.grid.gridding import GridWarning
+from vis_gridder.gridding.grid import GridWarning
 from vis_gridder.image_cube.fits.open import ImageCube
 from vis_gridder.image_cube.line import FEWEST_FREE
 from vis_gridder.image_cube.noise import (

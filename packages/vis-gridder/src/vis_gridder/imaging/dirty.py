@@ -8,7 +8,7 @@ import numpy as np
 from scipy import ndimage
 from steelyard_schemas import ContractError, GriddedVisibilities, Store
 
-from vis_gridder.grid.kernel import taper
+from vis_gridder.gridding.kernel import taper
 
 __all__ = ["Beam", "dirty_beam", "dirty_cube", "fit_beam"]
 

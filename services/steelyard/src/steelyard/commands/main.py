@@ -5,15 +5,14 @@ from __future__ import annotations
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import nuker_surrogate.cli
 import typer
 import vis_gridder.cli
 from rich.table import Table
-from steelyard_schemas import Galaxy, GuardedCommands, Posterior, plain, read_model, validate, write_store
+from steelyard_schemas import GuardedCommands, plain
 from typer.core import TyperGroup
-from vis_gridder import is_image_cube, read_image_cube
 
 from steelyard.commands import survey
 from steelyard.commands.compare import compare_command
@@ -27,6 +26,9 @@ from steelyard.console import (
     say,
 )
 from steelyard.process import settle_process
+
+if TYPE_CHECKING:  # imported where needed: contracts take half a second to load, JAX seconds; help does without
+    from steelyard_schemas import Posterior
 
 __all__ = ["app", "main"]
 
@@ -99,7 +101,8 @@ def fit_command(
 
 def _run_fit(galaxy_file: Path, out: Path | None, *, restart: bool, as_json: bool) -> None:
     settle_process()
-    # Imported late: JAX takes seconds to load, which --help should not.
+    from steelyard_schemas import Galaxy, read_model
+
     from steelyard.compiled import keep_compiled
     from steelyard.fitting.run import default_folder, fit
     from steelyard.lease import fit_lease
@@ -203,9 +206,12 @@ def validate_command(
 
     Example: steelyard validate ngc4697.toml
     """
+    from steelyard_schemas import validate
+    from vis_gridder import is_image_cube
+
     with one_line_errors(), vis_gridder.cli.printed_warnings():
         # The contracts know no FITS: a cube is valid if what it becomes is.
-        contract = read_image_cube(file).manifest if is_image_cube(file) else validate(file)
+        contract = vis_gridder.read_image_cube(file).manifest if is_image_cube(file) else validate(file)
     facts = {"path": str(file), "kind": contract.kind, "schema_version": contract.schema_version, "valid": True}
     print_json(facts) if as_json else say(f"{file}: valid {contract.kind} {contract.schema_version}")
 
@@ -238,6 +244,7 @@ def simulate_command(
     with one_line_errors():
         if (like is None) == (antennas is None):
             raise ValueError("give either --like FILE or --antennas FILE")
+        from steelyard_schemas import Galaxy, read_model, write_store
         from vis_gridder import read_visibilities
 
         from steelyard.galaxy.simulation import read_antennas, simulate, simulate_like

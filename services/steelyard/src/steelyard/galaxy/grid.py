@@ -15,7 +15,7 @@ from jax.typing import DTypeLike
 from kinematics import DEFAULT_LEVELS, MARGIN, CellMoments, Level, SkyGrid, UvCells, VelocityGrid, primary_beam
 from steelyard_schemas import GriddedVisibilities, Store
 from vis_gridder import taper
-from vis_gridder.grid.kernel import kernel_second_moment
+from vis_gridder.gridding.kernel import kernel_second_moment
 
 from steelyard.data.velocity import velocity_grid
 

@@ -55,7 +55,7 @@ class SurrogateShelf:
         from nuker_surrogate.artifacts.files import artifact_files
         from nuker_surrogate.artifacts.open import find_artifact
         from nuker_surrogate.artifacts.versions import shipped_versions
-        from steelyard_schemas.validate import MANIFEST
+        from steelyard_schemas.validation import MANIFEST
 
         source = find_artifact(which)
         manifest = read_model(safe_member(source, MANIFEST), SurrogateArtifact)

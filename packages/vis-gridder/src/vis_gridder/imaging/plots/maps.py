@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from steelyard_schemas import ContractError, GriddedVisibilities, Store
 
 from vis_gridder.constants import SPEED_OF_LIGHT_KMS
-from vis_gridder.grid.kernel import taper
+from vis_gridder.gridding.kernel import taper
 from vis_gridder.imaging.dirty import Beam, dirty_beam, dirty_cube, fit_beam
 from vis_gridder.imaging.line_finder import line_channels
 from vis_gridder.imaging.line_sign import line_sign

@@ -6,11 +6,12 @@ import gzip
 import warnings
 import zlib
 from pathlib import Path
-from typing import Any
-
-from astropy.io import fits
+from typing import TYPE_CHECKING, Any
 
 from vis_gridder.readers.common.fits_header import check_header
+
+if TYPE_CHECKING:  # astropy takes half a second to load; what is no FITS does without
+    from astropy.io import fits
 
 __all__ = ["image_hdu", "is_image_cube"]
 
@@ -28,6 +29,8 @@ def is_image_cube(path: str | Path) -> bool:
                 magic = packed.read(6)
         if magic != b"SIMPLE":
             return False
+        from astropy.io import fits
+
         check_header(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -11,7 +11,7 @@ import numpy as np
 from steelyard_schemas import ContractError, GriddedVisibilities, Kernel, NoiseReport, Store, read_npz
 
 from vis_gridder.constants import ARCSEC
-from vis_gridder.grid.kernel import taper
+from vis_gridder.gridding.kernel import taper
 from vis_gridder.readers.common.axis import spectral_axis
 from vis_gridder.readers.common.untimed import NOT_IN_THE_FILE, UNKNOWN
 from vis_gridder.readers.viscube.errors import error_dof, pool_channels

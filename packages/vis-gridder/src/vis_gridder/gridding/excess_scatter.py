@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from vis_gridder.constants import SPEED_OF_LIGHT_M_S
-from vis_gridder.grid.spec import GridSpec
+from vis_gridder.gridding.spec import GridSpec
 from vis_gridder.noise.groups import GroupNumbering
 from vis_gridder.noise.result import Noise
 from vis_gridder.stream.source import Block, Source

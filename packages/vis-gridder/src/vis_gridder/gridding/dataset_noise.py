@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from steelyard_schemas import ContractError
 
-from vis_gridder.grid.one_pass import Pass
+from vis_gridder.gridding.one_pass import Pass
 from vis_gridder.stream.source import Source
 
 __all__ = ["SetNoise", "set_noise"]

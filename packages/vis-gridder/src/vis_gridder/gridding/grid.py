@@ -18,12 +18,12 @@ from steelyard_schemas import (
 )
 
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
-from vis_gridder.grid.cell_statistics import CellScatter, CellStatistics, GroupNoise
-from vis_gridder.grid.cells import CellSums, Counts
-from vis_gridder.grid.dataset_noise import SetNoise, set_noise
-from vis_gridder.grid.excess_scatter import account_for_scatter
-from vis_gridder.grid.one_pass import Pass, in_threads, one_pass
-from vis_gridder.grid.spec import GridSpec, fast_even
+from vis_gridder.gridding.cell_statistics import CellScatter, CellStatistics, GroupNoise
+from vis_gridder.gridding.cells import CellSums, Counts
+from vis_gridder.gridding.dataset_noise import SetNoise, set_noise
+from vis_gridder.gridding.excess_scatter import account_for_scatter
+from vis_gridder.gridding.one_pass import Pass, in_threads, one_pass
+from vis_gridder.gridding.spec import GridSpec, fast_even
 from vis_gridder.spectral.prepare import same_channels
 from vis_gridder.spectral.velocity import channels_within
 from vis_gridder.stream.history import DataWarning

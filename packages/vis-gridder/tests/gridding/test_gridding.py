@@ -7,7 +7,7 @@ import pytest
 from steelyard_schemas import ContractError, Kernel, Store
 from vis_gridder import GridSpec, GridWarning, grid, taper
 from vis_gridder.constants import ARCSEC, SPEED_OF_LIGHT_M_S
-from vis_gridder.grid.kernel import kaiser_bessel
+from vis_gridder.gridding.kernel import kaiser_bessel
 from vis_gridder.stream.source import ROW_ARRAYS, Block, as_source
 
 CELL, NPIX, F = 0.5, 32, 230e9

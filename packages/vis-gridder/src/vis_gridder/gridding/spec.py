@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from scipy.fft import next_fast_len
 from steelyard_schemas import ContractError, Kernel, Store, Visibilities
 
-from vis_gridder.constants import ARCSEC
+from vis_gridder.constants import ARCSEC, DEFAULT_BETA, DEFAULT_MIN_COUNT
 from vis_gridder.stream.data_summary import DataSummary, data_summary
 from vis_gridder.stream.source import Source, as_source
 
-__all__ = ["DEFAULT_BETA", "DEFAULT_MIN_COUNT", "GridSpec", "fast_even", "suggest_grid"]
+__all__ = ["GridSpec", "fast_even", "suggest_grid"]
 
-DEFAULT_BETA = 2.0
-DEFAULT_MIN_COUNT = 10
 OVERSAMPLING = 2.2
 """Pixels across lambda / b_max; 2 is the sampling theorem's limit, a tenth more keeps every baseline inside."""
 FIELD_PER_PRIMARY_BEAM = 1.2

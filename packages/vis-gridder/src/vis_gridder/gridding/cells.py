@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from vis_gridder.grid.accumulate import N_SUMS, FilledCells, N, RowArrays, W, accumulate
-from vis_gridder.grid.cell_statistics import CellScatter, CellStatistics, GroupNoise, add_scatter, fill_statistics
+from vis_gridder.gridding.accumulate import N_SUMS, FilledCells, N, RowArrays, W, accumulate
+from vis_gridder.gridding.cell_statistics import CellScatter, CellStatistics, GroupNoise, add_scatter, fill_statistics
 from vis_gridder.stream.source import Block
 
 __all__ = ["CellSums", "Counts"]

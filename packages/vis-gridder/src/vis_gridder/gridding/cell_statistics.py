@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from vis_gridder.grid.accumulate import W_IM, W_RE, W_SQUARE, WK, WK_IM, WK_RE, WK_X, WKK, FilledCells, N, W
+from vis_gridder.gridding.accumulate import W_IM, W_RE, W_SQUARE, WK, WK_IM, WK_RE, WK_X, WKK, FilledCells, N, W
 
 __all__ = ["CellScatter", "CellStatistics", "GroupNoise", "add_scatter", "fill_statistics"]
 

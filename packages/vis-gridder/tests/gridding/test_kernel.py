@@ -4,7 +4,7 @@ from scipy.integrate import quad
 from scipy.special import i0
 from steelyard_schemas import Kernel
 from vis_gridder import taper
-from vis_gridder.grid.kernel import kaiser_bessel, kernel_polynomial, kernel_second_moment
+from vis_gridder.gridding.kernel import kaiser_bessel, kernel_polynomial, kernel_second_moment
 
 # Quadrature to 1e-10 and float64 arithmetic leave this much room.
 TIGHT = 1e-9

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from vis_gridder.constants import SPEED_OF_LIGHT_M_S
-from vis_gridder.grid.cells import CellSums, Counts
-from vis_gridder.grid.kernel import kernel_polynomial
-from vis_gridder.grid.spec import GridSpec
+from vis_gridder.gridding.cells import CellSums, Counts
+from vis_gridder.gridding.kernel import kernel_polynomial
+from vis_gridder.gridding.spec import GridSpec
 from vis_gridder.noise.groups import Groups
 from vis_gridder.noise.result import Noise
 from vis_gridder.noise.time_differences import TimeDifferences
