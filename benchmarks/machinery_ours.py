@@ -30,7 +30,7 @@ def main():
     part, what, place = sys.argv[1:]
     leave_out(part)
     if what == "demo":
-        from steelyard.commands.main import main as steelyard
+        from steelyard.__main__ import main as steelyard
 
         sys.argv = ["steelyard", "demo", "--out", place, "--json"]
         steelyard()

@@ -145,7 +145,7 @@ def timed(commands):
 def run_survey(folder, table, workers):
     """Run `steelyard survey run`, or the rest of it; return its folder and the seconds that it took."""
     out = folder / "survey"
-    command = [sys.executable, "-c", "from steelyard.commands.main import main; main()", "survey", "run", str(table)]
+    command = [sys.executable, "-m", "steelyard", "survey", "run", str(table)]
     command += ["--defaults", str(folder / "defaults.toml"), "--out", str(out), "--no-reports"]
     began = time.perf_counter()
     code = subprocess.run([*command, "--workers", str(workers)], check=False).returncode

@@ -19,7 +19,6 @@ from validation.kills.states import TEMPORARY, State, leftovers, names
 
 MARK = "STEELYARD_KILLED_RUN"
 """Environment variable by which the processes of a run are found."""
-COMMAND = "from steelyard.commands.main import main; main()"
 ENDS_WITHIN_S = 300.0
 """Time that a command has to end after a signal that it may handle."""
 HEEDED_WITHIN_S = 30.0
@@ -128,7 +127,7 @@ class _Run:
         log = self._logs / f"{len(list(self._logs.iterdir())):02}.txt"
         with log.open("wb") as file:
             return subprocess.Popen(
-                [sys.executable, "-c", COMMAND, *arguments],
+                [sys.executable, "-m", "steelyard", *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=subprocess.STDOUT,

@@ -22,6 +22,7 @@ from .reading import (
     read_msgpack,
     read_toml,
 )
+from .stopping import stopped_at_once
 from .store import Store, read_store, write_store
 from .stream import StoreReader, open_store, write_stream
 from .surrogate import SurrogateArtifact
@@ -86,6 +87,7 @@ __all__ = [
     "remove_whole",
     "require_memory",
     "safe_member",
+    "stopped_at_once",
     "sweep",
     "unpack",
     "vacant",

@@ -1,4 +1,4 @@
-"""Orderly stop on SIGTERM and SIGHUP, as on Ctrl-C: finished work is kept, nothing is half-written."""
+"""Stop by a signal: orderly once there is work to keep, at once while modules load."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-__all__ = ["Stopped", "orderly_stop"]
+__all__ = ["Stopped", "orderly_stop", "stopped_at_once"]
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 REPEATED_S = 2.0
@@ -66,3 +66,21 @@ def orderly_stop() -> Iterator[None]:
     finally:
         for number in ours:
             signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def stopped_at_once() -> Iterator[None]:
+    """Let Ctrl-C, SIGTERM and SIGHUP end the process at once, for imports: there is nothing to keep yet.
+
+    An exception would end in a traceback, and within a module written in C++ it aborts the process.
+    """
+    here = threading.current_thread() is threading.main_thread()
+    held = {number: signal.getsignal(number) for number in (signal.SIGINT, *SIGNALS)} if here else {}
+    ours = {number: handler for number, handler in held.items() if callable(handler)}
+    for number in ours:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in ours.items():
+            signal.signal(number, handler)

@@ -292,9 +292,8 @@ def test_without_a_home_and_a_cache(workplace, out):
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("JAX", "XDG", "MPL"))}
     nowhere = str(workplace / "file" / "home")  # root may write anywhere, but not below a file
     environment |= {"HOME": nowhere, "XDG_CACHE_HOME": nowhere, "XDG_CONFIG_HOME": nowhere}
-    command = "from steelyard.commands.main import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", command, "report", str(out)], env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "steelyard", "report", str(out)], env=environment, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(out / "report.html")

@@ -1,8 +1,11 @@
-"""Help is shown, and a galaxy file checked, without the libraries that take seconds to load."""
+"""Help is shown, and a galaxy file checked, without the libraries that take seconds to load; Ctrl-C while they do."""
 
 import json
+import signal
 import subprocess
 import sys
+
+import pytest
 
 HEAVY = ("astropy", "jax", "matplotlib", "numba", "numpy", "ray", "scipy", "zarr")
 SCRIPT = """
@@ -46,3 +49,25 @@ def test_a_galaxy_file_is_checked_without_what_reads_data(workplace):
     page, heavy = loaded([["validate", str(workplace / "toy.toml")]])
     assert "valid galaxy" in page
     assert heavy <= {"numpy"}
+
+
+INTERRUPTED = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+module = sys.argv[1]
+class AsIfByHand:
+    def find_spec(name, *_):
+        if name == module:
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, AsIfByHand)
+sys.argv = ["steelyard", "fit", "toy.toml"]
+from steelyard.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["typer", "jax"])
+def test_ctrl_c_while_modules_load_ends_at_once_and_silently(module, workplace):
+    ended = subprocess.run([sys.executable, "-c", INTERRUPTED, module], cwd=workplace, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
+    assert not (workplace / "Toy-fit").exists()

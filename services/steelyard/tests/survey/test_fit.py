@@ -17,7 +17,7 @@ from steelyard_schemas import JobRecord, Posterior, read_model, read_store
 from typer.testing import CliRunner
 
 pytestmark = pytest.mark.skipif(find_spec("ray") is None, reason="surveys need steelyard[survey]")
-COMMAND = [sys.executable, "-c", "from steelyard.commands.main import main; main()", "survey"]
+COMMAND = [sys.executable, "-m", "steelyard", "survey"]
 
 
 @pytest.fixture

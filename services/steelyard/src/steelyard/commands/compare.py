@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
-from steelyard_schemas import plain
+from steelyard_schemas import plain, stopped_at_once
 
 from steelyard.console import (
     NOT_CONVERGED,
@@ -76,8 +76,9 @@ def compare_command(
         if len(paths) != 1 or figure is not None:
             raise ValueError("--models takes exactly one galaxy file and no --figure")
         settle_process()
-        from steelyard.comparison.evidence import compare_models
-        from steelyard.compiled import keep_compiled
+        with stopped_at_once():
+            from steelyard.comparison.evidence import compare_models
+            from steelyard.compiled import keep_compiled
 
         if not_kept := keep_compiled():
             progress.note(not_kept)

@@ -11,7 +11,7 @@ import nuker_surrogate.cli
 import typer
 import vis_gridder.cli
 from rich.table import Table
-from steelyard_schemas import GuardedCommands, plain
+from steelyard_schemas import GuardedCommands, plain, stopped_at_once
 from typer.core import TyperGroup
 
 from steelyard.commands import survey
@@ -30,7 +30,7 @@ from steelyard.process import settle_process
 if TYPE_CHECKING:  # imported where needed: contracts take half a second to load, JAX seconds; help does without
     from steelyard_schemas import Posterior
 
-__all__ = ["app", "main"]
+__all__ = ["app"]
 
 
 class _Commands(GuardedCommands, TyperGroup):
@@ -101,12 +101,13 @@ def fit_command(
 
 def _run_fit(galaxy_file: Path, out: Path | None, *, restart: bool, as_json: bool) -> None:
     settle_process()
-    from steelyard_schemas import Galaxy, read_model
+    with stopped_at_once():
+        from steelyard_schemas import Galaxy, read_model
 
-    from steelyard.compiled import keep_compiled
-    from steelyard.fitting.run import default_folder, fit
-    from steelyard.lease import fit_lease
-    from steelyard.report import report_or_warning
+        from steelyard.compiled import keep_compiled
+        from steelyard.fitting.run import default_folder, fit
+        from steelyard.lease import fit_lease
+        from steelyard.report import report_or_warning
 
     not_kept = keep_compiled()
     with one_line_errors(), ExitStack() as held:
@@ -268,8 +269,3 @@ def simulate_command(
         write_store(out, store, overwrite=overwrite)
     rows, n = store["vis"].shape
     say(f"{out}: {rows} visibilities in {n} channels")
-
-
-def main() -> None:
-    """Run the `steelyard` command."""
-    app()

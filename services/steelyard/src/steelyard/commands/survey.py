@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from steelyard_schemas import ContractError
+from steelyard_schemas import ContractError, stopped_at_once
 
 from steelyard.console import (
     NOT_CONVERGED,
@@ -120,10 +120,11 @@ def _drive(
     wait: bool,
     as_json: bool,
 ) -> None:
-    from steelyard.cluster.run import run_survey
-    from steelyard.survey.folder import SurveyFolder
-    from steelyard.survey.summary import survey_state
-    from steelyard.survey.watch import SurveyWatch
+    with stopped_at_once():
+        from steelyard.cluster.run import run_survey
+        from steelyard.survey.folder import SurveyFolder
+        from steelyard.survey.summary import survey_state
+        from steelyard.survey.watch import SurveyWatch
 
     survey = SurveyFolder(folder)
     with one_line_errors(), SurveyWatch(survey, quiet=as_json) as watch, report_warnings(watch):
@@ -212,8 +213,9 @@ def relation_command(
 
     Example: steelyard survey relation sample-survey --covariate log10_sigma_kms
     """
-    from steelyard.survey.folder import SurveyFolder
-    from steelyard.survey.relation import fit_relation, read_masses
+    with stopped_at_once():
+        from steelyard.survey.folder import SurveyFolder
+        from steelyard.survey.relation import fit_relation, read_masses
 
     with one_line_errors(), FitProgress() as progress, report_warnings(progress):
         relation = fit_relation(read_masses(SurveyFolder(folder), covariate), covariate)
