@@ -1,0 +1,1 @@
+"""How far the stars of galaxies depart from a Nuker law, from published expansions."""
