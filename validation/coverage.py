@@ -4,8 +4,8 @@
 
 Each mock has the stars of one of the published expansions of validation/stars, with a mass-to-light ratio, and a
 black hole whose gravity equals that of the stars at 0.3 to 3 beams. It is observed by 24 dishes at an inclination of
-25 to 80 degrees, noisy or deep, and fitted with a Nuker law whose break is held beyond the gas: exactly ("held"), with
-the default departure ("flexible"), and with the departure that the expansions have from such a law ("wide";
+25 to 80 degrees, noisy or deep. Fits take a Nuker law with its break held beyond the gas: exactly ("held"), with the
+default departure ("flexible"), and with the departure that the expansions have from such a law ("wide";
 docs/stellar_laws.md). No fit knows the truth. The folder keeps data and fits: the same command resumes. --write puts
 the table in docs/coverage.md.
 """
