@@ -295,7 +295,7 @@ def test_a_failed_write_leaves_nothing_and_keeps_the_old(make, tmp_path, monkeyp
     def fail(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr("steelyard_schemas.layout.zarr.consolidate_metadata", fail)
+    monkeypatch.setattr("zarr.consolidate_metadata", fail)
     for name in ("old", "new"):
         with pytest.raises(OSError, match="disk full"):
             write_store(tmp_path / name, make.visibilities(), overwrite=True)
