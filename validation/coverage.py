@@ -93,6 +93,8 @@ def truth_of(expansion: Expansion, rng: np.random.Generator) -> tuple[dict[str, 
             "sigma_arcsec": tuple(float(sigma / pc_per_arcsec) for sigma in expansion.sigma_pc),
             "q_obs": (math.hypot(q * math.sin(inclination), math.cos(inclination)),) * len(expansion.surface),
         },
+        # Not used: the simulation has the truth. A file with such Gaussians needs it.
+        "priors": {"inclination_deg": {"kind": "sine", "low": math.degrees(inclination), "high": 90.0}},
         "truth": truth,
     }
     return galaxy | {"beam_ratio": beam_pc / equal_pc}, width
