@@ -50,6 +50,15 @@ def test_a_peak_without_draws_is_missed_unless_it_is_negligible():
     assert judge_peaks(peaks(-2.0), draws, describe) == (True, ())  # a third of a per cent
 
 
+def test_a_bent_posterior_has_visited_the_peak_that_it_surrounds():
+    """Draws along a ridge, none of them within two widths of the mode; none is near the rival."""
+    angle = RNG.uniform(0.5, 2.5, 500)
+    ridge = 3.5 * np.stack([-np.sin(angle), 2 * np.cos(angle)], axis=1)
+    found = peaks(2.0)
+    assert (found.distances(ridge)[0] > 2).all()
+    np.testing.assert_array_equal(found.visited(ridge), [True, False])
+
+
 def test_a_resumed_fit_knows_its_peaks(tmp_path):
     folder = RunFolder(tmp_path)
     assert folder.load_peaks() is None
@@ -60,5 +69,5 @@ def test_a_resumed_fit_knows_its_peaks(tmp_path):
     write_npz(folder.peaks, {"position": np.zeros(2)})
     with pytest.raises(ContractError, match="use --restart"):
         folder.load_peaks()
-    folder.clear()
+    folder.save_peaks(None)
     assert folder.load_peaks() is None

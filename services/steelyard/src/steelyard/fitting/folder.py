@@ -151,9 +151,12 @@ class RunFolder:
         """
         return read_npz(self.approximation, "use --restart")
 
-    def save_peaks(self, peaks: Peaks) -> None:
-        """Store the peaks that the mode search found, by which the posterior is judged."""
-        write_npz(self.peaks, peaks._asdict())
+    def save_peaks(self, peaks: Peaks | None) -> None:
+        """Store the peaks that the mode search found, by which the posterior is judged; None if there is only one."""
+        if peaks is None:
+            remove_whole(self.peaks)  # of a search that was interrupted
+        else:
+            write_npz(self.peaks, peaks._asdict())
 
     def load_peaks(self) -> Peaks | None:
         """Return the peaks stored by `save_peaks`, if any.

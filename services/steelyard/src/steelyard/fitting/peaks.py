@@ -13,7 +13,7 @@ __all__ = ["Peaks", "PeaksFound", "judge_peaks"]
 LEAST_SHARE = 0.01
 """Share of the posterior below which an unvisited peak does not matter."""
 REACH = 2.0
-"""Distance from a peak, in widths of its Gaussian, within which a draw has visited it."""
+"""Distance from a peak, in widths of its Gaussian, within which a draw has visited it, however near the next peak."""
 
 
 class Peaks(NamedTuple):
@@ -44,6 +44,15 @@ class Peaks(NamedTuple):
         away = (draws - self.position[:, None]).swapaxes(1, 2)
         return np.linalg.norm(np.linalg.solve(self.factor, away), axis=1) / np.sqrt(draws.shape[-1])
 
+    def visited(self, draws: np.ndarray) -> np.ndarray:
+        """Return whether any of the draws (n, dim) lies at each peak, shape (peak,).
+
+        A bent posterior spreads far from its peak; half-way to the next one there is a dip.
+        """
+        between = self.distances(self.position)
+        half_way = 0.5 * np.min(between + np.diag(np.full(len(between), np.inf)), axis=1)
+        return self.distances(draws).min(axis=1) < np.maximum(REACH, half_way)
+
 
 class PeaksFound(NamedTuple):
     """Verdict on the peaks of a posterior."""
@@ -66,9 +75,8 @@ def judge_peaks(peaks: Peaks, draws: np.ndarray, describe: Callable[[np.ndarray]
         Verdict. A peak that no chain visited counts if Laplace's approximation gives it more than a hundredth.
 
     """
-    distance = peaks.distances(draws)
-    visited = (distance < REACH).any(axis=1)
-    share = np.bincount(distance.argmin(axis=0), minlength=len(visited)) / len(draws)
+    visited = peaks.visited(draws)
+    share = np.bincount(peaks.distances(draws).argmin(axis=0), minlength=len(visited)) / len(draws)
     names = [describe(position) for position in peaks.position]
     warnings: tuple[str, ...] = ()
     if visited.sum() > 1:

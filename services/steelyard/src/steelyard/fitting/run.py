@@ -241,8 +241,7 @@ def _start(
     problem, mode, subcells, warnings = search_mode(problem, progress, note)
     folder.keep_subcells(subcells)
     folder.keep_warnings(warnings)
-    if mode.rivals:
-        folder.save_peaks(Peaks.of(mode))
+    folder.save_peaks(Peaks.of(mode) if mode.rivals else None)
 
     def keep(expansion: Expansion) -> None:
         folder.save_approximation({name: np.asarray(a) for name, a in expansion._asdict().items()})
