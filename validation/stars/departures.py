@@ -12,13 +12,13 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from kinematics import pc_per_arcsec
-from nuker_surrogate import NukerParams, load_surrogate
+from nuker_surrogate import NukerParams, Surrogate, load_surrogate
 from nuker_surrogate.law.domain import DOMAIN
 from nuker_surrogate.law.nuker import log_surface_density
 from scipy.optimize import least_squares, minimize, minimize_scalar
@@ -78,7 +78,6 @@ def published(path: Path = EXPANSIONS) -> tuple[Expansion, ...]:
 class Law(NamedTuple):
     """A family of laws: bounds of its parameters, ln Sigma_b first."""
 
-    name: str
     low: np.ndarray
     high: np.ndarray
     fixed: tuple[float, ...] = ()
@@ -102,11 +101,16 @@ def _bounds(names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
 def _free() -> Law:
     low, high = _bounds(("gamma", "alpha", "beta_minus_gamma", "r_b_pc"))
     low[-1], high[-1] = np.log10([low[-1], high[-1]])
-    return Law("free", low, high)
+    return Law(low, high)
 
 
 FREE = _free()
-BREAK_HELD = Law("break held", *_bounds(("gamma",)), fixed=HELD)
+BREAK_HELD = Law(*_bounds(("gamma",)), fixed=HELD)
+
+
+@cache
+def _surrogate() -> Surrogate:
+    return load_surrogate()
 
 
 class Process(NamedTuple):
@@ -161,7 +165,7 @@ class Departure:
     @cached_property
     def shares(self) -> tuple[np.ndarray, np.ndarray]:
         """Share of each Gaussian of the law's expansion in Sigma, shape (n, gaussian), and log10 of their widths."""
-        surrogate = load_surrogate()
+        surrogate = _surrogate()
         sigma_pc = np.asarray(surrogate.manifest.sigma_pc)
         params = NukerParams(*(np.float32(value) for value in self.law.params(self.theta)))
         light = np.asarray(surrogate.coefficients(params), np.float64) * np.exp(

@@ -60,14 +60,26 @@ class AsIfByHand:
         if name == module:
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, AsIfByHand)
-sys.argv = ["steelyard", "fit", "toy.toml"]
+sys.argv = ["steelyard", *sys.argv[2:]]
 from steelyard.__main__ import main
 main()
 """
 
 
-@pytest.mark.parametrize("module", ["typer", "jax"])
-def test_ctrl_c_while_modules_load_ends_at_once_and_silently(module, workplace):
-    ended = subprocess.run([sys.executable, "-c", INTERRUPTED, module], cwd=workplace, capture_output=True, text=True)
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [
+        ("typer", "fit toy.toml"),
+        ("jax", "fit toy.toml"),
+        ("jax", "report ."),
+        ("jax", "simulate toy.toml --like toy.zarr --noise-jy 1 -o new.zarr"),
+        ("jax", "surrogate show"),
+        ("jax", "surrogate train new"),
+    ],
+)
+def test_ctrl_c_while_modules_load_ends_at_once_and_silently(module, command, workplace):
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, module, *command.split()], cwd=workplace, capture_output=True, text=True
+    )
     assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
     assert not (workplace / "Toy-fit").exists()

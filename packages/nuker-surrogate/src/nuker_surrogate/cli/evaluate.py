@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from steelyard_schemas import plain
+from steelyard_schemas import plain, stopped_at_once
 
 from nuker_surrogate.cli.display import progress_lines
 from nuker_surrogate.cli.options import Artifact, Examples, Json, LinearExamples, Points
@@ -26,8 +26,9 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Measure errors against the exact deprojection, beside a ridge projector and a least-squares fit per law."""
-    from nuker_surrogate.artifacts.open import load_surrogate  # loads JAX; help does without
-    from nuker_surrogate.training.compare import compare, method_name
+    with stopped_at_once():  # loads JAX; help does without
+        from nuker_surrogate.artifacts.open import load_surrogate
+        from nuker_surrogate.training.compare import compare, method_name
 
     surrogate = load_surrogate(artifact)
     others = [load_surrogate(other) for other in beside or ()]
@@ -64,8 +65,9 @@ def ablations(
     resume.
     """
     # The training libraries take a second to import; the other commands do without.
-    from nuker_surrogate.training.ablations import ablation_page, run_ablations, variants
-    from nuker_surrogate.training.figures import ablation_figure
+    with stopped_at_once():
+        from nuker_surrogate.training.ablations import ablation_page, run_ablations, variants
+        from nuker_surrogate.training.figures import ablation_figure
 
     chosen = variants(steps, examples, linear_examples)
     with progress_lines() as advance:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from steelyard_schemas import plain
+from steelyard_schemas import plain, stopped_at_once
 
 from nuker_surrogate.artifacts.versions import in_order, shipped_versions
 from nuker_surrogate.cli.options import Artifact, Json, Registry
@@ -17,8 +17,9 @@ def publish(
     json: Json = False,
 ) -> None:
     """Check an artifact and copy it into a registry, where its version never changes again."""
-    from nuker_surrogate.artifacts import publish as publishing  # loads JAX; help does without
-    from nuker_surrogate.artifacts.remote import registry_url
+    with stopped_at_once():  # loads JAX; help does without
+        from nuker_surrogate.artifacts import publish as publishing
+        from nuker_surrogate.artifacts.remote import registry_url
 
     version, url = publishing.publish(artifact, registry), registry_url(registry)
     if json:
@@ -43,7 +44,8 @@ def list_versions(registry: Registry = None, json: Json = False) -> None:
 
 def show(artifact: Artifact = None, registry: Registry = None, json: Json = False) -> None:
     """Show domain, training settings and measured errors of a surrogate, after checking its hashes."""
-    from nuker_surrogate.artifacts.open import load_surrogate
+    with stopped_at_once():
+        from nuker_surrogate.artifacts.open import load_surrogate
 
     manifest = load_surrogate(artifact, registry=registry).manifest
     if json:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from steelyard_schemas import ContractError, plain, vacant
+from steelyard_schemas import ContractError, plain, stopped_at_once, vacant
 
 from nuker_surrogate.artifacts.versions import check_version
 from nuker_surrogate.cli.display import progress_lines
@@ -84,10 +84,11 @@ def train(
     """
     check_version(version)
     # The training libraries take a second to import; the other commands do without.
-    from nuker_surrogate.artifacts.publish import publish_once
-    from nuker_surrogate.training.config import TrainingConfig
-    from nuker_surrogate.training.ensemble import members
-    from nuker_surrogate.training.release import release, released_before
+    with stopped_at_once():
+        from nuker_surrogate.artifacts.publish import publish_once
+        from nuker_surrogate.training.config import TrainingConfig
+        from nuker_surrogate.training.ensemble import members
+        from nuker_surrogate.training.release import release, released_before
 
     base = TrainingConfig(
         n_sigma=n_sigma,

@@ -25,12 +25,6 @@ class Peak(NamedTuple):
         """Logarithm of the mass of the Gaussian here (Laplace), but for a constant that all peaks share."""
         return self.log_density + float(np.sum(np.log(np.diag(self.factor))))
 
-    def is_near(self, points: np.ndarray, widths: float = 1.0) -> np.ndarray:
-        """Whether points (..., dim) lie within the Gaussian here, or one that many times as wide, (...)."""
-        whitened = np.linalg.solve(self.factor, np.atleast_2d(points - self.position).T)
-        near = np.linalg.norm(whitened, axis=0) < widths * np.sqrt(len(self.position))
-        return near.reshape(points.shape[:-1])
-
 
 def newton(evaluate: Evaluate, position: np.ndarray, factor: np.ndarray, on_step: Any = None) -> Peak:
     """Climb by saddle-free Newton steps from `position` (dim,), in coordinates whitened anew at each step."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from sampler.mode.curvature import Evaluate
 from sampler.mode.newton import Peak, newton
-from sampler.mode.verdicts import StartOutcome
+from sampler.mode.verdicts import StartOutcome, distances
 
 MOST = 3
 """Peaks that are refined; each takes as long as the mode did."""
@@ -32,4 +32,4 @@ def rival_peaks(evaluate: Evaluate, starts: Sequence[StartOutcome], mode: Peak) 
 
 
 def _is_known(position: np.ndarray, peaks: Sequence[Peak]) -> bool:
-    return any(peak.is_near(position) for peak in peaks)
+    return any(distances(position[None], peak.position, peak.factor)[0] < np.sqrt(len(position)) for peak in peaks)

@@ -51,11 +51,6 @@ class Mode:
         """Logarithm of the mass of the Gaussian at the mode, on the scale of `Peak.log_mass`."""
         return self.log_density + float(np.sum(np.log(np.diag(self.factor))))
 
-    @property
-    def is_multimodal(self) -> bool:
-        """Whether some start ended on another peak of comparable height."""
-        return any(start.verdict == "rival" for start in self.starts)
-
 
 class _CountingEvaluator:
     """Evaluate in batches, counting gradients and reporting progress."""

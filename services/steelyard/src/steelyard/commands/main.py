@@ -190,7 +190,8 @@ def report_command(
 
     Example: steelyard report ngc4697-fit --figures talk/
     """
-    from steelyard.report import write_report
+    with stopped_at_once():
+        from steelyard.report import write_report
 
     with one_line_errors(), FitProgress() as progress, report_warnings(progress):
         say(write_report(folder, figure_folder=figures))
@@ -245,10 +246,11 @@ def simulate_command(
     with one_line_errors():
         if (like is None) == (antennas is None):
             raise ValueError("give either --like FILE or --antennas FILE")
-        from steelyard_schemas import Galaxy, read_model, write_store
-        from vis_gridder import read_visibilities
+        with stopped_at_once():
+            from steelyard_schemas import Galaxy, read_model, write_store
+            from vis_gridder import read_visibilities
 
-        from steelyard.galaxy.simulation import read_antennas, simulate, simulate_like
+            from steelyard.galaxy.simulation import read_antennas, simulate, simulate_like
 
         galaxy = read_model(galaxy_file, Galaxy)
         if like is not None:
